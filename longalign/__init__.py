@@ -1,0 +1,3 @@
+"""longalign aligns causal language models on long contexts: packing with loss weighting, sorted and balanced batching."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""The one exception that the command line turns into one line and exit status 2."""
+
+
+class UserError(Exception):
+    """A mistake that the user can mend. The message is one line: what was given, what is expected, which key to change."""

@@ -1,1 +1,20 @@
-"""."""
+"""Conversations to tokens: messages in, `input_ids` and `labels` out."""
+
+from longalign.chat.encode import ChatFormat, EncodedRow, chat_encoder, encode_conversation, encode_prompt, encode_row
+from longalign.chat.messages import Message, check_messages, parse_messages
+from longalign.chat.overflow import Overflow
+from longalign.chat.tokenizer import load_tokenizer
+
+__all__ = [
+    "ChatFormat",
+    "EncodedRow",
+    "Message",
+    "Overflow",
+    "chat_encoder",
+    "check_messages",
+    "encode_conversation",
+    "encode_prompt",
+    "encode_row",
+    "load_tokenizer",
+    "parse_messages",
+]

@@ -1,0 +1,169 @@
+"""Conversations to ids and labels: the functions that the rest of longalign, and others, call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, Protocol, get_args
+
+from longalign.chat.formats import CHATGLM3, LLAMA2, DummyPrefix, PlainEncoder
+from longalign.chat.messages import Message, check_messages, parse_messages
+from longalign.chat.overflow import Overflow, shorten_document
+from longalign.chat.targets import IGNORE
+from longalign.chat.template import TemplateEncoder
+from longalign.chat.text import TextEncoder
+from longalign.errors import UserError
+
+ChatFormat = Literal["chatglm3", "llama2", "template"]
+
+
+class ChatEncoder(Protocol):
+    """A chat format bound to a tokenizer."""
+
+    text: TextEncoder
+
+    def encode(self, messages: list[Message], events: list[str]) -> tuple[list[int], list[int]]: ...
+
+    def prompt(self, messages: list[Message]) -> list[int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRow:
+    """One row, encoded or dropped.
+
+    `labels` are aligned with `input_ids` as in Hugging Face (unshifted; -100: no target); both are empty in a dropped
+    row, whose `reason` says why: `no_target` or `too_long`. `events` name what was cut or repaired, each once a row:
+    `cut_document`, `cut_tail`, `trailing_user_dropped`, `messages_joined`, `answer_without_question`,
+    `zero_width_removed`, `control_token_as_text`, `system_text_left_out_by_template`, `user_text_left_out_by_template`.
+    """
+
+    input_ids: list[int]
+    labels: list[int]
+    reason: str | None = None
+    events: tuple[str, ...] = ()
+
+    @property
+    def dropped(self) -> bool:
+        return self.reason is not None
+
+
+def encode_conversation(
+    messages: list[Message],
+    tokenizer: Any,
+    chat_format: ChatFormat = "template",
+    *,
+    strip_whitespace: bool = True,
+    dummy_prefix: DummyPrefix = "each",
+) -> tuple[list[int], list[int]]:
+    """(input_ids, labels) of one conversation; labels are aligned with the ids (unshifted), -100 where no target is.
+
+    A last question without answer is left out; without any answer both lists are empty. See `formats` and `template`
+    for what each format does with unusual conversations.
+
+    Raises:
+        UserError: the messages are malformed, or the format and the tokenizer do not fit each other or the messages.
+    """
+    encoder = chat_encoder(tokenizer, chat_format, strip_whitespace=strip_whitespace, dummy_prefix=dummy_prefix)
+    return encoder.encode(check_messages(messages), [])
+
+
+def encode_prompt(
+    messages: list[Message],
+    tokenizer: Any,
+    chat_format: ChatFormat = "template",
+    *,
+    strip_whitespace: bool = True,
+    dummy_prefix: DummyPrefix = "each",
+) -> list[int]:
+    """The ids from which the model answers the last message: the ids of `encode_conversation` up to that answer."""
+    messages = check_messages(messages)
+    if messages[-1]["role"] == "assistant":
+        raise UserError("a prompt must end with a user message, got an assistant's")
+    encoder = chat_encoder(tokenizer, chat_format, strip_whitespace=strip_whitespace, dummy_prefix=dummy_prefix)
+    return encoder.prompt(messages)
+
+
+def encode_row(
+    row: Mapping[str, Any],
+    tokenizer: Any,
+    chat_format: ChatFormat = "template",
+    *,
+    max_length: int,
+    overflow: Overflow = "shorten_document",
+    strip_whitespace: bool = True,
+    dummy_prefix: DummyPrefix = "each",
+) -> EncodedRow:
+    """Encode a data row `{"messages": [...]}` in at most `max_length` tokens, and say what happened to it.
+
+    Raises:
+        UserError: as `encode_conversation`, and for a row that is too long where `overflow` is "error".
+    """
+    encoder = chat_encoder(tokenizer, chat_format, strip_whitespace=strip_whitespace, dummy_prefix=dummy_prefix)
+    messages = parse_messages(row)
+    events: list[str] = []
+    input_ids, labels = encoder.encode(messages, events)
+    if len(input_ids) <= max_length:
+        return _row(input_ids, labels, events)
+    if overflow == "error":
+        raise UserError(f"the conversation has {len(input_ids)} tokens, data.max_length is {max_length}")
+    if not _has_target(labels):
+        return EncodedRow([], [], "no_target", _once(events))
+    if overflow == "drop":
+        return EncodedRow([], [], "too_long", _once(events))
+    if overflow == "truncate":
+        return _row(input_ids[:max_length], labels[:max_length], [*events, "cut_tail"])
+    if overflow != "shorten_document":
+        raise UserError(f"data.overflow {overflow!r} is unknown, expected one of {', '.join(get_args(Overflow))}")
+    shortened = shorten_document(
+        messages[: _answered(messages)],
+        len(input_ids),
+        max_length,
+        encode=lambda shorter: encoder.encode(shorter, []),
+        offsets=encoder.text.offsets,
+    )
+    if shortened is None:
+        return EncodedRow([], [], "too_long", _once(events))
+    return _row(*shortened, [*events, "cut_document"])
+
+
+def chat_encoder(
+    tokenizer: Any,
+    chat_format: ChatFormat = "template",
+    *,
+    strip_whitespace: bool = True,
+    dummy_prefix: DummyPrefix = "each",
+) -> ChatEncoder:
+    """The encoder behind `encode_conversation`, kept for the next call. Its first use reads the vocabulary (<1 s)."""
+    state = (tokenizer.name_or_path, str(tokenizer.chat_template), len(tokenizer), tokenizer.eos_token_id)
+    return _chat_encoder(tokenizer, chat_format, strip_whitespace, dummy_prefix, state)
+
+
+@lru_cache(maxsize=16)
+def _chat_encoder(
+    tokenizer: Any, chat_format: str, strip_whitespace: bool, dummy_prefix: DummyPrefix, state: tuple[Any, ...]
+) -> ChatEncoder:
+    if chat_format == "template":
+        return TemplateEncoder(tokenizer)
+    plain = {"chatglm3": CHATGLM3, "llama2": LLAMA2}
+    if chat_format not in plain:
+        raise UserError(
+            f"data.chat_format {chat_format!r} is unknown, expected one of {', '.join(get_args(ChatFormat))}"
+        )
+    return PlainEncoder(tokenizer, plain[chat_format], strip_whitespace=strip_whitespace, dummy_prefix=dummy_prefix)
+
+
+def _row(input_ids: list[int], labels: list[int], events: list[str]) -> EncodedRow:
+    if not _has_target(labels):
+        return EncodedRow([], [], "no_target", _once(events))
+    return EncodedRow(input_ids, labels, None, _once(events))
+
+
+def _has_target(labels: list[int]) -> bool:
+    return any(label != IGNORE for label in labels[1:])  # nothing predicts the first token
+
+
+def _answered(messages: list[Message]) -> int:
+    return max((n for n, message in enumerate(messages, start=1) if message["role"] == "assistant"), default=0)
+
+
+def _once(events: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(events))

@@ -1,0 +1,67 @@
+"""One decoded row in, a list of checked messages out; whatever is wrong is said with the message's number."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from longalign.errors import UserError
+
+Message: TypeAlias = dict[str, str]
+
+ROLES = ("system", "user", "assistant")
+_OTHER_NAMES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "developer": "system"}
+
+
+def parse_messages(row: Any) -> list[Message]:
+    """Check a row `{"messages": [{"role", "content"}, ...]}` and return its messages with role and content only.
+
+    Contents are strings; a list of `{"type": "text", "text": ...}` parts is joined. Other keys of the row and of its
+    messages are left aside.
+
+    Raises:
+        UserError: names the message (counted from 1) and what is expected; the caller puts file and line in front.
+    """
+    if not isinstance(row, Mapping):
+        raise UserError(f"expected an object with a key 'messages', got {_kind(row)}")
+    if "messages" not in row:
+        keys = ", ".join(repr(key) for key in list(row)[:5]) or "no key at all"
+        raise UserError(f"expected the key 'messages', got {keys}")
+    return check_messages(row["messages"])
+
+
+def check_messages(messages: Any) -> list[Message]:
+    """The messages of one conversation, checked (see `parse_messages`)."""
+    if isinstance(messages, str | bytes) or not isinstance(messages, Sequence):
+        raise UserError(f"'messages' must be a list of objects with role and content, got {_kind(messages)}")
+    if not messages:
+        raise UserError("'messages' is empty: a conversation needs at least a question and an answer")
+    return [_check_message(number, message) for number, message in enumerate(messages, start=1)]
+
+
+def _check_message(number: int, message: Any) -> Message:
+    if not isinstance(message, Mapping):
+        raise UserError(f"message {number} must be an object with role and content, got {_kind(message)}")
+    role = message.get("role")
+    if role not in ROLES:
+        hint = f" (for {role!r} write {_OTHER_NAMES[role]!r})" if isinstance(role, str) and role in _OTHER_NAMES else ""
+        got = "no role" if "role" not in message else f"role {role!r}"
+        raise UserError(f"message {number} has {got}, expected one of {', '.join(ROLES)}{hint}")
+    if "content" not in message:
+        raise UserError(f"message {number} ({role}) has no content")
+    content = message["content"]
+    if isinstance(content, list):
+        content = "".join(_text_part(number, role, part) for part in content)
+    if not isinstance(content, str):
+        remedy = "; leave the row out, or write an empty string" if content is None else ""
+        raise UserError(f"message {number} ({role}): content must be a string, got {_kind(content)}{remedy}")
+    return {"role": role, "content": content}
+
+
+def _text_part(number: int, role: str, part: Any) -> str:
+    if isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str):
+        return part["text"]
+    kind = repr(part.get("type")) if isinstance(part, Mapping) else _kind(part)
+    raise UserError(f"message {number} ({role}): content parts must be of type 'text', got {kind}")
+
+
+def _kind(value: Any) -> str:
+    return "null" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"

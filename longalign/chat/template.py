@@ -1,0 +1,259 @@
+"""Chat format `template`: the tokenizer's own Jinja template, with the assistant's targets found exactly.
+
+A conversation is rendered twice: once with stand-ins for its texts, which shows the template's frame around them (kept
+by the sequence of roles), and once as it is. The real text must be the frame with the messages' texts in it, as they
+are or with white space trimmed; otherwise the template changes what was said, and the conversation is refused.
+
+A target runs from the end of the generation prompt to the end of the end-of-turn token. So the generation prompt must
+stand in the rendered text before each answer; a template that writes history in another way than it asked for the
+answer (Mistral's, which puts the system text before the last question; those with a thinking mark in the prompt that
+history lacks) is refused. A template with `{% generation %}` marks is taken at its word instead. Where no control token
+ends an answer, the tokenizer's EOS does, by the rule of `TargetBuilder`. Answers without text are no targets, and a
+last question without answer is dropped.
+
+Tokens are those of the whole text; control tokens written in a message stay text (see `TextEncoder`).
+A template may write today's date: then ids differ from day to day.
+"""
+
+import re
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jinja2
+from transformers.utils.chat_template_utils import render_jinja_template
+
+from longalign.chat.formats import require_eos
+from longalign.chat.messages import Message
+from longalign.chat.targets import TargetBuilder
+from longalign.chat.text import Span, TextEncoder
+from longalign.errors import UserError
+
+_MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
+_STAND_IN = re.compile(r"q7Zstandin(\d+)Zq7")
+_KEPT_FRAMES = 4096
+_REMEDY = "use data.chat_format chatglm3 or llama2, or give the tokenizer another chat template"
+
+
+class Frame(NamedTuple):
+    """What a template writes around the texts: scaffold[0] text scaffold[1] text ... scaffold[-1]."""
+
+    scaffold: list[str]
+    slots: list[int]  # the message whose text stands after scaffold[k]
+    lead: dict[int, int]  # answer -> characters between the end of its prompt and its text; absent: no such prompt
+
+
+class Rendered(NamedTuple):
+    text: str
+    frame: Frame
+    spans: list[Span]  # of the slots' texts
+
+
+class TemplateEncoder:
+    """Encodes conversations with the tokenizer's chat template. Picklable."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        template = tokenizer.chat_template
+        if isinstance(template, dict):
+            template = template.get("default")
+        if not template:
+            raise UserError(
+                f"tokenizer {tokenizer.name_or_path or type(tokenizer).__name__} has no chat template for "
+                "data.chat_format template; use chatglm3 or llama2, or set chat_template in its tokenizer_config.json"
+            )
+        self.template: str = template
+        self.text = TextEncoder(tokenizer)
+        self.eos_token_id = require_eos(tokenizer)
+        self.bos_token_id = tokenizer.bos_token_id
+        self.variables = dict(tokenizer.special_tokens_map)
+        self._frames: dict[tuple[Any, ...], Frame] = {}
+
+    @cached_property
+    def has_marks(self) -> bool:
+        return _MARKS.search(self.template) is not None
+
+    def encode(self, messages: list[Message], events: list[str]) -> tuple[list[int], list[int]]:
+        """(input_ids, labels); both empty where there is no answer."""
+        answered = max((i for i, m in enumerate(messages, 1) if m["role"] == "assistant"), default=0)
+        if answered < len(messages):
+            events.append("trailing_user_dropped")
+            messages = messages[:answered]
+        if not messages:
+            return [], []
+        rendered, marked = self._render_checked(messages, marks=self.has_marks)
+        for index in sorted(set(range(len(messages))) - set(rendered.frame.slots)):
+            if messages[index]["content"].strip():
+                events.append(f"{messages[index]['role']}_text_left_out_by_template")
+        targets = self._marked_targets(messages, marked) if self.has_marks else self._targets(messages, rendered)
+        text = self._without_tail(rendered, targets)
+        content = sorted(rendered.spans)
+        cuts = sorted({start for start, _, _ in targets} | {end for _, end, ended in targets if not ended})
+        ids, offsets, literal = self.text.encode_rendered(text, content, cuts)
+        if literal:
+            events.append("control_token_as_text")
+        return self._label(ids, offsets, targets)
+
+    def prompt(self, messages: list[Message]) -> list[int]:
+        """Ids up to where the model answers the last message."""
+        rendered, _ = self._render_checked(messages, add_generation_prompt=True)
+        starts = [
+            start - rendered.frame.lead.get(index, 0)
+            for index, (start, _) in zip(rendered.frame.slots, rendered.spans, strict=True)
+            if messages[index]["role"] == "assistant" and messages[index]["content"].strip()
+        ]
+        return self.text.encode_rendered(rendered.text, sorted(rendered.spans), starts)[0]
+
+    # Rendering
+
+    def _render(self, messages: list[Message], *, marks: bool = False, prompt: bool = False) -> tuple[str, list[Span]]:
+        try:
+            texts, spans = render_jinja_template(
+                [messages],
+                chat_template=self.template,
+                return_assistant_tokens_mask=marks,
+                add_generation_prompt=prompt,
+                **self.variables,
+            )
+        except (jinja2.TemplateError, TypeError) as error:
+            roles = ", ".join(message["role"] for message in messages[:8]) + (", …" if len(messages) > 8 else "")
+            reason = " ".join(str(error).split())
+            raise UserError(f"the chat template refuses the roles {roles}: {reason}; {_REMEDY}") from None
+        return texts[0], [(start, end) for start, end in spans[0]] if marks else []
+
+    def _render_checked(
+        self, messages: list[Message], *, marks: bool = False, add_generation_prompt: bool = False
+    ) -> tuple[Rendered, list[Span]]:
+        text, marked = self._render(messages, marks=marks, prompt=add_generation_prompt)
+        for fresh in (False, True):  # a kept frame is stale where the template writes the date
+            frame = self._frame(messages, add_generation_prompt, fresh)
+            spans = _match(frame, messages, text)
+            if isinstance(spans, list):
+                return Rendered(text, frame, spans), marked
+        role = messages[spans]["role"]
+        raise UserError(
+            f"the chat template changes the text of message {spans + 1} ({role}), so targets cannot be found in it; "
+            f"{_REMEDY}"
+        )
+
+    def _frame(self, messages: list[Message], prompt: bool, fresh: bool) -> Frame:
+        # White space stays as it is: templates ask whether there is a text.
+        key = (prompt, *((m["role"], None if m["content"].strip() else m["content"]) for m in messages))
+        if fresh or key not in self._frames:
+            if len(self._frames) >= _KEPT_FRAMES:
+                self._frames.clear()
+            self._frames[key] = self._make_frame(messages, prompt)
+        return self._frames[key]
+
+    def _make_frame(self, messages: list[Message], prompt: bool) -> Frame:
+        stand_ins = [
+            m | {"content": f"q7Zstandin{i}Zq7" if m["content"].strip() else m["content"]}
+            for i, m in enumerate(messages)
+        ]
+        text, _ = self._render(stand_ins, prompt=prompt)
+        found = list(_STAND_IN.finditer(text))
+        slots = [int(match[1]) for match in found]
+        edges = [0, *(edge for match in found for edge in match.span()), len(text)]
+        scaffold = [text[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True)]
+        lead = {}
+        for slot, match, before in zip(slots, found, scaffold, strict=False):
+            if messages[slot]["role"] != "assistant" or slots.count(slot) > 1:
+                continue
+            if slot == 0:
+                lead[slot] = 0  # nothing asked for it
+                continue
+            try:
+                asked, _ = self._render(stand_ins[:slot], prompt=True)
+            except UserError:
+                continue
+            distance = match.start() - len(asked)
+            if text.startswith(asked) and 0 <= distance <= len(before):
+                lead[slot] = distance
+        return Frame(scaffold, slots, lead)
+
+    # Targets, as (start, end, ended) in characters
+
+    def _targets(self, messages: list[Message], rendered: Rendered) -> list[tuple[int, int, bool]]:
+        frame = rendered.frame
+        places = {slot: k for k, slot in enumerate(frame.slots)}
+        targets = []
+        for index, message in enumerate(messages):
+            if message["role"] != "assistant" or not message["content"].strip():
+                continue
+            if index not in frame.lead:
+                raise UserError(
+                    f"the chat template writes the conversation before message {index + 1} (assistant) in another way "
+                    f"than it asks for this answer, so targets cannot be found; {_REMEDY}"
+                )
+            k = places[index]
+            start, end = rendered.spans[k]
+            length = self._end_of_turn(frame.scaffold[k + 1])
+            targets.append((start - frame.lead[index], end + length, length > 0))
+        return targets
+
+    def _end_of_turn(self, scaffold: str) -> int:
+        """Length of the white space and control token that end an answer; 0 where none does."""
+        match = self.text.match_control(scaffold)
+        if match is None or (match[1] == self.bos_token_id != self.eos_token_id):
+            return 0
+        return match[0]
+
+    def _marked_targets(self, messages: list[Message], marked: list[Span]) -> list[tuple[int, int, bool]]:
+        answers = [message["content"] for message in messages if message["role"] == "assistant"]
+        if len(answers) != len(marked):
+            raise UserError(
+                f"the chat template marks {len(marked)} answers with {{% generation %}}, the conversation has "
+                f"{len(answers)}; mend the template, or {_REMEDY}"
+            )
+        return [(start, end, True) for (start, end), answer in zip(marked, answers, strict=True) if answer.strip()]
+
+    def _without_tail(self, rendered: Rendered, targets: list[tuple[int, int, bool]]) -> str:
+        """The rendered text, without white space after a last answer that EOS is going to end."""
+        if targets and not targets[-1][2] and not rendered.text[targets[-1][1] :].strip():
+            return rendered.text[: targets[-1][1]]
+        return rendered.text
+
+    def _label(
+        self, ids: list[int], offsets: list[Span], targets: list[tuple[int, int, bool]]
+    ) -> tuple[list[int], list[int]]:
+        builder = TargetBuilder(self.eos_token_id)
+        done = 0
+        for start, end, ended in targets:
+            first = _first_token(offsets, done, start)
+            last = _first_token(offsets, first, end)
+            builder.context(ids[done:first])
+            builder.answer(ids[first:last], ended=ended)
+            done = last
+        builder.context(ids[done:])
+        return builder.finish()
+
+
+def _match(frame: Frame, messages: list[Message], text: str) -> list[Span] | int:
+    """The spans of the slots' texts where `text` is the frame filled with them; else the first message that differs."""
+    if not text.startswith(frame.scaffold[0]):
+        return frame.slots[0] if frame.slots else 0
+    spans = []
+    position = len(frame.scaffold[0])
+    for slot, after in zip(frame.slots, frame.scaffold[1:], strict=True):
+        content = messages[slot]["content"]
+        for candidate in dict.fromkeys(
+            (content, content.strip(), content.rstrip(), content.lstrip(), content.strip("\n"))
+        ):
+            end = position + len(candidate)
+            if text.startswith(candidate, position) and text.startswith(after, end):
+                break
+        else:
+            return slot
+        spans.append((position, end))
+        position = end + len(after)
+    return spans if position == len(text) else (frame.slots[-1] if frame.slots else 0)
+
+
+def _first_token(offsets: list[Span], begin: int, position: int) -> int:
+    """The first token, from `begin` on, that starts at or after a character position."""
+    low, high = begin, len(offsets)
+    while low < high:
+        middle = (low + high) // 2
+        if offsets[middle][0] < position:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -1,0 +1,212 @@
+"""Text to ids where text stays text: no message, whatever it says, can put a control token into a sequence.
+
+`tokenizers` looks for special tokens such as `</s>` or `<|im_end|>` in every text it encodes. So the encoder keeps
+copies of the tokenizer's backend: one as it is, for the text that a chat template writes itself, and one that does not
+know the control tokens, for what people wrote.
+"""
+
+import json
+import re
+from bisect import bisect_left
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from tokenizers import Tokenizer
+
+from longalign.errors import UserError
+
+# Some tokenizers (DeepSeek's) declare their role marks as ordinary added tokens; <think> or <tool_call> are text.
+_ROLE_MARK = re.compile(r"<[|｜].*[|｜]>", re.DOTALL)
+
+Span = tuple[int, int]
+
+
+def _tokenizer(state: dict[str, Any]) -> Tokenizer:
+    return Tokenizer.from_str(json.dumps(state))
+
+
+class Piece(NamedTuple):
+    """A stretch of rendered text: a control token's own id, or a text to encode, with or without word-start prefix."""
+
+    start: int
+    end: int
+    token_id: int | None
+    prefix: bool
+
+
+class TextEncoder:
+    """Encodes texts with a copy of a tokenizer's backend. Picklable; copies are made when first needed."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if not isinstance(backend, Tokenizer):
+            name = type(tokenizer).__name__
+            raise UserError(f"tokenizer {name} has no `tokenizers` backend (tokenizer.json); model.tokenizer needs one")
+        state = json.loads(backend.to_str())
+        # Without post-processor, offsets keep the white space that belongs to a token.
+        self._state = state | {"truncation": None, "padding": None, "post_processor": None}
+        added = state["added_tokens"]
+        self.control = {t["content"]: t for t in added if t["special"] or _ROLE_MARK.fullmatch(t["content"])}
+        self.control_ids = frozenset(t["id"] for t in self.control.values())
+        self.prefix_scheme = _prefix_scheme(state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        copies = {"_as_is", "_plain", "_segment", "_continuing"}
+        return {key: value for key, value in self.__dict__.items() if key not in copies}
+
+    # Four copies; those that would be equal are one object.
+    @cached_property
+    def _as_is(self) -> Tokenizer:
+        return _tokenizer(self._state)
+
+    @cached_property
+    def _plain(self) -> Tokenizer:
+        return _tokenizer(_without_control(self._state, self.control))
+
+    @cached_property
+    def _segment(self) -> Tokenizer:
+        metaspace = any(part["type"] == "Metaspace" for part in _parts(self._state["pre_tokenizer"], "pretokenizers"))
+        if not metaspace or self.prefix_scheme == "never":
+            return self._plain
+        state = _without_prefix(_without_control(self._state, self.control))
+        # Metaspace leaves out the mark before a text that starts with a space; sentencepiece does not.
+        prepend = {"type": "Prepend", "prepend": "▁"}
+        normalizers = [*_parts(state["normalizer"], "normalizers"), prepend]
+        return _tokenizer(state | {"normalizer": {"type": "Sequence", "normalizers": normalizers}})
+
+    @cached_property
+    def _continuing(self) -> Tokenizer:
+        if self.prefix_scheme == "never":
+            return self._plain
+        return _tokenizer(_without_prefix(_without_control(self._state, self.control)))
+
+    def encode(self, text: str, *, continuing: bool = False) -> list[int]:
+        """Ids of one text encoded on its own, as sentencepiece does it (word-start prefix in front, unless continuing)."""
+        backend = self._continuing if continuing else self._segment
+        return backend.encode(text, add_special_tokens=False).ids
+
+    def offsets(self, text: str) -> list[Span]:
+        """The character span of each token of a text."""
+        return self._segment.encode(text, add_special_tokens=False).offsets
+
+    def encode_rendered(self, text: str, content: list[Span], cuts: list[int]) -> tuple[list[int], list[Span], bool]:
+        """Ids and spans of a text that a chat template rendered, and whether `content` held control tokens' text.
+
+        The text is encoded at once, as a server encodes it. It is encoded in pieces where that would read control
+        tokens out of `content` (sorted spans of what people wrote), or where a token would reach over one of the
+        `cuts`, which are ends of prompts: there the model has only seen the prompt's own tokens.
+        """
+        encoding = self._as_is.encode(text, add_special_tokens=False)
+        ids, offsets = encoding.ids, encoding.offsets
+        literal = self._has_literal(ids, offsets, content)
+        whole = self._state["model"]["type"] != "Unigram"  # a Unigram model may segment a prefix in another way
+        if not literal and all(whole and _is_boundary(offsets, cut) for cut in cuts):
+            return ids, offsets, False
+        ids, offsets = [], []
+        for piece in self._pieces(text, content, cuts):
+            if piece.token_id is not None:
+                ids.append(piece.token_id)
+                offsets.append((piece.start, piece.end))
+                continue
+            backend = self._plain if piece.prefix else self._continuing
+            encoding = backend.encode(text[piece.start : piece.end], add_special_tokens=False)
+            ids += encoding.ids
+            offsets += [(piece.start + start, piece.start + end) for start, end in encoding.offsets]
+        return ids, offsets, literal
+
+    def _has_literal(self, ids: list[int], offsets: list[Span], content: list[Span]) -> bool:
+        controls = (offsets[k] for k, token_id in enumerate(ids) if token_id in self.control_ids)
+        return any(_overlaps(content, span) for span in controls)
+
+    def _pieces(self, text: str, content: list[Span], cuts: list[int]) -> list[Piece]:
+        marks = self._control_marks(text, content)
+        pieces: list[Piece] = []
+        start, prefix = 0, self.prefix_scheme != "never"
+        for mark_start, mark_end, token in [*marks, (len(text), len(text), None)]:
+            end = mark_start
+            if token and token["lstrip"]:
+                end = start + len(text[start:mark_start].rstrip())
+            for stop in [cut for cut in cuts if start < cut < end] + [end]:
+                if stop > start:
+                    pieces.append(Piece(start, stop, None, prefix))
+                start, prefix = stop, False
+            if token:
+                pieces.append(Piece(mark_start, mark_end, token["id"], False))
+                start, prefix = mark_end, self.prefix_scheme == "always" and mark_end not in cuts
+                if token["rstrip"]:
+                    start = len(text) - len(text[mark_end:].lstrip())
+        return pieces
+
+    @cached_property
+    def _control_pattern(self) -> re.Pattern[str]:
+        longest_first = sorted(self.control, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+    def match_control(self, text: str) -> tuple[int, int] | None:
+        """(length, id) of white space and a control token at the start of a text, if it starts so."""
+        space = len(text) - len(text.lstrip())
+        match = self._control_pattern.match(text, space)
+        return (match.end(), self.control[match.group()]["id"]) if match else None
+
+    def _control_marks(self, text: str, content: list[Span]) -> list[tuple[int, int, dict[str, Any]]]:
+        marks, position = [], 0
+        for start, end in [*content, (len(text), len(text))]:
+            marks += list(self._control_pattern.finditer(text, position, max(start, position)))
+            position = max(end, position)
+        return [(mark.start(), mark.end(), self.control[mark.group()]) for mark in marks]
+
+
+def _is_boundary(offsets: list[Span], cut: int) -> bool:
+    after = bisect_left(offsets, (cut, -1))
+    starts_here = after == len(offsets) or offsets[after][0] == cut
+    return starts_here and (after == 0 or offsets[after - 1][1] <= cut)
+
+
+def _overlaps(spans: list[Span], span: Span) -> bool:
+    before = bisect_left(spans, (span[1], -1))  # spans[before:] start at or after its end
+    return before > 0 and spans[before - 1][1] > span[0]
+
+
+def _prefix_scheme(state: dict[str, Any]) -> str:
+    """When a word-start mark is put in front of a text: "always", only at the "first" character, or "never"."""
+    for part in _parts(state["normalizer"], "normalizers"):
+        if part["type"] == "Prepend":
+            return "always"
+    for part in _parts(state["pre_tokenizer"], "pretokenizers"):
+        if part["type"] == "Metaspace":
+            return part["prepend_scheme"]
+        if part["type"] == "ByteLevel" and part["add_prefix_space"]:
+            return "always"
+    return "never"
+
+
+def _without_prefix(state: dict[str, Any]) -> dict[str, Any]:
+    normalizers = [part for part in _parts(state["normalizer"], "normalizers") if part["type"] != "Prepend"]
+    never = {"Metaspace": {"prepend_scheme": "never"}, "ByteLevel": {"add_prefix_space": False}}
+    splits = [part | never.get(part["type"], {}) for part in _parts(state["pre_tokenizer"], "pretokenizers")]
+    normalizer = {"type": "Sequence", "normalizers": normalizers} if normalizers else None
+    pre_tokenizer = {"type": "Sequence", "pretokenizers": splits} if splits else None
+    return state | {"normalizer": normalizer, "pre_tokenizer": pre_tokenizer}
+
+
+def _parts(component: dict[str, Any] | None, key: str) -> list[dict[str, Any]]:
+    if component is None:
+        return []
+    return component[key] if component["type"] == "Sequence" else [component]
+
+
+def _without_control(state: dict[str, Any], control: dict[str, Any]) -> dict[str, Any]:
+    """The backend's state without control tokens; neither a merge nor a vocabulary look-up can build one either."""
+    model = dict(state["model"])
+    if model["type"] == "BPE":
+        model["merges"] = [
+            m for m in model["merges"] if "".join(m if isinstance(m, list) else m.split(" ")) not in control
+        ]
+    if model["type"] == "Unigram":
+        # ids are positions, so the entry stays, under a name that no text has
+        model["vocab"] = [["\0" + piece if piece in control else piece, score] for piece, score in model["vocab"]]
+    elif model.get("ignore_merges"):
+        unk = model.get("unk_token")
+        model["vocab"] = {("\0" + t if t in control and t != unk else t): i for t, i in model["vocab"].items()}
+    kept = [token for token in state["added_tokens"] if token["content"] not in control]
+    return state | {"model": model, "added_tokens": kept}

@@ -1,0 +1,76 @@
+"""The command line's front door: picks the command before anything heavy is imported, and puts mistakes in one line."""
+
+import difflib
+import importlib
+import logging
+import os
+import sys
+
+COMMANDS = {
+    "fit": ("longalign.commands.fit", "train on packs of long and short conversations"),
+    "validate": ("longalign.commands.fit", "loss on the held-out conversations"),
+    "plan": ("longalign.commands.plan", "what a config makes of its data: lengths, packs, steps, balance"),
+    "data inspect": ("longalign.commands.data_inspect", "show a pack: boundaries, targets, weights, text"),
+    "data prepare": ("longalign.commands.data_prepare", "tokenise a config's data ahead of training"),
+    "export": ("longalign.commands.export", "training checkpoint to Hugging Face folder"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``longalign COMMAND ...``; returns the exit status: 0, or 2 with one line for a user's mistake."""
+    args = sys.argv[1:] if argv is None else argv
+    if not args or args[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if args else 2
+    if args[0] == "--version":
+        from longalign import __version__
+
+        print(__version__)
+        return 0
+    name = " ".join(args[:2]) if " ".join(args[:2]) in COMMANDS else args[0]
+    if name not in COMMANDS:
+        return _fail("longalign", _unknown(" ".join(args[:2]) if args[0] == "data" else args[0]))
+    from longalign.errors import UserError
+
+    _set_up_logging()
+    module = importlib.import_module(COMMANDS[name][0])
+    try:
+        module.run(name, args[len(name.split()) :])
+    except UserError as error:
+        if os.environ.get("LONGALIGN_DEBUG") == "1":
+            raise
+        return _fail(f"longalign {name}", str(error))
+    except OSError as error:
+        if os.environ.get("LONGALIGN_DEBUG") == "1" or error.errno is None:
+            raise
+        return _fail(f"longalign {name}", f"{error.strerror}: {error.filename}" if error.filename else str(error))
+    return 0
+
+
+def usage() -> str:
+    """The list of commands."""
+    rows = "\n".join(f"  {name:<14} {text}" for name, (_, text) in COMMANDS.items())
+    return f"usage: longalign COMMAND [options]\n\n{rows}\n\nlongalign COMMAND --help tells a command's options."
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else f"; expected one of: {', '.join(COMMANDS)}"
+    return f"unknown command '{name}'{hint}"
+
+
+def _fail(program: str, message: str) -> int:
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"{program}: error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _set_up_logging() -> None:
+    first = os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("RANK", "0") == "0"
+    logging.basicConfig(format="%(message)s", level=logging.INFO if first else logging.WARNING, stream=sys.stderr)
+    for noisy in ("httpx", "httpx2", "datasets", "filelock", "fsspec"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""LightningCLI with our defaults and manners: exact keys, one-line mistakes, a saved config, a fixed run folder."""
+
+import difflib
+import logging
+import re
+import warnings
+from typing import Any
+
+import jsonargparse
+import yaml
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from longalign.data.datamodule import LongAlignData
+from longalign.errors import UserError
+from longalign.training.callbacks import StepCheckpoint, StepLogger
+from longalign.training.callbacks.checkpoint import checkpoint_folder
+from longalign.training.checkpoints import resolve_checkpoint
+from longalign.training.module import LongAlignModule
+
+TRAINER_DEFAULTS: dict[str, Any] = {
+    "strategy": {"class_path": "longalign.training.strategy.ShardStrategy"},
+    "precision": "32-true",  # master weights; compute is in model.compute_dtype
+    "use_distributed_sampler": False,
+    "max_epochs": 1,  # all of data.epochs are one list of packs
+    "num_sanity_val_steps": 0,
+    "gradient_clip_val": 1.0,
+    "inference_mode": False,  # FSDP2 cannot gather under inference mode
+    "enable_progress_bar": False,  # StepLogger has its own
+    "enable_model_summary": False,
+    "log_every_n_steps": 1,
+    "default_root_dir": "runs/default",
+}
+
+
+class LongAlignCLI(LightningCLI):
+    """``fit`` and ``validate`` on ``LongAlignModule`` and ``LongAlignData``; every key of a YAML is an option, too."""
+
+    def __init__(self, args: list[str] | None, run: bool = True) -> None:
+        super().__init__(
+            LongAlignModule,
+            LongAlignData,
+            args=args,
+            run=run,
+            save_config_kwargs={"overwrite": True},
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            seed_everything_default=0,
+            trainer_defaults=TRAINER_DEFAULTS,
+        )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        skipped = {"model", "datamodule", "weights_only"}
+        return {
+            "fit": skipped | {"train_dataloaders", "val_dataloaders"},
+            "validate": skipped | {"dataloaders", "verbose"},
+        }
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        return super().init_parser(**{**kwargs, "exit_on_error": False, "allow_abbrev": False})
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_lightning_class_args(StepLogger, "progress")
+        parser.add_lightning_class_args(StepCheckpoint, "checkpoint")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Lightning warns that args are given beside sys.argv
+                super().parse_arguments(parser, args)
+        except jsonargparse.ArgumentError as error:
+            raise UserError(explain_parser_error(str(error), known_keys(self))) from error
+        except yaml.YAMLError as error:
+            raise UserError(f"config is not YAML: {error}") from error
+
+    def _parse_ckpt_path(self) -> None:
+        """Lightning would let the hyper-parameters of a checkpoint win over the command line; here they do not."""
+
+    def before_instantiate_classes(self) -> None:
+        config = self.config[self.subcommand] if self.subcommand else self.config
+        if config.data.tokenizer is None:
+            config.data.tokenizer = config.model.model
+
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except (ValueError, MisconfigurationException) as error:
+            raise UserError(f"trainer: {error}") from error
+        if self.datamodule.tokenizer_path == self.model.path:
+            self.datamodule.gguf_file = self.model.gguf_file
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self._get(self.config_init, "trainer")
+        if config.logger in (None, True):
+            kwargs["logger"] = TensorBoardLogger(
+                config.default_root_dir, name="tensorboard", version="", default_hp_metric=False
+            )
+        return super().instantiate_trainer(**kwargs)
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        """Resolve ``--ckpt_path auto``."""
+        kwargs = super()._prepare_subcommand_kwargs(subcommand)
+        if kwargs.get("ckpt_path"):
+            found = resolve_checkpoint(str(kwargs["ckpt_path"]), checkpoint_folder(self.trainer))
+            kwargs["ckpt_path"] = None if found is None else str(found)
+            logging.getLogger(__name__).info("checkpoint: %s", found or "none yet, starting from the model")
+        return kwargs
+
+
+def known_keys(cli: LongAlignCLI) -> list[str]:
+    """Every key of the config, with dots."""
+    parsers = getattr(cli, "_subcommand_parsers", {})
+    return sorted({action.dest for parser in parsers.values() for action in parser._actions if action.dest})
+
+
+def explain_parser_error(message: str, keys: list[str]) -> str:
+    """jsonargparse's message in one line, with the nearest key where one is unknown."""
+    message = " ".join(message.split())
+    unknown = re.search(r"(?:option|Key|key|arguments?:?) ['\"]?-{0,2}([\w.]+)", message)
+    if unknown and ("does not accept" in message or "nrecognized" in message or "not expected" in message):
+        near = difflib.get_close_matches(unknown[1], keys, n=1, cutoff=0.5)
+        return f"unknown key {unknown[1]!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return message

@@ -1,0 +1,288 @@
+"""The LightningDataModule: sources, tokenised once, mixed, planned for the whole run, and dealt to the ranks.
+
+In: the ``data`` section of the config. Out: loaders of ready ``Pack``s. All epochs are one list of packs, so that the
+position of a run is one number, its step, and a resumed run continues with the very next pack.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from longalign.chat import load_tokenizer
+from longalign.data.dataset import PackDataset
+from longalign.data.mixture import Mixture, Source, select_rows
+from longalign.data.plan import BatchPlan, SequenceCost, plan_batches
+from longalign.data.sampler import PlanSampler
+from longalign.data.tokenize import tokenize_source
+from longalign.errors import UserError
+
+log = logging.getLogger(__name__)
+
+BLOCKED_TRAINER_KEYS = {"max_epochs": (None, -1, 1), "limit_train_batches": (None, 1, 1.0), "overfit_batches": (0, 0.0)}
+
+
+class LongAlignData(LightningDataModule):
+    """Mix long and short conversations, and deal them in packs.
+
+    Args:
+        long: long conversations: a path or hub name, or a mapping with path, count, share_of_sequences,
+            share_of_tokens, repeat and validation.
+        short: short conversations, likewise.
+        sources: more sources by name, likewise.
+        tokenizer: folder or hub name; that of ``model.model`` by default.
+        chat_format: template (the tokenizer's own chat template), chatglm3 or llama2 (LongAlign's formats).
+        max_length: tokens of a pack, and of its longest sequence.
+        overflow: for longer conversations: shorten_document (cut the middle of the longest user turn), truncate (from
+            the end), drop, or error.
+        strategy: balanced (packs whose ranks take the same time), packing, sorted or naive.
+        packs_per_step: packs in an optimizer step over all ranks; a multiple of the number of ranks.
+        loss: sequence (LongAlign's weighting: each conversation counts the same), token, or pack.
+        epochs: how often each conversation is seen.
+        validation: held-out conversations of each source that does not say itself: a count, or a fraction below 1.
+        seed: of the mix, the held-out rows and the order.
+        cache_dir: where tokenised data is kept.
+        num_proc: processes that tokenise; by default as many as there are CPUs.
+        num_workers: processes that load packs, on each rank.
+    """
+
+    def __init__(
+        self,
+        long: str | Source | None = None,
+        short: str | Source | None = None,
+        sources: dict[str, str | Source] | None = None,
+        tokenizer: str | None = None,
+        chat_format: Literal["template", "chatglm3", "llama2"] = "template",
+        max_length: int = 65536,
+        overflow: Literal["shorten_document", "truncate", "drop", "error"] = "shorten_document",
+        strategy: Literal["balanced", "packing", "sorted", "naive"] = "balanced",
+        packs_per_step: int = 8,
+        loss: Literal["sequence", "token", "pack"] = "sequence",
+        epochs: int = 1,
+        validation: int | float = 0,
+        seed: int = 0,
+        cache_dir: str = "~/.cache/longalign",
+        num_proc: int | None = None,
+        num_workers: int = 1,
+    ) -> None:
+        super().__init__()
+        self.sources = named_sources(long, short, sources, validation)
+        self.tokenizer_path, self.gguf_file, self.chat_format = tokenizer, None, chat_format
+        self.max_length, self.overflow = max_length, overflow
+        self.strategy, self.packs_per_step, self.loss = strategy, packs_per_step, loss
+        self.epochs, self.seed = epochs, seed
+        self.cache_dir, self.num_proc, self.num_workers = Path(cache_dir).expanduser(), num_proc, num_workers
+        for key, least in (("max_length", 2), ("packs_per_step", 1), ("epochs", 1), ("num_workers", 0)):
+            if getattr(self, key) < least:
+                raise UserError(f"data.{key}: got {getattr(self, key)}, expected {least} or more")
+        self._tokenizer: Any = None
+        self.mixture: Mixture | None = None
+        self.plans: list[BatchPlan] = []
+
+    @property
+    def source_names(self) -> list[str]:
+        """Names of the sources, in the order of ``Pack.source_ids``."""
+        return list(self.sources)
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer, loaded when first asked for."""
+        if self._tokenizer is None:
+            if self.tokenizer_path is None:
+                raise UserError("data.tokenizer: give a folder or hub name (by default it is model.model)")
+            self._tokenizer = load_tokenizer(self.tokenizer_path, gguf_file=self.gguf_file)
+        return self._tokenizer
+
+    def prepare_data(self) -> None:
+        """Tokenise what is not in the cache: one process a node writes, the others wait."""
+        self.load_mixture()
+
+    def load_mixture(self) -> tuple[Mixture, Mixture]:
+        """The training mix and the held-out rows, from the cache or tokenised now."""
+        tokenised = {
+            name: tokenize_source(
+                source.path,
+                self.tokenizer,
+                self.chat_format,
+                max_length=self.max_length,
+                overflow=self.overflow,
+                cache_dir=self.cache_dir,
+                num_proc=self.num_proc,
+                name=name,
+            )
+            for name, source in self.sources.items()
+        }
+        rows = select_rows({name: t.lengths for name, t in tokenised.items()}, self.sources, seed=self.seed)
+        self.mixture, self.held_out = Mixture(tokenised, rows.train), Mixture(tokenised, rows.validation)
+        if len(self.mixture) == 0:
+            raise UserError("data: no conversation is left to train on; look at the counts of data.long and data.short")
+        return self.mixture, self.held_out
+
+    def plan(self, cost: SequenceCost, world_size: int = 1) -> list[BatchPlan]:
+        """The plan of every epoch, the same on every rank."""
+        assert self.mixture is not None
+        return [self._plan_epoch(self.mixture, self.strategy, epoch, cost, world_size) for epoch in range(self.epochs)]
+
+    def _plan_epoch(
+        self, mixture: Mixture, strategy: str, epoch: int, cost: SequenceCost, world_size: int, packs: int | None = None
+    ) -> BatchPlan:
+        return plan_batches(
+            mixture.lengths,
+            mixture.num_targets,
+            strategy=strategy,
+            max_length=self.max_length,
+            packs_per_step=packs or self.packs_per_step,
+            world_size=world_size,
+            seed=self.seed,
+            epoch=epoch,
+            cost=cost,
+        )
+
+    def setup(self, stage: str) -> None:
+        """Read the cache, plan the run, and tell the trainer how many packs a rank sees in a step."""
+        trainer = self.trainer
+        assert trainer is not None
+        self.load_mixture()
+        cost = trainer.lightning_module.sequence_cost()  # type: ignore[operator]
+        if stage == "fit":
+            self._check_trainer()
+            self.plans = self.plan(cost, trainer.world_size)
+            trainer.accumulate_grad_batches = self.packs_per_step // trainer.world_size
+            log.info(
+                "%s: %d sequences in %d steps of %d packs, fill %.3f, working share %.3f on %d rank(s)",
+                self.strategy,
+                len(self.mixture or ()),
+                self.num_steps,
+                self.packs_per_step,
+                self.plans[0].fill(),
+                self.plans[0].working_share(),
+                trainer.world_size,
+            )
+        if len(self.held_out):
+            self.val_plan = self._plan_epoch(
+                self.held_out, "packing", 0, cost, trainer.world_size, packs=trainer.world_size
+            )
+        elif stage == "validate":
+            raise UserError("data.validation: no rows are held out; expected a count or a fraction")
+
+    def _check_trainer(self) -> None:
+        trainer = self.trainer
+        assert trainer is not None
+        if trainer.fit_loop.max_epochs not in BLOCKED_TRAINER_KEYS["max_epochs"]:
+            raise UserError(
+                f"trainer.max_epochs: got {trainer.fit_loop.max_epochs}; all epochs are planned as one: set data.epochs"
+            )
+        if trainer.limit_train_batches not in BLOCKED_TRAINER_KEYS["limit_train_batches"]:
+            raise UserError("trainer.limit_train_batches: use trainer.max_steps or a source's count")
+        if trainer.overfit_batches not in BLOCKED_TRAINER_KEYS["overfit_batches"]:
+            raise UserError("trainer.overfit_batches: use a source's count and data.epochs")
+        if self.packs_per_step % trainer.world_size:
+            raise UserError(
+                f"data.packs_per_step: {self.packs_per_step} packs cannot be dealt to {trainer.world_size} ranks; "
+                f"expected a multiple of {trainer.world_size}"
+            )
+        accumulate = self.packs_per_step // trainer.world_size
+        if trainer.accumulate_grad_batches not in (1, accumulate):
+            raise UserError(
+                f"trainer.accumulate_grad_batches: got {trainer.accumulate_grad_batches}, but data.packs_per_step "
+                f"{self.packs_per_step} on {trainer.world_size} rank(s) makes {accumulate}: leave it out"
+            )
+
+    @property
+    def num_steps(self) -> int:
+        """Optimizer steps of the whole plan."""
+        return sum(plan.num_steps for plan in self.plans)
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps of the run: the plan's, or ``trainer.max_steps`` if that is fewer."""
+        assert self.trainer is not None
+        limit = self.trainer.max_steps
+        return self.num_steps if limit < 0 else min(limit, self.num_steps)
+
+    def working_share(self, step: int) -> float:
+        """Share (0-1) of the ranks' time that does work in a step of the run, by the plan's cost model."""
+        for plan in self.plans:
+            if step < plan.num_steps:
+                return plan.working_share(step)
+            step -= plan.num_steps
+        raise IndexError(step)
+
+    def train_dataloader(self) -> DataLoader:
+        """Ready packs of this rank, from the trainer's current step on."""
+        assert self.trainer is not None and self.mixture is not None
+        dataset = PackDataset(self.mixture, self.plans, loss=self.loss)
+        return self._loader(dataset, self.packs_per_step, start_step=self.trainer.global_step)
+
+    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+        """The held-out packs of this rank, in the same order each time."""
+        assert self.trainer is not None
+        if not len(self.held_out):
+            return []
+        return self._loader(PackDataset(self.held_out, [self.val_plan], loss=self.loss), self.val_plan.packs_per_step)
+
+    def _loader(self, dataset: PackDataset, packs_per_step: int, start_step: int = 0) -> DataLoader:
+        trainer = self.trainer
+        assert trainer is not None
+        sampler = PlanSampler(
+            len(dataset),
+            packs_per_step,
+            world_size=trainer.world_size,
+            rank=trainer.global_rank,
+            start_step=start_step,
+        )
+        return DataLoader(
+            dataset,
+            batch_size=None,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            pin_memory=trainer.strategy.root_device.type == "cuda",
+            prefetch_factor=4 if self.num_workers else None,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must not change under a run: the steps' contents. The position is the trainer's global step."""
+        return {"plan": [plan.digest for plan in self.plans]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Refuse to go on with other steps than the run began with.
+
+        Raises:
+            UserError: the data, the mix, the strategy or the seed differ from the checkpoint's.
+        """
+        ours = [plan.digest for plan in self.plans]
+        same = min(len(ours), len(state_dict["plan"]))
+        if ours and ours[:same] != state_dict["plan"][:same]:
+            raise UserError(
+                "ckpt_path: the data or its plan is not that of the checkpoint (sources, counts, tokenizer, max_length, "
+                "strategy, packs_per_step or seed differ): restore them, or start a new run from an exported model"
+            )
+
+
+def named_sources(
+    long: str | Source | None,
+    short: str | Source | None,
+    sources: dict[str, str | Source] | None,
+    validation: int | float,
+) -> dict[str, Source]:
+    """All sources by name, those without a held-out share of their own given ``validation``.
+
+    Raises:
+        UserError: no source, or a name used twice.
+    """
+    given = {"long": long, "short": short}
+    for name, more in (sources or {}).items():
+        if name in given:
+            raise UserError(f"data.sources.{name}: this name is taken by data.{name}")
+        given[name] = more
+    named = {name: Source(path=s) if isinstance(s, str) else s for name, s in given.items() if s is not None}
+    if not named:
+        raise UserError("data.long: give at least one source: --data.long PATH, --data.short PATH or data.sources")
+    for name, source in named.items():
+        if not source.validation and validation:
+            named[name] = Source(**{**vars(source), "validation": validation})
+    return named
+
+

@@ -1,0 +1,245 @@
+"""Causal attention inside each sequence of a pack, as one op that selective checkpointing can save.
+
+In: queries, keys and values of T tokens end to end, with ``cu_seqlens``. Out: attention output and log-sum-exp.
+``longalign::varlen_attention`` hides which kernel computes it (``BACKENDS``); transformers' models reach it through
+``AttentionInterface`` under the name ``longalign_<backend>``, so no modelling code is forked.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
+
+from longalign.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A kernel: ``forward(q, k, v, cu, max_seqlen, scale) -> (out, lse)`` and
+    ``backward(dout, q, k, v, out, lse, cu, max_seqlen, scale) -> (dq, dk, dv)``; ``missing()`` says why it cannot run."""
+
+    forward: Callable[..., tuple[Tensor, Tensor]]
+    backward: Callable[..., tuple[Tensor, Tensor, Tensor]]
+    missing: Callable[[torch.device], str | None]
+
+
+def _one_sequence(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+    heads_first = (x.transpose(0, 1).unsqueeze(0) for x in (q, k, v))
+    out = scaled_dot_product_attention(*heads_first, is_causal=True, scale=scale, enable_gqa=q.shape[1] != k.shape[1])
+    return out.squeeze(0).transpose(0, 1)
+
+
+def _sdpa_forward(
+    q: Tensor, k: Tensor, v: Tensor, cu_seqlens: Tensor, max_seqlen: int, scale: float
+) -> tuple[Tensor, Tensor]:
+    out = torch.empty(*q.shape[:-1], v.shape[-1], dtype=q.dtype, device=q.device)
+    bounds = cu_seqlens.tolist()
+    for start, stop in zip(bounds, bounds[1:], strict=False):
+        out[start:stop] = _one_sequence(q[start:stop], k[start:stop], v[start:stop], scale)
+    return out, q.new_empty(0, dtype=torch.float32)  # its backward computes the forward again, so it needs no lse
+
+
+def _sdpa_backward(
+    dout: Tensor, q: Tensor, k: Tensor, v: Tensor, out: Tensor, lse: Tensor, cu: Tensor, max_seqlen: int, scale: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    grads = tuple(torch.empty_like(x) for x in (q, k, v))
+    bounds = cu.tolist()
+    for start, stop in zip(bounds, bounds[1:], strict=False):
+        with torch.enable_grad():
+            inputs = [x[start:stop].detach().requires_grad_() for x in (q, k, v)]
+            output = _one_sequence(*inputs, scale)
+        for grad, part in zip(grads, torch.autograd.grad(output, inputs, dout[start:stop]), strict=True):
+            grad[start:stop] = part
+    return grads  # type: ignore[return-value]
+
+
+def _torch_forward(
+    q: Tensor, k: Tensor, v: Tensor, cu_seqlens: Tensor, max_seqlen: int, scale: float
+) -> tuple[Tensor, Tensor]:
+    out, lse, *_ = torch.ops.aten._flash_attention_forward(
+        q, k, v, cu_seqlens, cu_seqlens, max_seqlen, max_seqlen, 0.0, True, False, scale=scale
+    )
+    return out, lse
+
+
+def _torch_backward(
+    dout: Tensor, q: Tensor, k: Tensor, v: Tensor, out: Tensor, lse: Tensor, cu: Tensor, max_seqlen: int, scale: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    no_dropout = torch.empty(2, dtype=torch.uint64, device=q.device)  # philox state, not read when dropout is 0
+    return torch.ops.aten._flash_attention_backward(
+        dout, q, k, v, out, lse, cu, cu, max_seqlen, max_seqlen, 0.0, True, no_dropout, no_dropout, scale=scale
+    )
+
+
+def _torch_missing(device: torch.device) -> str | None:
+    if device.type != "cuda":
+        return "needs a CUDA GPU"
+    if torch.cuda.get_device_capability(device) < (8, 0):
+        return "needs an Ampere GPU or newer"
+    return None
+
+
+BACKENDS: dict[str, Backend] = {
+    "torch": Backend(_torch_forward, _torch_backward, _torch_missing),
+    "sdpa": Backend(_sdpa_forward, _sdpa_backward, lambda device: None),
+}
+"""In the order in which ``auto`` tries them; ``sdpa`` (one sequence at a time) runs everywhere and is the plain twin."""
+
+
+@torch.library.custom_op("longalign::varlen_attention", mutates_args=())
+def varlen_attention(
+    q: Tensor, k: Tensor, v: Tensor, cu_seqlens: Tensor, max_seqlen: int, scale: float, backend: str
+) -> tuple[Tensor, Tensor]:
+    """Causal softmax attention of each sequence of a pack with itself.
+
+    Equals ``torch.cat([sdpa(q[a:b], k[a:b], v[a:b], is_causal=True) for a, b in pairwise(cu_seqlens)])``.
+
+    Args:
+        q: ``[T, H, D]`` queries. ``k``: ``[T, K, D]``, ``v``: ``[T, K, D]`` with K dividing H (grouped queries).
+        cu_seqlens: int32 ``[S+1]``, where each sequence starts, and T at the end.
+        max_seqlen: length of the longest sequence, on the host.
+        scale: factor of the scores before the softmax, which is in fp32.
+        backend: a key of ``BACKENDS``.
+
+    Returns:
+        output ``[T, H, D]`` in q's dtype, and the backend's log-sum-exp, which only its backward reads.
+    """
+    return BACKENDS[backend].forward(q.contiguous(), k.contiguous(), v.contiguous(), cu_seqlens, max_seqlen, scale)
+
+
+@varlen_attention.register_fake
+def _(q: Tensor, k: Tensor, v: Tensor, cu: Tensor, max_seqlen: int, scale: float, backend: str) -> tuple[Tensor, Tensor]:
+    lse = q.new_empty(0 if backend == "sdpa" else (q.shape[1], q.shape[0]), dtype=torch.float32)
+    return q.new_empty(*q.shape[:-1], v.shape[-1]), lse
+
+
+@torch.library.custom_op("longalign::varlen_attention_backward", mutates_args=())
+def varlen_attention_backward(
+    dout: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    out: Tensor,
+    lse: Tensor,
+    cu_seqlens: Tensor,
+    max_seqlen: int,
+    scale: float,
+    backend: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of ``varlen_attention`` with respect to q, k and v, by the same backend."""
+    inputs = (x.contiguous() for x in (dout, q, k, v))
+    return BACKENDS[backend].backward(*inputs, out, lse, cu_seqlens, max_seqlen, scale)
+
+
+@varlen_attention_backward.register_fake
+def _(
+    dout: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    out: Tensor,
+    lse: Tensor,
+    cu_seqlens: Tensor,
+    max_seqlen: int,
+    scale: float,
+    backend: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    q, k, v, cu_seqlens, ctx.max_seqlen, ctx.scale, ctx.backend = inputs
+    ctx.save_for_backward(q, k, v, *output, cu_seqlens)
+
+
+def _backward(ctx: Any, dout: Tensor, _dlse: Tensor) -> tuple[Tensor | None, ...]:
+    q, k, v, out, lse, cu_seqlens = ctx.saved_tensors
+    grads = varlen_attention_backward(
+        dout, q, k, v, out, lse, cu_seqlens, ctx.max_seqlen, ctx.scale, ctx.backend
+    )
+    return (*grads, None, None, None, None)
+
+
+varlen_attention.register_autograd(_backward, setup_context=_setup_context)
+
+
+def choose_backend(name: str, device: torch.device) -> str:
+    """The backend to use on ``device``: ``name`` itself, or for ``auto`` the first that runs there.
+
+    Raises:
+        UserError: unknown name, or one that cannot run on this device.
+    """
+    if name == "auto":
+        name = next(key for key, backend in BACKENDS.items() if backend.missing(device) is None)
+        log.info("attention: %s (first of %s that runs on %s)", name, ", ".join(BACKENDS), device)
+        return name
+    if name not in BACKENDS:
+        raise UserError(f"model.attention: got {name!r}, expected auto, {', '.join(BACKENDS)}")
+    if reason := BACKENDS[name].missing(device):
+        raise UserError(f"model.attention={name} {reason}; this run is on {device}: use auto")
+    return name
+
+
+def _attention_forward(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    backend: str,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    cu_seq_lens_q: Tensor | None = None,
+    max_length_q: int | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """transformers' attention interface: query ``[B, H, T, D]``, key and value ``[B, K, T, D]`` -> ``[B, T, H, D]``.
+
+    With ``cu_seq_lens_q`` (and B = 1) the sequences of a pack; without, plain causal attention, for ``generate``.
+    """
+    if attention_mask is not None or dropout or sliding_window or softcap:
+        raise NotImplementedError("longalign attention takes no mask, dropout, sliding window or softcap")
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if cu_seq_lens_q is not None:
+        assert query.shape[0] == 1 and max_length_q is not None
+        tokens_first = (x.squeeze(0).transpose(0, 1) for x in (query, key, value))
+        out, _lse = varlen_attention(*tokens_first, cu_seq_lens_q, int(max_length_q), scale, backend)
+        return out.unsqueeze(0), None
+    lower_right = None
+    if 1 < query.shape[2] < key.shape[2]:  # a chunk of queries behind a cache
+        ones = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device)
+        lower_right = ones.tril(key.shape[2] - query.shape[2])
+    out = scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=lower_right,
+        is_causal=query.shape[2] == key.shape[2],
+        scale=scale,
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+    return out.transpose(1, 2), None
+
+
+def _no_mask(*args: Any, attention_mask: Tensor | None = None, **kwargs: Any) -> None:
+    """transformers' mask interface: packs need no mask, and a padded batch must not lose its mask in silence."""
+    if attention_mask is not None and not bool(attention_mask.all()):
+        raise NotImplementedError("longalign attention takes packs or unpadded batches, got a padding mask")
+
+
+def register_attention() -> None:
+    """Make ``attn_implementation="longalign_<backend>"`` known to transformers, once for each backend."""
+    for name in BACKENDS:
+        AttentionInterface.register(f"longalign_{name}", partial(_attention_forward, backend=name))
+        AttentionMaskInterface.register(f"longalign_{name}", _no_mask)

@@ -1,0 +1,30 @@
+"""Activation checkpointing of the decoder layers: what the backward keeps and what it computes again."""
+
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
+from transformers import PreTrainedModel
+
+Checkpointing = Literal["none", "full", "attention"]
+
+
+def _save_attention(ctx: Any, op: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
+    saved = op is torch.ops.longalign.varlen_attention.default
+    return CheckpointPolicy.MUST_SAVE if saved else CheckpointPolicy.PREFER_RECOMPUTE
+
+
+def apply_checkpointing(model: PreTrainedModel, mode: Checkpointing) -> None:
+    """Set how the decoder layers save activations.
+
+    ``none`` keeps everything; ``full`` keeps a layer's input and computes the layer again; ``attention`` also keeps
+    the attention output (T × width × 2 bytes a layer in bf16), so that the part whose cost grows with the square of
+    the length runs once. Works through transformers' own per-layer hook: parameter names stay as they are.
+    """
+    if mode == "none":
+        return
+    func = partial(checkpoint, use_reentrant=False)
+    if mode == "attention":
+        func = partial(func, context_fn=partial(create_selective_checkpoint_contexts, _save_attention))
+    model._set_gradient_checkpointing(True, gradient_checkpointing_func=func)

@@ -1,0 +1,65 @@
+"""What a sequence costs: model FLOPs from the config alone, and the time model behind the balanced plan."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, PreTrainedConfig
+
+from longalign.data.plan import SequenceCost
+from longalign.model.checkpointing import Checkpointing
+
+GEMM_FLOPS_PER_S, ATTENTION_FLOPS_PER_S = 660e12, 610e12
+"""Rates on one H200 with FlashAttention 4. Only their ratio enters a plan, so it is the same on every machine."""
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Parameters that multiply every token, those of the lm_head, all of them, and Σ over layers of heads × head size."""
+
+    linear: int
+    lm_head: int
+    total: int
+    attention_width: int
+
+
+def model_shape(config: PreTrainedConfig) -> ModelShape:
+    """Count from the model on the meta device. Of a mixture of experts, the experts that a token visits count."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    lm_head = model.get_output_embeddings()
+    linear = sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Linear) and m is not lm_head)
+    experts = next((getattr(config, key) for key in ("num_local_experts", "num_experts") if hasattr(config, key)), None)
+    if experts:
+        stacked = sum(p.numel() for p in model.parameters() if p.ndim == 3)
+        linear += stacked * config.num_experts_per_tok // experts
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return ModelShape(
+        linear=linear,
+        lm_head=lm_head.weight.numel(),
+        total=sum(p.numel() for p in model.parameters()),
+        attention_width=config.num_hidden_layers * config.num_attention_heads * head_dim,
+    )
+
+
+def train_flops(shape: ModelShape, lengths: Sequence[int] | np.ndarray, num_targets: int) -> float:
+    """Model FLOPs of a training step on sequences of these lengths: forward and backward, nothing computed twice counted.
+
+    2 FLOPs a parameter and token, and 2·width·L² of causal attention a sequence (scores and values, half of each masked),
+    times 3 for forward and backward. The lm_head counts where it runs: on the targets.
+    """
+    lengths = np.asarray(lengths, dtype=np.float64)
+    forward = 2.0 * shape.linear * lengths.sum() + 2.0 * shape.attention_width * (lengths**2).sum()
+    return 3.0 * (forward + 2.0 * shape.lm_head * num_targets)
+
+
+def sequence_cost(shape: ModelShape, checkpointing: Checkpointing = "attention") -> SequenceCost:
+    """Seconds of forward, backward and recompute of a sequence of L tokens on an H200: ``linear·L + quadratic·L²``."""
+    linear_passes = 3 if checkpointing == "none" else 4
+    attention_passes = 4 if checkpointing == "full" else 3
+    return SequenceCost(
+        linear=linear_passes * 2 * shape.linear / GEMM_FLOPS_PER_S,
+        quadratic=attention_passes * 2 * shape.attention_width / ATTENTION_FLOPS_PER_S,
+    )

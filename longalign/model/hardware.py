@@ -1,0 +1,37 @@
+"""Peak dense bf16 rates of GPUs, for model FLOPs utilisation. An unknown GPU has no figure rather than a wrong one."""
+
+import torch
+
+PEAK_BF16_FLOPS: tuple[tuple[str, float], ...] = (
+    # (part of the name that torch reports, dense bf16 FLOP/s without sparsity, from NVIDIA's data sheets)
+    ("H200 NVL", 835e12),  # H200 data sheet, NVL column (1,671 with sparsity)
+    ("H200", 989.5e12),  # H200 data sheet, SXM column (1,979 with sparsity)
+    ("H100 NVL", 835e12),  # H100 data sheet, NVL column
+    ("H100 PCIe", 756e12),  # H100 data sheet of 2023, PCIe column (1,513 with sparsity)
+    ("H100", 989.5e12),  # H100 data sheet, SXM column
+    ("H800 PCIe", 756e12),  # as H100 PCIe
+    ("H800", 989.5e12),  # as H100 SXM, with a slower NVLink
+    ("H20", 148e12),  # H20 data sheet
+    ("GB200", 2500e12),  # GB200 NVL72 data sheet, a GPU (5,000 with sparsity)
+    ("B200", 2250e12),  # HGX B200 data sheet, a GPU (4,500 with sparsity)
+    ("A100", 312e12),  # A100 data sheet, PCIe and SXM
+    ("A800", 312e12),  # as A100, with a slower NVLink
+    ("A40", 149.7e12),  # A40 data sheet
+    ("A10", 125e12),  # A10 data sheet
+    ("L40S", 362e12),  # L40S data sheet
+    ("L40", 181e12),  # L40 data sheet
+    ("L4", 121e12),  # L4 data sheet (242 with sparsity)
+    ("RTX 4090", 165.2e12),  # Ada architecture white paper, fp32 accumulate
+    ("RTX 3090", 71e12),  # Ampere GA102 white paper, fp32 accumulate
+)
+
+
+def peak_bf16_flops(name: str) -> float | None:
+    """Dense bf16 FLOP/s of the GPU that torch calls ``name``; None when the table does not have it."""
+    words = f" {name} ".replace("-", " ")
+    return next((peak for key, peak in PEAK_BF16_FLOPS if f" {key} " in words), None)
+
+
+def device_peak_flops(device: torch.device) -> float | None:
+    """Dense bf16 FLOP/s of ``device``; None for a CPU or an unknown GPU."""
+    return peak_bf16_flops(torch.cuda.get_device_name(device)) if device.type == "cuda" else None

@@ -1,0 +1,150 @@
+"""From a Hugging Face folder (or hub name, or GGUF file) to a model in memory: config, weights, shards.
+
+No remote code is ever run, and no pickle is read except by ``torch.load(weights_only=True)`` inside transformers.
+"""
+
+import json
+from contextlib import contextmanager
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedConfig, PreTrainedModel
+
+from longalign.errors import UserError
+from longalign.model.attention import register_attention
+from longalign.model.checkpointing import Checkpointing, apply_checkpointing
+from longalign.model.packed import attach_packed_loss
+from longalign.model.support import check_packable
+
+
+def load_config(path: str, overrides: dict[str, Any] | None = None, gguf_file: str | None = None) -> PreTrainedConfig:
+    """The model's config, with ``overrides`` applied, refused if the model cannot be packed.
+
+    ``rope_theta`` among the overrides goes into ``rope_parameters``; any other key must exist in the config.
+
+    Raises:
+        UserError: no such model, a config that only remote code can read, an unknown override, or no way to pack it.
+    """
+    with _one_line(path):
+        config = AutoConfig.from_pretrained(path, trust_remote_code=False, **_gguf(gguf_file))
+    for key, value in (overrides or {}).items():
+        if key == "rope_theta":
+            config.rope_parameters = {**(config.rope_parameters or {}), "rope_theta": float(value)}
+        elif hasattr(config, key):
+            setattr(config, key, value)
+        else:
+            raise UserError(f"model.config_overrides: {config.model_type} has no config key {key!r}")
+    if hasattr(config, "quantization_config"):  # a GGUF is dequantised on loading
+        if gguf_file is None:
+            raise UserError(f"model.model: {path} is quantised; expected full-precision weights")
+        del config.quantization_config
+    check_packable(config)
+    return config
+
+
+def load_model(
+    path: str, config: PreTrainedConfig, *, dtype: torch.dtype | str = "auto", gguf_file: str | None = None
+) -> PreTrainedModel:
+    """The whole model on this process's CPU, in train mode; ``dtype="auto"`` keeps the checkpoint's.
+
+    Raises:
+        UserError: missing or incomplete weights.
+    """
+    if gguf_file is not None:
+        dtype = torch.float32
+    with _one_line(path):
+        model, info = AutoModelForCausalLM.from_pretrained(
+            path, config=config, dtype=dtype, trust_remote_code=False, output_loading_info=True, **_gguf(gguf_file)
+        )
+    if missing := sorted(info.get("missing_keys", ())) + sorted(map(str, info.get("mismatched_keys", ()))):
+        raise UserError(f"model.model: {path} lacks or misshapes {len(missing)} weights, the first is {missing[0]}")
+    return model.train()
+
+
+def prepare_model(model: PreTrainedModel, attention: str, checkpointing: Checkpointing) -> PreTrainedModel:
+    """Switch a model to packed attention by ``attention`` (a backend's name), and set its activation checkpointing."""
+    register_attention()
+    model.set_attn_implementation(f"longalign_{attention}")
+    apply_checkpointing(model, checkpointing)
+    return attach_packed_loss(model)
+
+
+def shard_model(
+    config: PreTrainedConfig,
+    weights: PreTrainedModel | None,
+    mesh: DeviceMesh,
+    device: torch.device,
+    *,
+    attention: str,
+    checkpointing: Checkpointing,
+    compute_dtype: torch.dtype,
+) -> PreTrainedModel:
+    """The model as FSDP2 shards with fp32 master weights, filled by broadcast from rank 0.
+
+    Args:
+        weights: the whole model on rank 0 (its memory is that of one copy in the checkpoint's dtype), None elsewhere.
+        mesh: one-dimensional; every decoder layer and the root shard over it.
+        compute_dtype: of the gathered parameters and the activations; gradients reduce in fp32.
+    """
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    prepare_model(model, attention, checkpointing)
+    policy = MixedPrecisionPolicy(param_dtype=compute_dtype, reduce_dtype=torch.float32)
+    for layer in decoder_layers(model):
+        fully_shard(layer, mesh=mesh, mp_policy=policy)
+    fully_shard(model, mesh=mesh, mp_policy=policy)
+    for method in ("packed_loss", "packed_logits"):
+        register_fsdp_forward_method(model, method)
+    model.to_empty(device=device)
+    model.tie_weights()
+    _rebuild_buffers(model, config, device)
+    state = {} if weights is None else weights.state_dict()
+    set_model_state_dict(model, state, options=StateDictOptions(full_state_dict=True, broadcast_from_rank0=True))
+    if weights is not None:
+        model.generation_config = weights.generation_config
+    return model.train()
+
+
+def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
+    """The model's repeated blocks: the longest ``ModuleList`` of its decoder."""
+    lists = [module for module in model.base_model.modules() if isinstance(module, nn.ModuleList)]
+    return max(lists, key=lambda layers: sum(p.numel() for p in layers.parameters()))
+
+
+def _rebuild_buffers(model: PreTrainedModel, config: PreTrainedConfig, device: torch.device) -> None:
+    """Make the modules with buffers that no checkpoint holds (rotary frequencies) anew: meta-init left them empty."""
+    for name, module in list(model.named_modules()):
+        if module._non_persistent_buffers_set:
+            assert next(module.parameters(), None) is None, f"{name} has parameters beside non-persistent buffers"
+            model.set_submodule(name, type(module)(config=config).to(device))
+
+
+def load_generation_config(path: str) -> GenerationConfig | None:
+    """The checkpoint's generation settings, None where it has none."""
+    try:
+        return GenerationConfig.from_pretrained(path)
+    except (OSError, ValueError):
+        return None
+
+
+def _gguf(gguf_file: str | None) -> dict[str, str]:
+    return {} if gguf_file is None else {"gguf_file": gguf_file}
+
+
+@contextmanager
+def _one_line(path: str) -> Iterator[None]:
+    """Turn what transformers raises for a wrong folder or file into one line."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, json.JSONDecodeError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if "trust_remote_code" in str(error):
+            first = "it needs remote code, which longalign never runs"
+        raise UserError(f"model.model: cannot load {path}: {first}") from error
+
+

@@ -1,0 +1,90 @@
+"""A causal language model over one pack: hidden states, then the weighted loss of the pack's targets.
+
+``attach_packed_loss`` gives a transformers model the method ``packed_loss(pack)``, which FSDP2 can treat as a forward
+of its own, and ``check_packed_forward`` proves on a few tokens that the packed path computes what the model computes.
+"""
+
+from types import MethodType
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from longalign.data.collate import Pack, collate
+from longalign.errors import UserError
+from longalign.model.loss import weighted_linear_cross_entropy
+
+
+def packed_hidden_states(model: PreTrainedModel, pack: Pack) -> Tensor:
+    """Last hidden states ``[1, T, D]`` of a pack, in which no sequence sees another."""
+    output = model.base_model(
+        input_ids=pack.input_ids,
+        position_ids=pack.position_ids,
+        use_cache=False,
+        cu_seq_lens_q=pack.cu_seqlens,
+        cu_seq_lens_k=pack.cu_seqlens,
+        max_length_q=pack.max_seqlen,
+        max_length_k=pack.max_seqlen,
+    )
+    return output.last_hidden_state * logits_scale(model)
+
+
+def packed_loss(model: PreTrainedModel, pack: Pack) -> tuple[Tensor, Tensor]:
+    """Sum of ``loss_weights × cross-entropy`` over the pack (fp32 scalar), and the detached cross-entropy of each target.
+
+    The lm_head runs at target positions only; see ``weighted_linear_cross_entropy``.
+    """
+    lm_head = model.get_output_embeddings()
+    return weighted_linear_cross_entropy(
+        packed_hidden_states(model, pack),
+        lm_head.weight,
+        pack.labels,
+        pack.loss_weights,
+        bias=lm_head.bias,
+        target_index=pack.target_index,
+    )
+
+
+def packed_logits(model: PreTrainedModel, pack: Pack) -> Tensor:
+    """Logits ``[T, V]`` at every position, for tests and small inputs: training never makes them."""
+    return model.get_output_embeddings()(packed_hidden_states(model, pack)).squeeze(0)
+
+
+def attach_packed_loss(model: PreTrainedModel) -> PreTrainedModel:
+    """Give ``model`` the methods ``packed_loss`` and ``packed_logits``."""
+    model.packed_loss = MethodType(packed_loss, model)
+    model.packed_logits = MethodType(packed_logits, model)
+    return model
+
+
+def logits_scale(model: PreTrainedModel) -> float:
+    """The factor that some models apply to their logits (Cohere multiplies, Granite divides), 1 elsewhere."""
+    config = model.config
+    return float(getattr(config, "logit_scale", None) or 1.0) / float(getattr(config, "logits_scaling", None) or 1.0)
+
+
+@torch.no_grad()
+def check_packed_forward(model: PreTrainedModel, device: torch.device) -> float:
+    """Compare the packed logits of two short sequences with the model's own forward of each alone.
+
+    Costs three forwards of a dozen tokens, and turns any model that would train wrongly in a pack into an error.
+    Every rank of a sharded model must call it.
+
+    Returns:
+        the largest difference of a logit, relative to the logits' standard deviation.
+
+    Raises:
+        UserError: the two differ by more than the compute dtype explains.
+    """
+    vocabulary = model.config.vocab_size
+    ids = [[(7 * i + 3) % vocabulary for i in range(n)] for n in (5, 8)]
+    pack = collate([(row, row) for row in ids]).to(device)
+    packed = model.packed_logits(pack).float()
+    alone = torch.cat([model(torch.tensor([row], device=device), use_cache=False).logits[0].float() for row in ids])
+    difference = float((packed - alone).abs().max() / alone.std())
+    if not difference < 0.25:  # bf16 rounding of a deep model stays below 0.1; a wrong mask or scale is above 1
+        raise UserError(
+            f"model.model: packed logits of {model.config.model_type} differ from each sequence alone by "
+            f"{difference:.2g} standard deviations: this model cannot be packed"
+        )
+    return difference

@@ -1,0 +1,48 @@
+"""Which models can be packed: refused by name and reason before anything is loaded."""
+
+from typing import Any
+
+from transformers import PreTrainedConfig
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+from longalign.errors import UserError
+
+LENGTH_DEPENDENT_ROPE = {"dynamic", "longrope"}
+"""RoPE types whose frequencies depend on the longest position of the batch: a short sequence would see its neighbours."""
+
+
+def check_packable(config: PreTrainedConfig) -> None:
+    """Refuse a model whose packed forward could differ from each sequence alone.
+
+    Packing needs rotary positions (so that each sequence restarts at 0), full causal attention in every layer through
+    transformers' attention interface, and logits that are a plain linear function of the hidden states.
+
+    Raises:
+        UserError: naming the model type and what stands in the way.
+    """
+    if reason := _obstacle(config):
+        raise UserError(
+            f"model.model: {config.model_type} cannot be packed: {reason}; "
+            "expected a causal model with rotary positions and full attention, such as Llama, Qwen, Mistral or GLM"
+        )
+
+
+def _obstacle(config: PreTrainedConfig) -> str | None:
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        return "transformers has no causal language model of this type"
+    rope: dict[str, Any] = getattr(config, "rope_parameters", None) or {}
+    if not rope:
+        return "it has no rotary attention (no rope_parameters in its config)"
+    if rope.get("rope_type") in LENGTH_DEPENDENT_ROPE:
+        return f"its rope_type {rope['rope_type']!r} depends on the longest sequence of the batch"
+    layers = set(getattr(config, "layer_types", None) or ())
+    if other := layers - {"full_attention"}:
+        return f"it has layers of type {', '.join(sorted(other))}"
+    if not layers and getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
+        return f"it has a sliding window of {config.sliding_window} tokens (set it to null if the model allows)"
+    for key in ("attn_logit_softcapping", "final_logit_softcapping", "attention_dropout"):
+        if getattr(config, key, None):
+            return f"its {key} is {getattr(config, key)}"
+    if not getattr(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)], "_supports_attention_backend", False):
+        return "its attention does not go through transformers' attention interface"
+    return None

@@ -1,0 +1,7 @@
+"""Lightning callbacks: step metrics, progress, checkpoints that survive a kill, validation before the first step."""
+
+from longalign.training.callbacks.checkpoint import StepCheckpoint
+from longalign.training.callbacks.step_logger import StepLogger
+from longalign.training.callbacks.validate_first import ValidateFirst
+
+__all__ = ["StepCheckpoint", "StepLogger", "ValidateFirst"]

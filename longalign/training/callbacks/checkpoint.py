@@ -1,0 +1,115 @@
+"""Checkpoints every n steps, at the end, and when the scheduler of the cluster says stop."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from longalign.data.collate import Pack
+from longalign.errors import UserError
+from longalign.training.checkpoints import STEP, is_whole
+from longalign.training.module import LongAlignModule
+
+log = logging.getLogger(__name__)
+
+PREEMPTED = 75  # EX_TEMPFAIL: start the same command again with --ckpt_path auto
+
+
+class Preempted(SystemExit):
+    """Raised on every rank after the checkpoint of a stop signal is written; carries exit status 75."""
+
+    def __init__(self) -> None:
+        super().__init__(PREEMPTED)
+
+
+class StepCheckpoint(Checkpoint):
+    """Write ``checkpoints/step<number>.ckpt`` under the run's folder, and ``checkpoints/hf`` for ``longalign export``.
+
+    A checkpoint appears under its name only when it is whole. SIGTERM and SIGUSR1 (to any rank) write one at the end
+    of the step and exit with status 75; under SLURM, SIGUSR1 also puts the job back into the queue.
+
+    Args:
+        every_n_steps: optimizer steps between two checkpoints; 0 writes only the last one.
+        keep: how many of the newest to keep; 0 keeps all. One more fits on the disk while it is written.
+        save_last: write the state after the last step.
+    """
+
+    def __init__(self, every_n_steps: int = 200, keep: int = 2, save_last: bool = True) -> None:
+        self.every_n_steps, self.keep, self.save_last = every_n_steps, keep, save_last
+        self._stop_signal = 0
+        self._previous: dict[int, Any] = {}
+
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        self.folder = checkpoint_folder(trainer)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
+        # installed here so as to replace Lightning's own handler, which talks to other ranks from inside the signal
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            self._previous[number] = signal.signal(number, self._remember)
+        if trainer.is_global_zero:
+            _write_hf_assets(trainer, pl_module, self.folder / "hf")
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self._stop_signal = number
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Pack, batch_idx: int) -> None:
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
+        step, total = trainer.global_step, trainer.datamodule.total_steps  # type: ignore[attr-defined]
+        number = torch.tensor(float(self._stop_signal), device=trainer.strategy.root_device)
+        stop = int(trainer.strategy.reduce(number, reduce_op="max"))
+        periodic = self.every_n_steps and step % self.every_n_steps == 0
+        if stop or periodic or (step == total and self.save_last):
+            self._save(trainer, step)
+        if stop and step < total:
+            log.warning("%s: saved step %d, exiting with status %d", signal.Signals(stop).name, step, PREEMPTED)
+            if stop == signal.SIGUSR1:
+                _requeue(trainer)
+            raise Preempted
+
+    def _save(self, trainer: Trainer, step: int) -> None:
+        path = self.folder / f"step{step:06d}.ckpt"
+        try:
+            trainer.save_checkpoint(path)
+        except (OSError, RuntimeError) as error:
+            raise UserError(f"{error}: make room in {self.folder}, then go on with --ckpt_path auto") from error
+        log.info("saved %s", path)
+        if trainer.is_global_zero and self.keep:
+            whole = sorted(p for p in self.folder.glob("step*.ckpt") if STEP.search(p.name) and is_whole(p))
+            for old in whole[: -self.keep]:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+
+    def teardown(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous.clear()
+
+
+def checkpoint_folder(trainer: Trainer) -> Path:
+    """Where a run keeps its checkpoints."""
+    return Path(trainer.default_root_dir) / "checkpoints"
+
+
+def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) -> None:
+    """What an exported model needs beside its weights: config, generation config, tokenizer, and the chat format."""
+    module.config.save_pretrained(folder)
+    if module.model.generation_config is not None:
+        module.model.generation_config.save_pretrained(folder)
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    data.tokenizer.save_pretrained(folder)
+    (folder / "longalign.json").write_text(json.dumps({"chat_format": data.chat_format}, indent=1) + "\n")
+
+
+def _requeue(trainer: Trainer) -> None:
+    job = os.environ.get("SLURM_JOB_ID")
+    if job and trainer.is_global_zero:
+        subprocess.run(["scontrol", "requeue", job], check=False)

@@ -1,0 +1,139 @@
+"""Log every optimizer step: loss by source and length, gradient norm, speed, memory; and say on the screen how far it is."""
+
+import logging
+import sys
+import time
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from longalign.data.collate import Pack
+from longalign.model.hardware import device_peak_flops
+from longalign.training.metrics import StepMeter
+from longalign.training.module import LongAlignModule
+
+log = logging.getLogger(__name__)
+
+
+class StepLogger(Callback):
+    """Metrics of each step to the loggers and the screen, and of the held-out rows after each validation.
+
+    In a terminal there is a progress bar; elsewhere one line every ``every_n_steps`` steps.
+
+    Args:
+        every_n_steps: optimizer steps between two lines where no terminal is attached.
+    """
+
+    def __init__(self, every_n_steps: int = 10) -> None:
+        self.every_n_steps = every_n_steps
+        self.progress: Progress | None = None
+        self.since = 0.0
+        self.clock_stale = True  # something that is not training has happened since the last step
+
+    def setup(self, trainer: Trainer, pl_module: LongAlignModule, stage: str) -> None:  # type: ignore[override]
+        self.train = StepMeter(trainer.datamodule.source_names, pl_module.shape)  # type: ignore[attr-defined]
+        self.validation = StepMeter(trainer.datamodule.source_names, pl_module.shape)  # type: ignore[attr-defined]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
+        self.total = trainer.datamodule.total_steps  # type: ignore[attr-defined]
+        log.info("training: step %d of %d", trainer.global_step, self.total)
+        if trainer.is_global_zero and sys.stderr.isatty():
+            from rich.console import Console
+
+            self.progress = Progress(
+                TextColumn("step"),
+                MofNCompleteColumn(),
+                BarColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=Console(stderr=True),
+            )
+            self.task = self.progress.add_task("train", total=self.total, completed=trainer.global_step, note="")
+            self.progress.start()
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Pack, batch_idx: int) -> None:
+        if self.clock_stale:
+            self.since, self.clock_stale = time.perf_counter(), False
+
+    def on_train_batch_end(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: LongAlignModule, outputs: dict[str, Any], batch: Pack, batch_idx: int
+    ) -> None:
+        self.train.update(batch, outputs["token_losses"])
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
+        sums = self.train.reduce(lambda x: trainer.strategy.reduce(x, reduce_op="sum"), pl_module.device)
+        now = time.perf_counter()
+        metrics = self._metrics(trainer, pl_module, sums, now - self.since)
+        self.since = now
+        for logger in trainer.loggers:
+            logger.log_metrics(metrics, step=trainer.global_step)
+        if trainer.is_global_zero:
+            self._show(trainer.global_step, metrics)
+
+    def _metrics(
+        self, trainer: Trainer, module: LongAlignModule, sums: dict[str, float], seconds: float
+    ) -> dict[str, float]:
+        flops = sums.pop("flops")
+        metrics = {f"train/{name}": value for name, value in sums.items()}
+        metrics["train/grad_norm"] = module.grad_norm
+        metrics["train/skipped_steps"] = module.skipped_steps
+        metrics["train/epoch"] = trainer.datamodule.epochs * trainer.global_step / self.total  # type: ignore[attr-defined]
+        metrics["lr"] = trainer.lr_scheduler_configs[0].scheduler.get_last_lr()[0]
+        metrics["perf/tokens_per_s"] = sums["tokens"] / seconds
+        metrics["perf/seconds_per_step"] = seconds
+        metrics["perf/working_share"] = trainer.datamodule.working_share(trainer.global_step - 1)  # type: ignore[attr-defined]
+        if peak := device_peak_flops(module.device):
+            metrics["perf/mfu"] = flops / seconds / peak / trainer.world_size
+            metrics["perf/tflops_per_s_per_gpu"] = flops / seconds / trainer.world_size / 1e12
+        if module.device.type == "cuda":
+            metrics["memory/peak_gib"] = torch.cuda.max_memory_allocated(module.device) / 2**30
+        return metrics
+
+    def _show(self, step: int, metrics: dict[str, float]) -> None:
+        note = f"loss {metrics['train/loss']:.4f}  lr {metrics['lr']:.2e}  {metrics['perf/tokens_per_s']:,.0f} tokens/s"
+        if "perf/mfu" in metrics:
+            note += f"  MFU {metrics['perf/mfu']:.3f}"
+        if self.progress is not None:
+            self.progress.update(self.task, completed=step, note=note)
+        elif step % self.every_n_steps == 0 or step in (1, self.total):
+            left = (self.total - step) * metrics["perf/seconds_per_step"]
+            log.info("step %d/%d  %s  about %s left", step, self.total, note, _duration(left))
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        self.clock_stale = True
+
+    def on_validation_batch_end(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: Any, outputs: dict[str, Any], batch: Pack, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self.validation.update(batch, outputs["token_losses"])
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
+        sums = self.validation.reduce(lambda x: trainer.strategy.reduce(x, reduce_op="sum"), pl_module.device)
+        del sums["flops"]
+        metrics = {f"val/{name}": value for name, value in sums.items()}
+        if not trainer.sanity_checking:
+            for logger in trainer.loggers:
+                logger.log_metrics(metrics, step=trainer.global_step)
+            log.info("step %d  held-out loss %.4f (%d sequences)", trainer.global_step, sums["loss"], sums["sequences"])
+        pl_module.log_dict(metrics, logger=False, batch_size=1)
+        self.clock_stale = True
+
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        self._stop()
+
+    def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        if self.progress is not None:
+            self.progress.stop()
+            self.progress = None
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

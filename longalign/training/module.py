@@ -1,0 +1,208 @@
+"""The LightningModule: a transformers model, trained on packs with the loss normalised once, exactly.
+
+In: ``Pack`` micro-batches. Out: ``Σ w·ce · packs_per_step / M``; Lightning divides by the accumulation, the ranks
+average, and the sum over a step is the paper's Eq. 2 for any packing, accumulation and number of ranks.
+"""
+
+import logging
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.strategies import ModelParallelStrategy
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+
+from longalign.data.collate import Pack
+from longalign.data.plan import SequenceCost
+from longalign.errors import UserError
+from longalign.model.attention import choose_backend
+from longalign.model.checkpointing import Checkpointing
+from longalign.model.flops import ModelShape, model_shape, sequence_cost
+from longalign.model.loading import load_config, load_model, prepare_model, shard_model
+from longalign.model.packed import check_packed_forward
+from longalign.training.schedule import WarmupCosine
+from longalign.training.strategy import ShardStrategy
+
+log = logging.getLogger(__name__)
+
+COMPUTE_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+
+
+class LongAlignModule(LightningModule):
+    """Align a causal language model on packs of conversations.
+
+    Args:
+        model: folder or hub name of the model; its tokenizer is used unless ``data.tokenizer`` names another.
+        attention: backend of the packed attention: auto (the first that runs), torch (FlashAttention 2 in torch) or
+            sdpa (one sequence at a time, any device).
+        checkpointing: what the backward computes again: none, full (whole layers), attention (all but attention).
+        compute_dtype: of activations and gathered weights: auto is bfloat16 on a GPU and float32 on a CPU. Master
+            weights, gradients between ranks and optimizer states are float32.
+        optimizer: a ``torch.optim`` class path with its arguments.
+        scheduler: a learning-rate scheduler's class path, stepped once an optimizer update.
+        config_overrides: keys of the model's config to change, such as rope_theta or max_position_embeddings.
+        gguf_file: name of a GGUF file inside the ``model`` folder, to load its weights and tokenizer.
+        max_skipped_steps: stop after this many updates in a row whose gradient is not finite (each is skipped).
+    """
+
+    def __init__(
+        self,
+        model: str,
+        attention: Literal["auto", "torch", "sdpa"] = "auto",
+        checkpointing: Checkpointing = "attention",
+        compute_dtype: Literal["auto", "bfloat16", "float32"] = "auto",
+        optimizer: OptimizerCallable = lambda params: torch.optim.AdamW(
+            params, lr=2e-5, betas=(0.9, 0.95), weight_decay=0.0
+        ),
+        scheduler: LRSchedulerCallable = WarmupCosine,
+        config_overrides: dict[str, Any] | None = None,
+        gguf_file: str | None = None,
+        max_skipped_steps: int = 5,
+    ) -> None:
+        super().__init__()
+        self.path, self.gguf_file = model, gguf_file
+        self.attention, self.checkpointing, self.compute_dtype = attention, checkpointing, compute_dtype
+        self.optimizer, self.scheduler = optimizer, scheduler
+        self.max_skipped_steps = max_skipped_steps
+        self.config = load_config(model, config_overrides, gguf_file)
+        self.shape: ModelShape = model_shape(self.config)
+        self.model: Any = None
+        self.grad_norm = float("nan")
+        self.skipped_steps = self.skipped_in_a_row = 0
+        self._forward_checked = False
+
+    def sequence_cost(self) -> SequenceCost:
+        """How long a sequence of a given length takes, for the plan; depends on the model's shape alone."""
+        return sequence_cost(self.shape, self.checkpointing)
+
+    def configure_model(self) -> None:
+        """Build the model once: FSDP2 shards under ``ShardStrategy``, a whole copy under any other strategy."""
+        if self.model is not None:
+            return
+        strategy = self.trainer.strategy
+        device = strategy.root_device
+        backend = choose_backend(self.attention, device)
+        if not isinstance(strategy, ModelParallelStrategy):
+            whole = load_model(self.path, self.config, dtype=torch.float32, gguf_file=self.gguf_file)
+            self.model = prepare_model(whole, backend, self.checkpointing)
+            return
+        if not isinstance(strategy, ShardStrategy):
+            raise UserError("trainer.strategy: use longalign.training.strategy.ShardStrategy instead of its base class")
+        self.model = shard_model(
+            self.config,
+            self._weights_on_rank_0(),
+            strategy.shard_mesh,
+            device,
+            attention=backend,
+            checkpointing=self.checkpointing,
+            compute_dtype=self._compute_dtype(device),
+        )
+
+    def _compute_dtype(self, device: torch.device) -> torch.dtype:
+        if self.compute_dtype == "auto":
+            return torch.bfloat16 if device.type == "cuda" else torch.float32
+        return COMPUTE_DTYPES[self.compute_dtype]
+
+    def _weights_on_rank_0(self) -> Any:
+        """The whole model on rank 0, None elsewhere; a failure of rank 0 is raised on every rank."""
+        weights, failure = None, None
+        if self.trainer.is_global_zero:
+            try:
+                weights = load_model(self.path, self.config, gguf_file=self.gguf_file)
+            except UserError as error:
+                failure = str(error)
+        if failure := self.trainer.strategy.broadcast(failure):
+            raise UserError(failure)
+        return weights
+
+    def check_forward(self) -> None:
+        """Once a process: prove on a few tokens that packed logits are each sequence's own."""
+        if not self._forward_checked:
+            training = self.model.training
+            difference = check_packed_forward(self.model.eval(), self.device)
+            self.model.train(training)
+            log.info("packed forward agrees with each sequence alone to %.1e standard deviations", difference)
+            self._forward_checked = True
+
+    def on_fit_start(self) -> None:
+        self.check_forward()
+
+    def on_validation_start(self) -> None:
+        self.check_forward()
+
+    def training_step(self, pack: Pack, batch_idx: int) -> dict[str, Tensor]:
+        """Loss of one pack, scaled so that Lightning's and the ranks' averaging give Σ w·ce / M over the step."""
+        loss_sum, token_losses = self.model.packed_loss(pack)
+        packs_per_step = self.trainer.world_size * self.trainer.accumulate_grad_batches
+        return {"loss": loss_sum * (packs_per_step / pack.step_weight), "token_losses": token_losses}
+
+    def validation_step(self, pack: Pack, batch_idx: int) -> dict[str, Tensor]:
+        """Cross-entropy of each target of a held-out pack."""
+        return {"token_losses": self.model.packed_loss(pack)[1]}
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """The optimizer, and the schedule stepped once an update over the plan's number of steps."""
+        optimizer = self.optimizer(self.parameters())
+        scheduler = self.scheduler(optimizer)
+        if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
+            scheduler.set_total_steps(self.trainer.datamodule.total_steps)  # type: ignore[attr-defined]
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Measure the global gradient norm, clip by it, and drop an update whose gradient is not finite.
+
+        Dropped gradients leave weights and optimizer states as they were; the norm is global, so all ranks agree.
+        """
+        if gradient_clip_algorithm == "value":
+            raise UserError("trainer.gradient_clip_algorithm: got value, expected norm")
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        norm = get_total_norm(gradients)
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
+        self.grad_norm = float(norm)  # the one device sync of a step
+        if not torch.isfinite(norm):
+            return self._skip_step(optimizer)
+        self.skipped_in_a_row = 0
+        if gradient_clip_val and self.grad_norm > gradient_clip_val:
+            torch._foreach_mul_(gradients, gradient_clip_val / (self.grad_norm + 1e-6))
+        return None
+
+    def _skip_step(self, optimizer: Optimizer) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        self.skipped_steps += 1
+        self.skipped_in_a_row += 1
+        log.warning("step %d skipped: gradient norm is %s", self.trainer.global_step + 1, self.grad_norm)
+        if self.skipped_in_a_row >= self.max_skipped_steps:
+            raise UserError(
+                f"{self.skipped_in_a_row} updates in a row had gradients that are not finite: "
+                "lower model.optimizer's lr or look at the data (model.max_skipped_steps)"
+            )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["longalign"] = {
+            "model": self.path,
+            "gguf_file": self.gguf_file,
+            "packs_per_step": self.trainer.world_size * self.trainer.accumulate_grad_batches,
+            "global_step": self.trainer.global_step,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restate the position in this run's micro-batches: a run may resume on another number of ranks."""
+        saved = checkpoint.get("longalign")
+        if saved is None or "loops" not in checkpoint:
+            return
+        accumulate = self.trainer.accumulate_grad_batches
+        if saved["packs_per_step"] != self.trainer.world_size * accumulate:
+            raise UserError(
+                f"data.packs_per_step: the checkpoint was made with {saved['packs_per_step']}, "
+                f"this run has {self.trainer.world_size * accumulate}"
+            )
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        done = saved["global_step"] * accumulate
+        for counts in (progress["total"], progress["current"]):
+            counts.update(ready=done, started=done, processed=done, completed=done - 1)

@@ -1,0 +1,102 @@
+"""FSDP2 for one device and for many, with checkpoints that are either whole or not there."""
+
+import os
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.strategies import ModelParallelStrategy
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+
+COMPLETE_MARK = "meta.pt"  # Lightning's metadata file, written after every rank's shard
+
+
+class ShardStrategy(ModelParallelStrategy):
+    """Shard parameters, gradients and optimizer states over all ranks (FSDP2); a checkpoint is a folder of shards.
+
+    The model is sharded over ``shard_mesh`` by ``LongAlignModule.configure_model``. On one device nothing is split, so
+    that the same code and the same checkpoints serve a laptop and a cluster.
+
+    Args:
+        save_distributed_checkpoint: False assembles one file on rank 0 instead.
+        timeout: how long ranks wait for each other, for example while rank 0 reads the weights.
+    """
+
+    def __init__(
+        self, save_distributed_checkpoint: bool = True, timeout: timedelta | None = timedelta(minutes=60)
+    ) -> None:
+        super().__init__("auto", 1, save_distributed_checkpoint, timeout=timeout)
+
+    def setup_environment(self) -> None:
+        self._data_parallel_size = self.num_nodes * self.num_processes
+        super().setup_environment()
+
+    @property
+    def shard_mesh(self) -> DeviceMesh:
+        """One dimension, all ranks."""
+        if not hasattr(self, "_shard_mesh"):
+            self._shard_mesh = init_device_mesh(self.root_device.type, (self.world_size,), mesh_dim_names=("shard",))
+        return self._shard_mesh
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], filepath: str | os.PathLike[str], storage_options: Any = None
+    ) -> None:
+        """Write into a hidden folder (or file) beside ``filepath`` and rename it when every rank is done.
+
+        A kill or a full disk at any moment leaves earlier checkpoints as they were. Raises what the disk raised, on
+        every rank.
+        """
+        final = Path(self.broadcast(str(filepath)))
+        temporary = final.with_name(f".{final.name}.incomplete")
+        if self.is_global_zero:
+            _remove(temporary)
+        self.barrier("checkpoint_clean")
+        failure: Exception | None = None
+        try:
+            super().save_checkpoint(checkpoint, temporary, storage_options)
+        except Exception as error:  # a full disk shows as OSError, RuntimeError or CheckpointException
+            failure = error
+        if any(self._gather_flags(failure is not None)):
+            if self.is_global_zero:
+                _remove(temporary)
+            raise OSError(f"checkpoint {final} could not be written: {_reason(failure)}") from failure
+        if self.is_global_zero:
+            _replace(temporary, final)
+        self.barrier("checkpoint_renamed")
+
+    def _gather_flags(self, flag: bool) -> list[bool]:
+        flags = torch.zeros(self.world_size, device=self.root_device)
+        flags[self.global_rank] = float(flag)
+        return [bool(f) for f in self.reduce(flags, reduce_op="sum").tolist()]
+
+
+def _reason(failure: Exception | None) -> str:
+    """The innermost cause in words, on one line."""
+    if failure is None:
+        return "another rank failed"
+    text = str(failure)
+    return "no space left on device" if "No space left" in text else (text.strip().splitlines() or ["unknown"])[-1]
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _replace(temporary: Path, final: Path) -> None:
+    """Flush ``temporary`` to disk, then give it its name; an older ``final`` goes once the new one is there."""
+    files = [temporary] if temporary.is_file() else [*temporary.iterdir(), temporary]
+    for path in files:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+    outdated = final.with_name(f".{final.name}.outdated")
+    if final.exists():
+        _remove(outdated)
+        final.rename(outdated)
+    temporary.rename(final)
+    _remove(outdated)

@@ -22,7 +22,7 @@ Span = tuple[int, int]
 
 
 class _Turn(NamedTuple):
-    index: int
+    message: int
     offsets: list[Span]  # characters of each token
 
 
@@ -86,9 +86,9 @@ def _cut(messages: list[Message], turns: list[_Turn], kept: list[int], cut_mark:
     for turn, keep in zip(turns, kept, strict=True):
         if keep >= len(turn.offsets):
             continue
-        text = messages[turn.index]["content"]
+        text = messages[turn.message]["content"]
         head, tail = keep - keep // 2, keep // 2
         left = text[: turn.offsets[head - 1][1]]
         right = text[turn.offsets[len(turn.offsets) - tail][0] :]
-        result[turn.index] = messages[turn.index] | {"content": left + cut_mark + right}
+        result[turn.message] = messages[turn.message] | {"content": left + cut_mark + right}
     return result

@@ -17,7 +17,7 @@ A template may write today's date: then ids differ from day to day.
 
 import re
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jinja2
 from transformers.utils.chat_template_utils import render_jinja_template
@@ -106,7 +106,8 @@ class TemplateEncoder:
 
     def _render(self, messages: list[Message], *, marks: bool = False, prompt: bool = False) -> tuple[str, list[Span]]:
         try:
-            texts, spans = render_jinja_template(
+            # the annotated return type is wrong
+            texts, spans = cast(Any, render_jinja_template)(
                 [messages],
                 chat_template=self.template,
                 return_assistant_tokens_mask=marks,
@@ -123,15 +124,16 @@ class TemplateEncoder:
         self, messages: list[Message], *, marks: bool = False, add_generation_prompt: bool = False
     ) -> tuple[Rendered, list[Span]]:
         text, marked = self._render(messages, marks=marks, prompt=add_generation_prompt)
+        changed: int | None = 0
         for fresh in (False, True):  # a kept frame is stale where the template writes the date
             frame = self._frame(messages, add_generation_prompt, fresh)
-            spans = _match(frame, messages, text)
-            if isinstance(spans, list):
+            spans, changed = _match(frame, messages, text)
+            if changed is None:
                 return Rendered(text, frame, spans), marked
-        role = messages[spans]["role"]
+        assert changed is not None
         raise UserError(
-            f"the chat template changes the text of message {spans + 1} ({role}), so targets cannot be found in it; "
-            f"{_REMEDY}"
+            f"the chat template changes the text of message {changed + 1} ({messages[changed]['role']}), so targets "
+            f"cannot be found in it; {_REMEDY}"
         )
 
     def _frame(self, messages: list[Message], prompt: bool, fresh: bool) -> Frame:
@@ -226,11 +228,12 @@ class TemplateEncoder:
         return builder.finish()
 
 
-def _match(frame: Frame, messages: list[Message], text: str) -> list[Span] | int:
-    """The spans of the slots' texts where `text` is the frame filled with them; else the first message that differs."""
+def _match(frame: Frame, messages: list[Message], text: str) -> tuple[list[Span], int | None]:
+    """The spans of the slots' texts where `text` is the frame filled with them; else the message that differs."""
+    last = frame.slots[-1] if frame.slots else 0
     if not text.startswith(frame.scaffold[0]):
-        return frame.slots[0] if frame.slots else 0
-    spans = []
+        return [], frame.slots[0] if frame.slots else 0
+    spans: list[Span] = []
     position = len(frame.scaffold[0])
     for slot, after in zip(frame.slots, frame.scaffold[1:], strict=True):
         content = messages[slot]["content"]
@@ -241,10 +244,10 @@ def _match(frame: Frame, messages: list[Message], text: str) -> list[Span] | int
             if text.startswith(candidate, position) and text.startswith(after, end):
                 break
         else:
-            return slot
+            return [], slot
         spans.append((position, end))
         position = end + len(after)
-    return spans if position == len(text) else (frame.slots[-1] if frame.slots else 0)
+    return spans, None if position == len(text) else last
 
 
 def _first_token(offsets: list[Span], begin: int, position: int) -> int:

@@ -81,7 +81,7 @@ class TextEncoder:
         return _tokenizer(_without_prefix(_without_control(self._state, self.control)))
 
     def encode(self, text: str, *, continuing: bool = False) -> list[int]:
-        """Ids of one text encoded on its own, as sentencepiece does it (word-start prefix in front, unless continuing)."""
+        """Ids of one text encoded on its own, as sentencepiece does: a word-start mark in front, unless continuing."""
         backend = self._continuing if continuing else self._segment
         return backend.encode(text, add_special_tokens=False).ids
 
@@ -182,7 +182,10 @@ def _prefix_scheme(state: dict[str, Any]) -> str:
 
 def _without_prefix(state: dict[str, Any]) -> dict[str, Any]:
     normalizers = [part for part in _parts(state["normalizer"], "normalizers") if part["type"] != "Prepend"]
-    never = {"Metaspace": {"prepend_scheme": "never"}, "ByteLevel": {"add_prefix_space": False}}
+    never: dict[str, dict[str, Any]] = {
+        "Metaspace": {"prepend_scheme": "never"},
+        "ByteLevel": {"add_prefix_space": False},
+    }
     splits = [part | never.get(part["type"], {}) for part in _parts(state["pre_tokenizer"], "pretokenizers")]
     normalizer = {"type": "Sequence", "normalizers": normalizers} if normalizers else None
     pre_tokenizer = {"type": "Sequence", "pretokenizers": splits} if splits else None

@@ -1,0 +1,277 @@
+"""The plan of an epoch: which sequences form which pack, which packs form which step, which rank sees which pack.
+
+Lengths and target counts go in, a `BatchPlan` comes out: a pure function of its arguments, so every rank computes the
+same plan and no rank talks. The contents of the steps do not depend on the world size; only the arrangement of a step's
+packs over ranks and micro-steps does, so a run goes on with the same steps on another number of GPUs.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from longalign.data.balance import balanced_packs
+from longalign.data.packing import best_fit_decreasing, group_by_pack
+from longalign.errors import UserError
+
+
+@dataclass(frozen=True)
+class SequenceCost:
+    """Time of one sequence, forward and backward: linear * len + quadratic * len**2, in any unit (default: seconds).
+
+    The default is Llama-2-7B on one H200, attention saved in checkpointing: 8 FLOPs for each of the 6.6e9 matrix
+    parameters and token (forward, backward, recompute) at 650 TFLOP/s; attention 3.5 * 2 * 4096 * 32 FLOPs for each
+    pair of positions in the causal half, at the 623 TFLOP/s measured with flash-attn-4. For a document of 64k it gives
+    11.7 s, that is 513 model TFLOP/s; 505 were measured.
+    """
+
+    linear: float = 8 * 6.607e9 / 650e12
+    quadratic: float = 3.5 * 2 * 4096 * 32 / 623e12
+
+    def of(self, lengths: np.ndarray) -> np.ndarray:
+        """Costs float64, one for each length."""
+        lengths = np.asarray(lengths, np.float64)
+        return lengths * (self.linear + self.quadratic * lengths)
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """One epoch. Packs are dealt so: pack number = step * packs_per_step + micro_step * world_size + rank.
+
+    order: int64[n], sequence indices, pack after pack. pack_offsets: int64[P + 1], pack p holds
+    order[pack_offsets[p]:pack_offsets[p + 1]]; P is a multiple of packs_per_step; only the last step has empty packs.
+    step_sequences, step_targets, step_packs: int64[steps], the normaliser M of a step under each loss weighting:
+    sequences with targets, targets, packs with targets. pack_tokens int64[P], pack_costs float64[P]: size and relative
+    time. digest: sha256 of the steps' contents, the same for every world size.
+    """
+
+    strategy: str
+    max_length: int
+    packs_per_step: int
+    world_size: int
+    order: np.ndarray
+    pack_offsets: np.ndarray
+    step_sequences: np.ndarray
+    step_targets: np.ndarray
+    step_packs: np.ndarray
+    pack_tokens: np.ndarray
+    pack_costs: np.ndarray
+    digest: str
+
+    @property
+    def num_packs(self) -> int:
+        return len(self.pack_offsets) - 1
+
+    @property
+    def num_steps(self) -> int:
+        return self.num_packs // self.packs_per_step
+
+    def pack(self, number: int) -> np.ndarray:
+        """Sequence indices int64[S] of a pack; S is 0 for the packs that fill up the last step."""
+        return self.order[self.pack_offsets[number] : self.pack_offsets[number + 1]]
+
+    def rank_packs(self, rank: int) -> np.ndarray:
+        """Pack numbers int64 that a rank works through in an epoch, in order."""
+        return np.arange(rank, self.num_packs, self.world_size)
+
+    def working_share(self, step: int | None = None) -> float:
+        """Share (0-1) of GPU time that works: in each micro-step all ranks wait for the dearest pack."""
+        costs = self.pack_costs.reshape(self.num_steps, -1, self.world_size)
+        if step is not None:
+            costs = costs[step : step + 1]
+        return float(costs.sum() / (costs.max(axis=2).sum() * self.world_size))
+
+    def fill(self) -> float:
+        """Tokens over the room of all packs, the empty ones of the last step not counted (0-1)."""
+        return float(self.pack_tokens.sum() / (np.count_nonzero(self.pack_tokens) * self.max_length))
+
+
+# A strategy gives packs in the order in which they are dealt to steps: (order, offsets), no pack empty before the end.
+Packs = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Request:
+    lengths: np.ndarray
+    costs: np.ndarray
+    max_length: int
+    packs_per_step: int
+    rng: np.random.Generator
+
+
+def _naive(request: _Request) -> Packs:
+    """One sequence a pack, shuffled."""
+    n = len(request.lengths)
+    return request.rng.permutation(n), np.arange(n + 1)
+
+
+def _sorted(request: _Request) -> Packs:
+    """One sequence a pack; groups of neighbours in length, in random order (LongAlign's sorted batching).
+
+    LongAlign's group is the world size. Here a group has as many sequences as the largest power of two that divides
+    packs_per_step: steps do not depend on the world size, and any world size that is a power of two gets micro-steps of
+    neighbours. An incomplete group comes last; the original drops it.
+    """
+    n, rng = len(request.lengths), request.rng
+    group = request.packs_per_step & -request.packs_per_step
+    shuffled = rng.permutation(n)
+    by_length = shuffled[np.argsort(-request.lengths[shuffled], kind="stable")]
+    whole = n // group * group
+    # which sequences stay over is random, so that the incomplete group is no particular length
+    over = int(rng.integers(0, whole // group + 1)) * group
+    tail = by_length[over : over + n - whole]
+    groups = np.delete(by_length, np.s_[over : over + n - whole]).reshape(-1, group)
+    return np.concatenate([rng.permutation(groups).ravel(), tail]), np.arange(n + 1)
+
+
+def _packing(request: _Request) -> Packs:
+    """Best-fit decreasing, packs shuffled."""
+    pack_of, num_packs = best_fit_decreasing(request.lengths, request.max_length, request.rng)
+    return group_by_pack(request.rng.permutation(num_packs)[pack_of], num_packs)
+
+
+def _balanced(request: _Request) -> Packs:
+    """Packs of a step of equal time, steps of the same mixture; see data/balance.py."""
+    pack_of, num_packs = balanced_packs(
+        request.lengths, request.costs, request.max_length, request.packs_per_step, request.rng
+    )
+    order, offsets = group_by_pack(pack_of, num_packs)
+    sizes = np.diff(offsets).reshape(-1, request.packs_per_step)
+    steps = request.rng.permutation(len(sizes))
+    steps = steps[np.argsort((sizes[steps] == 0).any(axis=1), kind="stable")]  # steps with empty packs last
+    numbers = (steps[:, None] * request.packs_per_step + np.arange(request.packs_per_step)).ravel()
+    numbers = numbers[sizes.ravel()[numbers] > 0]  # packs close ranks: only the end is empty
+    return _take_packs(order, offsets, numbers)
+
+
+STRATEGIES: dict[str, Callable[[_Request], Packs]] = {
+    "naive": _naive,
+    "sorted": _sorted,
+    "packing": _packing,
+    "balanced": _balanced,
+}
+# naive and packing deal packs as they come; these two put packs of like cost beside each other within a step
+ARRANGED_BY_COST = {"sorted", "balanced"}
+
+
+def plan_batches(
+    lengths: np.ndarray,
+    num_targets: np.ndarray,
+    *,
+    strategy: str = "balanced",
+    max_length: int,
+    packs_per_step: int,
+    world_size: int = 1,
+    seed: int = 0,
+    epoch: int = 0,
+    cost: SequenceCost | None = None,
+) -> BatchPlan:
+    """Plan an epoch: each sequence in exactly one pack, no pack above max_length tokens, nothing lost at the end.
+
+    lengths, num_targets: int[n], tokens and targets of each sequence. A sequence without targets may be there: it is
+    packed, but counts in no normaliser.
+
+    Raises UserError for a strategy that does not exist, no sequence at all, a length below 1 or above max_length, and a
+    world size that does not divide packs_per_step.
+    """
+    lengths, num_targets = _checked(lengths, num_targets, strategy, max_length, packs_per_step, world_size)
+    cost = cost or SequenceCost()
+    costs = cost.of(lengths)
+    rng = np.random.default_rng([seed, epoch])
+    order, offsets = STRATEGIES[strategy](_Request(lengths, costs, max_length, packs_per_step, rng))
+    num_packs = -(-(len(offsets) - 1) // packs_per_step) * packs_per_step
+    offsets = np.concatenate([offsets, np.full(num_packs + 1 - len(offsets), len(lengths))])
+    digest = _digest(order, offsets, packs_per_step)
+    pack_costs = _sum_by_pack(costs[order], offsets)
+    if strategy in ARRANGED_BY_COST:
+        # its own generator: the arrangement must not move the steps of later epochs, nor depend on what they drew
+        numbers = _arrange(pack_costs, packs_per_step, world_size, np.random.default_rng([seed, epoch, 1]))
+        order, offsets = _take_packs(order, offsets, numbers)
+        pack_costs = pack_costs[numbers]
+    has_targets = num_targets[order] > 0
+    step_offsets = offsets[::packs_per_step]
+    packs_with_targets = _sum_by_pack(has_targets, offsets) > 0
+    return BatchPlan(
+        strategy=strategy,
+        max_length=max_length,
+        packs_per_step=packs_per_step,
+        world_size=world_size,
+        order=order,
+        pack_offsets=offsets,
+        step_sequences=_sum_by_pack(has_targets, step_offsets),
+        step_targets=_sum_by_pack(num_targets[order], step_offsets),
+        step_packs=packs_with_targets.reshape(-1, packs_per_step).sum(axis=1),
+        pack_tokens=_sum_by_pack(lengths[order], offsets),
+        pack_costs=pack_costs,
+        digest=digest,
+    )
+
+
+def _checked(
+    lengths: np.ndarray, num_targets: np.ndarray, strategy: str, max_length: int, packs_per_step: int, world_size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    lengths, num_targets = np.asarray(lengths), np.asarray(num_targets)
+    if strategy not in STRATEGIES:
+        raise UserError(f"data.strategy is {strategy!r}; expected one of {', '.join(STRATEGIES)}.")
+    if packs_per_step < 1 or world_size < 1 or packs_per_step % world_size:
+        raise UserError(
+            f"data.packs_per_step is {packs_per_step}, which {world_size} ranks do not divide; "
+            f"set data.packs_per_step to a multiple of {world_size}."
+        )
+    if len(lengths) == 0:
+        raise UserError("There are no sequences to plan; expected at least one: look at the data.* sources and filters.")
+    if lengths.shape != num_targets.shape or lengths.ndim != 1:
+        raise UserError(
+            f"lengths {lengths.shape} and num_targets {num_targets.shape} differ; expected two arrays of one shape [n]."
+        )
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    if shortest < 1:
+        raise UserError(f"Sequence {int(lengths.argmin())} has length {shortest}; expected at least 1 token.")
+    if longest > max_length:
+        raise UserError(
+            f"Sequence {int(lengths.argmax())} has {longest} tokens; data.max_length is {max_length}: "
+            "raise it, or let data.overflow shorten or drop such sequences."
+        )
+    if int(num_targets.min()) < 0:
+        raise UserError(f"Sequence {int(num_targets.argmin())} has {int(num_targets.min())} targets; expected 0 or more.")
+    return lengths.astype(np.int64, copy=False), num_targets.astype(np.int64, copy=False)
+
+
+def _arrange(pack_costs: np.ndarray, packs_per_step: int, world_size: int, rng: np.random.Generator) -> np.ndarray:
+    """Pack numbers int64[P] in the order in which ranks get them: neighbours in cost share a micro-step.
+
+    Inside a step: packs by falling cost, cut into micro-steps of world_size, micro-steps and ranks in random order.
+    """
+    num_steps = len(pack_costs) // packs_per_step
+    by_cost = np.argsort(-pack_costs.reshape(num_steps, packs_per_step), axis=1, kind="stable")
+    by_cost += np.arange(num_steps)[:, None] * packs_per_step
+    micro_steps = by_cost.reshape(num_steps, -1, world_size)
+    micro_steps = np.take_along_axis(
+        micro_steps, np.argsort(rng.random(micro_steps.shape[:2]), axis=1)[:, :, None], axis=1
+    )
+    return rng.permuted(micro_steps, axis=2).ravel()
+
+
+def _take_packs(order: np.ndarray, offsets: np.ndarray, numbers: np.ndarray) -> Packs:
+    """Packs `numbers`, in that order, as (order, offsets) of their own."""
+    sizes = np.diff(offsets)[numbers]
+    taken = np.concatenate([[0], np.cumsum(sizes)])
+    # each position in the new order, minus its pack's new start, plus its pack's old start
+    return order[np.arange(taken[-1]) + np.repeat(offsets[numbers] - taken[:-1], sizes)], taken
+
+
+def _sum_by_pack(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Sums between offsets; 0 for an empty pack. Float sums do not depend on what other packs hold."""
+    dtype = np.float64 if values.dtype.kind == "f" else np.int64
+    sums = np.zeros(len(offsets) - 1, dtype)
+    filled = np.flatnonzero(offsets[1:] > offsets[:-1])
+    sums[filled] = np.add.reduceat(values, offsets[filled], dtype=dtype)
+    return sums
+
+
+def _digest(order: np.ndarray, offsets: np.ndarray, packs_per_step: int) -> str:
+    digest = hashlib.sha256(f"longalign plan 1, {packs_per_step} packs a step".encode())
+    digest.update(order.astype("<i8", copy=False).data)
+    digest.update(offsets.astype("<i8", copy=False).data)
+    return digest.hexdigest()

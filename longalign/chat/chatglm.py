@@ -52,7 +52,7 @@ def build_chatglm_tokenizer(
         split_special_tokens=True,
         clean_up_tokenization_spaces=False,
         padding_side="left",
-        model_input_names=["input_ids", "attention_mask", "position_ids"],
+        model_input_names=["input_ids", "attention_mask"],
     )
 
 

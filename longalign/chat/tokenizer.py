@@ -1,7 +1,6 @@
 """Loading a tokenizer, without ever running code that comes with it."""
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,6 @@ from transformers import AutoTokenizer
 
 from longalign.chat.chatglm import build_chatglm_tokenizer
 from longalign.errors import UserError
-
-log = logging.getLogger(__name__)
 
 
 def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: str | None = None) -> Any:
@@ -25,6 +22,8 @@ def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: 
     config = _read_config(folder)
     if config.get("tokenizer_class") == "ChatGLMTokenizer" and not (folder / "tokenizer.json").is_file():
         return build_chatglm_tokenizer(folder, config)
+    if folder.is_dir() and gguf_file is None and not any(map(_is_vocabulary, folder.iterdir())):
+        raise UserError(f"{path}: no tokenizer in this folder (tokenizer.json or tokenizer.model)")
     optional = {"revision": revision, "gguf_file": gguf_file}
     try:
         return AutoTokenizer.from_pretrained(
@@ -34,6 +33,16 @@ def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: 
         )
     except Exception as error:  # whatever a broken file makes a reader raise
         raise UserError(f"{path}: {_explain(error)}") from error
+
+
+def _is_vocabulary(file: Path) -> bool:
+    # Without one, transformers makes some tokenizers up from three special tokens.
+    return file.suffix in {".model", ".tiktoken"} or file.name in {
+        "tokenizer.json",
+        "vocab.json",
+        "vocab.txt",
+        "tekken.json",
+    }
 
 
 def _looks_local(path: str) -> bool:

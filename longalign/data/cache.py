@@ -1,0 +1,141 @@
+"""Folders that are made once: named by what went into them, whole or absent, safe with many processes.
+
+`content_key` turns the parts that decide the content into a name; `build_once` makes the folder under a lock and
+renames it into place at the very end, so that a killed run leaves nothing that is taken for whole.
+"""
+
+import contextlib
+import errno
+import functools
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from longalign.errors import UserError
+
+_RACY_S = 2.0  # a file changed this recently may change again within one tick of its file system's clock
+
+
+def content_key(parts: Mapping[str, Any]) -> str:
+    """sha256 of the parts as canonical JSON."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: str, memory: Path) -> str:
+    """sha256 of a file's bytes, remembered in the folder `memory` by (path, size, mtime) for later runs and ranks."""
+    path = os.path.abspath(path)
+    stat = os.stat(path)
+    identity = {"path": path, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    note = memory / f"{hashlib.sha256(path.encode(errors='surrogateescape')).hexdigest()[:32]}.json"
+    with contextlib.suppress(OSError, ValueError):
+        known = json.loads(note.read_text())
+        if {name: known.get(name) for name in identity} == identity:
+            return known["sha256"]
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if time.time() - stat.st_mtime > _RACY_S:
+        memory.mkdir(parents=True, exist_ok=True)
+        write_atomically(note, json.dumps({**identity, "sha256": digest}))
+    return digest
+
+
+def tokenizer_digest(tokenizer: Any) -> str:
+    """sha256 of what decides a tokenizer's output: its serialised state, special tokens and chat template."""
+    state: dict[str, Any] = {
+        "class": type(tokenizer).__name__,
+        "chat_template": getattr(tokenizer, "chat_template", None),
+        "special_tokens": {name: str(token) for name, token in getattr(tokenizer, "special_tokens_map", {}).items()},
+    }
+    for name in ("bos_token_id", "eos_token_id", "legacy", "add_bos_token", "add_eos_token"):
+        state[name] = getattr(tokenizer, name, None)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        vocabulary = json.loads(backend.to_str())
+        # set by earlier calls of the tokenizer, and overruled by each call
+        state["backend"] = {**vocabulary, "truncation": None, "padding": None}
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            tokenizer.save_pretrained(folder)
+            state["files"] = {file.name: _digest(file) for file in sorted(Path(folder).iterdir())}
+    return content_key(state)
+
+
+@functools.cache
+def code_digest(files: Sequence[Path]) -> str:
+    """sha256 of source files: a change of the code that makes a cache makes a new cache."""
+    return content_key({file.name: _digest(file) for file in files})
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Write `text` so that `file` is seen whole or not at all."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, file)
+
+
+def build_once(folder: Path, build: Callable[[Path], None]) -> bool:
+    """Let `build(temporary_folder)` fill `folder` unless it is there; True if this call has built it.
+
+    The first process takes the lock and builds, the others wait and find the folder. Temporaries of killed runs are
+    removed by the next process that holds the lock.
+
+    Raises:
+        UserError: the disk is full, or the folder cannot be written.
+    """
+    if folder.is_dir():
+        return False
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(folder.with_name(f"{folder.name}.lock")):
+            if folder.is_dir():
+                return False
+            _build_and_rename(folder, build)
+            return True
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise UserError(f"the disk of {folder.parent} is full; free space or set another data.cache_dir") from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST):
+            raise UserError(f"cannot write to {folder.parent}: {error.strerror}; set another data.cache_dir") from error
+        raise
+
+
+def _build_and_rename(folder: Path, build: Callable[[Path], None]) -> None:
+    prefix = f".{folder.name}.tmp-"
+    for stale in folder.parent.glob(f"{prefix}*"):  # we hold the lock: whoever made these is dead
+        shutil.rmtree(stale, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    try:
+        build(temporary)
+        temporary.chmod(0o755)  # mkdtemp gives 0700; other users of the cache may read
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _lock(path: Path):
+    """Hold the file lock; after 10 s of waiting say once what we wait for."""
+    import logging
+
+    lock = FileLock(str(path))
+    try:
+        lock.acquire(timeout=10)
+    except Timeout:
+        logging.getLogger(__name__).info("waiting for another process that makes %s", path.with_suffix(""))
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,160 @@
+"""Rows of conversations from where they lie: a file, a folder, a glob, or a name on the Hugging Face hub.
+
+In: a path or name. Out: an iterator of `(where, messages)`, checked, in the order of the files. `where` is the row's
+place in words ("chats.jsonl line 17"), for messages to people. No file's code is ever run.
+"""
+
+import glob
+import gzip
+import io
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO, cast
+
+from longalign.chat.messages import Message, parse_messages
+from longalign.errors import UserError
+
+SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".json.gz", ".json.zst", ".parquet")
+_HUB_NAME = re.compile(r"^[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?$")  # owner/name or owner/name:split
+
+
+def find_files(path: str, key: str) -> list[str]:
+    """The files behind a path, a folder or a glob, sorted; an empty list if `path` is a name on the hub.
+
+    Raises:
+        UserError: nothing is there, or a file has a suffix that is not in `SUFFIXES`. `key` is named in the message.
+    """
+    if os.path.isdir(path):
+        files = sorted(entry.path for entry in os.scandir(path) if entry.is_file() and entry.name.endswith(SUFFIXES))
+        if not files:
+            raise UserError(f"data folder {path} holds no file that ends in {', '.join(SUFFIXES)} ({key})")
+        return files
+    if os.path.isfile(path):
+        files = [path]
+    elif glob.has_magic(path):
+        files = sorted(file for file in glob.glob(path, recursive=True) if os.path.isfile(file))
+        if not files:
+            raise UserError(f"no data file matches {path} ({key})")
+    elif _HUB_NAME.match(path) and not path.endswith(SUFFIXES):
+        return []
+    else:
+        raise UserError(f"data file {path} does not exist ({key})")
+    for file in files:
+        if not file.endswith(SUFFIXES):
+            raise UserError(f"data file {file} should end in one of {', '.join(SUFFIXES)} ({key})")
+    return files
+
+
+def read_conversations(path: str, key: str = "data") -> Iterator[tuple[str, list[Message]]]:
+    """Yield `(where, messages)` of every row behind `path`; the messages are `{"role", "content"}` dicts.
+
+    `path`: a file (suffixes in `SUFFIXES`), a folder of such files, a glob, or `owner/name[:split]` on the hub
+    (split `train` by default). Only the message's role and content are kept.
+
+    Raises:
+        UserError: in one line, with the file and the line (JSON lines) or row (other formats, from 1).
+    """
+    files = find_files(path, key)
+    for file in files:
+        empty = True
+        for where, row in _read_file(file, key):
+            empty = False
+            yield where, _checked(row, where, key)
+        if empty:
+            raise UserError(f"data file {file} is empty ({key})")
+    if not files:
+        for number, row in enumerate(load_hub(path, key), start=1):
+            where = f"{path} row {number}"
+            yield where, _checked(row, where, key)
+
+
+def load_hub(name: str, key: str) -> Any:
+    """The `datasets.Dataset` of `owner/name[:split]`, downloaded into the hub's own cache."""
+    import datasets  # slow import, and only this source needs it
+
+    owner_name, _, split = name.partition(":")
+    try:
+        return datasets.load_dataset(owner_name, split=split or "train")
+    except (OSError, ValueError) as error:  # the library's own errors are subclasses of these two
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{name} is neither a file here nor a data set on the hub: {reason} ({key})") from error
+
+
+def _read_file(file: str, key: str) -> Iterator[tuple[str, Any]]:
+    if file.endswith(".parquet"):
+        return _read_parquet(file, key)
+    if ".jsonl" in os.path.basename(file):
+        return _read_jsonl(file, key)
+    return _read_json(file, key)
+
+
+def _open(file: str) -> BinaryIO:
+    if file.endswith(".gz"):
+        return cast(BinaryIO, gzip.open(file, "rb"))
+    if file.endswith(".zst"):
+        import zstandard
+
+        return io.BufferedReader(zstandard.open(file, "rb"))
+    return open(file, "rb")
+
+
+def _read_jsonl(file: str, key: str) -> Iterator[tuple[str, Any]]:
+    number = 0
+    try:
+        with _open(file) as lines:
+            for number, line in enumerate(lines, start=1):
+                line = line.removeprefix(b"\xef\xbb\xbf").strip()
+                if line:
+                    yield f"{file} line {number}", json.loads(line.decode("utf-8"))
+    except ValueError as error:  # json.JSONDecodeError and UnicodeDecodeError
+        raise UserError(f"broken JSON at line {number} of {file}: {error} ({key})") from error
+    except Exception as error:
+        raise _unreadable(error, f"{file} after line {number}", key) from error
+
+
+def _read_json(file: str, key: str) -> Iterator[tuple[str, Any]]:
+    try:
+        with _open(file) as stream:
+            text = stream.read().decode("utf-8-sig")
+        rows = json.loads(text) if text.strip() else []
+    except json.JSONDecodeError as error:
+        raise UserError(f"broken JSON at line {error.lineno} of {file}: {error.msg} ({key})") from error
+    except Exception as error:
+        raise _unreadable(error, file, key) from error
+    if not isinstance(rows, list):
+        raise UserError(f"data file {file} should hold a JSON list; JSON lines go into a file .jsonl ({key})")
+    for number, row in enumerate(rows, start=1):
+        yield f"{file} row {number}", row
+
+
+def _read_parquet(file: str, key: str) -> Iterator[tuple[str, Any]]:
+    import datasets
+
+    if os.path.getsize(file) == 0:
+        return
+    try:
+        # streaming: rows come straight from the file, and no copy is left in the library's cache
+        for number, row in enumerate(datasets.load_dataset("parquet", data_files=file, split="train", streaming=True)):
+            yield f"{file} row {number + 1}", row
+    except Exception as error:
+        raise _unreadable(error, file, key) from error
+
+
+def _unreadable(error: Exception, place: str, key: str) -> Exception:
+    """A decompressor's or parser's complaint as a UserError; errors that are not about the bytes stay as they are."""
+    if isinstance(error, UserError):
+        return error
+    if type(error).__module__.split(".")[0] in ("zlib", "gzip", "zstandard", "pyarrow", "datasets") or isinstance(
+        error, (EOFError, OSError, ValueError)
+    ):
+        return UserError(f"cannot read {place}: {str(error).splitlines()[0] if str(error) else error!r} ({key})")
+    return error
+
+
+def _checked(row: Any, where: str, key: str) -> list[Message]:
+    try:
+        return parse_messages(row)
+    except UserError as error:
+        raise UserError(f"{where}: {error} ({key})") from None

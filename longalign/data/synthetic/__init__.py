@@ -1,0 +1,134 @@
+"""Conversations by a seed, without any model or download: long ones over invented documents, and short everyday ones.
+
+In: kind, count, length, seed, language, split. Out: rows `{"id", "messages", …}` for `sources.py` and the quickstart.
+The same arguments give the same rows, row i does not depend on the count, and names of people, places, ships and things
+in the split `validation` never occur in `train`.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from longalign.data.synthetic.chinese import CHINESE
+from longalign.data.synthetic.documents import Fact, pick_facts, write_document
+from longalign.data.synthetic.english import ENGLISH
+from longalign.data.synthetic.short import write_short_chat
+from longalign.data.synthetic.world import SPLITS, Draw, World
+from longalign.errors import UserError
+
+LANGUAGES = {"en": ENGLISH, "zh": CHINESE}
+Length = int | tuple[int, int]
+
+_FRAMES = {  # of the first question: the document comes first, or the question
+    "en": (
+        "{document}\n\n{question}",
+        "{document}\n\n---\n\nQuestion: {question}",
+        "Read the document and answer the question at its end.\n\n{document}\n\n{question}",
+        "{question} Here is the document:\n\n{document}",
+        "Here is a document.\n\n{document}\n\nAnswer from the document: {question}",
+    ),
+    "zh": (
+        "{document}\n\n{question}",
+        "{document}\n\n---\n\n问题：{question}",
+        "请阅读下面的文档，并回答文末的问题。\n\n{document}\n\n{question}",
+        "{question}文档如下：\n\n{document}",
+        "以下是一份文档。\n\n{document}\n\n请根据文档回答：{question}",
+    ),
+}
+
+_QUESTION_AND_ANSWER = {  # of typical length
+    "en": "In what place did one of the keepers find the old compass? Anna Reid found it under the third stair.",
+    "zh": "第217号账目的买主是谁？第217号的买主是白石镇的张长青，用现银支付。",
+}
+
+
+def generate_conversations(
+    kind: str,
+    count: int,
+    *,
+    length: Length | None = None,
+    seed: int = 0,
+    language: str = "both",
+    split: str = "train",
+    measure: Callable[[str], int] = len,
+) -> Iterator[dict[str, Any]]:
+    """Yield `count` rows `{"id", "kind", "language", "messages"}`.
+
+    `kind`: `long` (a logbook, ledger or story with one to three questions whose answers stand in it) or `short` (one to
+    three everyday questions with computed answers). `length`: of a row, or a range of which it is drawn evenly on a
+    log scale (default for `long` 8,000); for `short` it is how far questions are added, a minimum. It is counted by
+    `measure`: characters, or e.g. `lambda text: len(tokenizer(text).input_ids)`; a document ends with a whole entry.
+    `language`: `en`, `zh` or `both` in turn. `split`: `train` or `validation`.
+
+    Raises:
+        UserError: an argument has none of the named values.
+    """
+    for name, value, known in (
+        ("kind", kind, ("long", "short")),
+        ("language", language, ("en", "zh", "both")),
+        ("split", split, SPLITS),
+    ):
+        if value not in known:
+            raise UserError(f"{name}: got {value!r}, expected one of {', '.join(known)}")
+    for number in range(count):
+        code = language if language != "both" else ("en", "zh")[number % 2]
+        draw = Draw(f"{seed}/{kind}/{split}/{number}")  # of a string: the same on every machine
+        world = World(draw, code, split)
+        messages, what = (_long if kind == "long" else _short)(world, code, _draw_length(draw, length), measure)
+        yield {"id": f"{kind}-{split}-{seed}-{number}", "kind": what, "language": code, "messages": messages}
+
+
+def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]]) -> int:
+    """Write rows as JSON lines, so that `path` appears whole or not at all; the number of rows."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    count = 0
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            for row in rows:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                count += 1
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
+
+
+def _draw_length(draw: Draw, length: Length | None) -> int | None:
+    if length is None or isinstance(length, int):
+        return length
+    low, high = length
+    return round(low * (high / low) ** draw.random())
+
+
+Messages = list[dict[str, str]]
+
+
+def _long(world: World, code: str, length: int | None, measure: Callable[[str], int]) -> tuple[Messages, str]:
+    language, draw = LANGUAGES[code], world.draw
+    name = draw.choice(sorted(language.genres))
+    asked = draw.choices((1, 2, 3), weights=(6, 2, 1))[0]
+    # questions and answers take about as much as an entry
+    document, facts = write_document(
+        world, language, language.genres[name], 8000 if length is None else length, measure
+    )
+    first, *others = pick_facts(draw, facts, asked)
+    frame = draw.choice(_FRAMES[code])
+    messages = _turn(Fact(first.key, frame.format(document=document, question=first.question), first.answer))
+    for fact in others:
+        messages += _turn(fact)
+    return messages, name
+
+
+def _short(world: World, code: str, length: int | None, measure: Callable[[str], int]) -> tuple[Messages, str]:
+    messages = write_short_chat(world, LANGUAGES[code], world.draw.choices((1, 2, 3), weights=(5, 3, 2))[0])
+    while length is not None and sum(measure(message["content"]) for message in messages) < length:
+        messages += [message for message in write_short_chat(world, LANGUAGES[code], 1) if message["role"] != "system"]
+    return messages, "short"
+
+
+def _turn(fact: Fact) -> Messages:
+    return [{"role": "user", "content": fact.question}, {"role": "assistant", "content": fact.answer}]

@@ -1,0 +1,84 @@
+"""The tokenised rows of one source on disk, read by memory map without a copy.
+
+A folder holds Arrow stream files with columns `input_ids` (list of int32), `targets` (list of uint8) and `num_targets`
+(int32), in the order of `meta.json`'s `files`. 5 bytes a token and 12 a row; no padding.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+NO_TARGET, OWN_TOKEN, EOS = 0, 1, 2  # codes of the column `targets`
+IGNORE_INDEX = -100
+
+SCHEMA = pa.schema(
+    {"input_ids": pa.list_(pa.int32()), "targets": pa.list_(pa.uint8()), "num_targets": pa.int32()}  # type: ignore[arg-type]
+)
+
+
+def encode_targets(input_ids: np.ndarray, labels: np.ndarray, eos_id: int) -> np.ndarray:
+    """uint8 codes of unshifted labels: no target, the token itself, or EOS.
+
+    The third case is the position after an answer, whose label ends the answer while its token opens the next round.
+    """
+    codes = np.where(labels == IGNORE_INDEX, NO_TARGET, np.where(labels == input_ids, OWN_TOKEN, EOS)).astype(np.uint8)
+    assert np.all(labels[codes == EOS] == eos_id), "a label is neither its token nor EOS"
+    return codes
+
+
+def decode_targets(input_ids: np.ndarray, targets: np.ndarray, eos_id: int | np.ndarray) -> np.ndarray:
+    """int64 labels as in Hugging Face (unshifted, -100 for none) from ids and codes: `encode_targets` undone."""
+    labels = np.where(targets == OWN_TOKEN, input_ids, eos_id).astype(np.int64)
+    labels[targets == NO_TARGET] = IGNORE_INDEX
+    return labels
+
+
+class TokenizedSource:
+    """`source[i] -> (input_ids int32 [len], targets uint8 [len])`: views of the mapped file, no copy.
+
+    Attributes:
+        lengths: int64 [n], tokens of each row. num_targets: int64 [n], targets of each row, `labels[1:] != -100`.
+        eos_id: what the target code `EOS` stands for. report: counts of rows read, dropped, cut and repaired.
+    """
+
+    def __init__(self, folder: str | Path, name: str = "source"):
+        self.folder, self.name = Path(folder), name
+        meta: dict[str, Any] = json.loads((self.folder / "meta.json").read_text())
+        self.eos_id: int = meta["eos_id"]
+        self.report: dict[str, Any] = json.loads((self.folder / "report.json").read_text())
+        self._chunks: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        lengths: list[np.ndarray] = [np.zeros(0, np.int64)]
+        num_targets: list[np.ndarray] = [np.zeros(0, np.int64)]
+        for file in meta["files"]:
+            with pa.memory_map(str(self.folder / file)) as mapped, pa.ipc.open_stream(mapped) as stream:
+                for batch in stream:
+                    ids, targets, counts = batch.columns
+                    offsets = ids.offsets.to_numpy()
+                    self._chunks.append((offsets, ids.values.to_numpy(), targets.values.to_numpy()))
+                    lengths.append(np.diff(offsets))
+                    num_targets.append(counts.to_numpy())
+        self.lengths = np.concatenate(lengths, dtype=np.int64)
+        self.num_targets = np.concatenate(num_targets, dtype=np.int64)
+        # 3 chunks of 2, 3, 2 rows -> [0, 2, 5, 7]
+        self._starts = np.cumsum([0, *(len(offsets) - 1 for offsets, _, _ in self._chunks)])
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        chunk = int(np.searchsorted(self._starts, index, side="right")) - 1
+        offsets, ids, targets = self._chunks[chunk]
+        start, stop = offsets[index - self._starts[chunk] :][:2]
+        return ids[start:stop], targets[start:stop]
+
+    def labels(self, index: int) -> np.ndarray:
+        """int64 [len]: the row's unshifted labels, -100 for none."""
+        return decode_targets(*self[index], self.eos_id)
+
+    def __reduce__(self):  # a process that is spawned maps the files itself
+        return type(self), (self.folder, self.name)

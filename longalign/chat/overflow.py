@@ -57,7 +57,7 @@ def shorten_document(
             best = encoded
         if 0 <= missing <= _SLACK_TOKENS:
             break
-        excess -= missing if missing < 0 else missing - _SLACK_TOKENS // 2
+        excess -= missing - _SLACK_TOKENS // 2
     return best
 
 
@@ -72,12 +72,10 @@ def _budgets(lengths: list[int], excess: int, mark_tokens: int) -> list[int] | N
         total += lengths[i]
         level = (total - excess) // count - mark_tokens
         following = lengths[order[count]] if count < len(order) else 0
-        if level >= max(following, MIN_KEPT_TOKENS):
-            return [min(length, level) if k in order[:count] else length for k, length in enumerate(lengths)]
-        if following > level >= MIN_KEPT_TOKENS:
-            continue
-        if following < MIN_KEPT_TOKENS:
+        if level < MIN_KEPT_TOKENS and following < MIN_KEPT_TOKENS:
             return None
+        if level >= following:
+            return [min(length, level) if k in order[:count] else length for k, length in enumerate(lengths)]
     return None
 
 

@@ -18,11 +18,15 @@ from longalign.errors import UserError
 # Some tokenizers (DeepSeek's) declare their role marks as ordinary added tokens; <think> or <tool_call> are text.
 _ROLE_MARK = re.compile(r"<[|｜].*[|｜]>", re.DOTALL)
 
+_HIDDEN = "\0\uffff"  # in front of a vocabulary entry, makes it one that no text has
+
 Span = tuple[int, int]
 
 
-def _tokenizer(state: dict[str, Any]) -> Tokenizer:
-    return Tokenizer.from_str(json.dumps(state))
+def _tokenizer(state: dict[str, Any], *, control_is_text: bool = True) -> Tokenizer:
+    backend = Tokenizer.from_str(json.dumps(state))
+    backend.encode_special_tokens = control_is_text
+    return backend
 
 
 class Piece(NamedTuple):
@@ -57,7 +61,7 @@ class TextEncoder:
     # Four copies; those that would be equal are one object.
     @cached_property
     def _as_is(self) -> Tokenizer:
-        return _tokenizer(self._state)
+        return _tokenizer(self._state, control_is_text=False)
 
     @cached_property
     def _plain(self) -> Tokenizer:
@@ -102,7 +106,12 @@ class TextEncoder:
         whole = self._state["model"]["type"] != "Unigram"  # a Unigram model may segment a prefix in another way
         if not literal and all(whole and _is_boundary(offsets, cut) for cut in cuts):
             return ids, offsets, False
-        ids, offsets = [], []
+        return *self.encode_pieces(text, content, cuts), literal
+
+    def encode_pieces(self, text: str, content: list[Span], cuts: list[int]) -> tuple[list[int], list[Span]]:
+        """The slow path of `encode_rendered`: the same ids, were it not for control tokens in content and for cuts."""
+        ids: list[int] = []
+        offsets: list[Span] = []
         for piece in self._pieces(text, content, cuts):
             if piece.token_id is not None:
                 ids.append(piece.token_id)
@@ -112,7 +121,7 @@ class TextEncoder:
             encoding = backend.encode(text[piece.start : piece.end], add_special_tokens=False)
             ids += encoding.ids
             offsets += [(piece.start + start, piece.start + end) for start, end in encoding.offsets]
-        return ids, offsets, literal
+        return ids, offsets
 
     def _has_literal(self, ids: list[int], offsets: list[Span], content: list[Span]) -> bool:
         controls = (offsets[k] for k, token_id in enumerate(ids) if token_id in self.control_ids)
@@ -199,17 +208,20 @@ def _parts(component: dict[str, Any] | None, key: str) -> list[dict[str, Any]]:
 
 
 def _without_control(state: dict[str, Any], control: dict[str, Any]) -> dict[str, Any]:
-    """The backend's state without control tokens; neither a merge nor a vocabulary look-up can build one either."""
+    """The backend's state in which control tokens are special, and neither merges nor look-ups build one from text."""
     model = dict(state["model"])
+    hidden: dict[str, str] = {}
     if model["type"] == "BPE":
-        model["merges"] = [
-            m for m in model["merges"] if "".join(m if isinstance(m, list) else m.split(" ")) not in control
-        ]
+        merges = ((merge, merge if isinstance(merge, list) else merge.split(" ")) for merge in model["merges"])
+        model["merges"] = [merge for merge, pair in merges if "".join(pair) not in control]
     if model["type"] == "Unigram":
-        # ids are positions, so the entry stays, under a name that no text has
-        model["vocab"] = [["\0" + piece if piece in control else piece, score] for piece, score in model["vocab"]]
+        hidden = {token: _HIDDEN + token for token in control}
+        model["vocab"] = [[hidden.get(piece, piece), score] for piece, score in model["vocab"]]
     elif model.get("ignore_merges"):
-        unk = model.get("unk_token")
-        model["vocab"] = {("\0" + t if t in control and t != unk else t): i for t, i in model["vocab"].items()}
-    kept = [token for token in state["added_tokens"] if token["content"] not in control]
-    return state | {"model": model, "added_tokens": kept}
+        hidden = {token: _HIDDEN + token for token in control if token != model.get("unk_token")}
+        model["vocab"] = {hidden.get(piece, piece): token_id for piece, token_id in model["vocab"].items()}
+    added = [
+        token | {"content": hidden.get(token["content"], token["content"]), "special": token["content"] in control}
+        for token in state["added_tokens"]
+    ]
+    return state | {"model": model, "added_tokens": added}

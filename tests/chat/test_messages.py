@@ -1,0 +1,42 @@
+import pytest
+
+from longalign.chat import parse_messages
+from longalign.errors import UserError
+
+USER = {"role": "user", "content": "q"}
+
+
+def test_messages_keep_role_and_content_only():
+    row = {"id": 3, "messages": [USER | {"name": "x"}, {"role": "assistant", "content": "a"}]}
+    assert parse_messages(row) == [USER, {"role": "assistant", "content": "a"}]
+
+
+def test_text_parts_are_joined():
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    assert parse_messages({"messages": [{"role": "user", "content": parts}]})[0]["content"] == "ab"
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ([], "expected an object with a key 'messages', got list"),
+        ({"text": "x"}, "expected the key 'messages', got 'text'"),
+        ({}, "expected the key 'messages', got no key"),
+        ({"messages": None}, "must be a list of objects with role and content, got null"),
+        ({"messages": "hello"}, "must be a list of objects with role and content, got str 'hello'"),
+        ({"messages": []}, "'messages' is empty"),
+        ({"messages": [USER, "hi"]}, "message 2 must be an object"),
+        ({"messages": [{"content": "q"}]}, "message 1 has no role, expected one of system, user, assistant"),
+        ({"messages": [{"role": "gpt", "content": "q"}]}, "message 1 has role 'gpt', .* write 'assistant'"),
+        ({"messages": [{"role": ["user"], "content": "q"}]}, "message 1 has role"),
+        ({"messages": [USER, {"role": "assistant"}]}, r"message 2 \(assistant\) has no content"),
+        ({"messages": [USER, {"role": "assistant", "content": None}]}, r"message 2 \(assistant\): .* got null"),
+        ({"messages": [{"role": "user", "content": 5}]}, r"message 1 \(user\): content must be a string, got int '5'"),
+        ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "must be of type 'text', got 'image'"),
+        ({"messages": [{"role": "user", "content": ["x"]}]}, "must be of type 'text', got str 'x'"),
+    ],
+)
+def test_a_malformed_row_is_named_in_one_line(row, said):
+    with pytest.raises(UserError, match=said) as caught:
+        parse_messages(row)
+    assert "\n" not in str(caught.value)

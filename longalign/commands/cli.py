@@ -1,18 +1,20 @@
 """LightningCLI with our defaults and manners: exact keys, one-line mistakes, a saved config, a fixed run folder."""
 
-import difflib
 import logging
-import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import jsonargparse
+import transformers
 import yaml
-from lightning.pytorch import Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from longalign.commands.messages import explain_parser_error
+from longalign.data.cache import write_atomically
 from longalign.data.datamodule import LongAlignData
 from longalign.errors import UserError
 from longalign.training.callbacks import StepCheckpoint, StepLogger
@@ -35,16 +37,29 @@ TRAINER_DEFAULTS: dict[str, Any] = {
 }
 
 
+class RunConfig(SaveConfigCallback):
+    """Writes the whole config of a run to ``config.yaml`` in its folder: ``--config`` of that file repeats the run."""
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "fit":
+            folder = Path(trainer.default_root_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            text = self.parser.dump(self.config, skip_none=False)
+            write_atomically(folder / "config.yaml", text)
+
+
 class LongAlignCLI(LightningCLI):
     """``fit`` and ``validate`` on ``LongAlignModule`` and ``LongAlignData``; every key of a YAML is an option, too."""
 
     def __init__(self, args: list[str] | None, run: bool = True) -> None:
+        quiet_libraries()
         super().__init__(
             LongAlignModule,
             LongAlignData,
             args=args,
             run=run,
-            save_config_kwargs={"overwrite": True},
+            save_config_callback=RunConfig,
+            save_config_kwargs={"overwrite": True, "save_to_log_dir": False},
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             seed_everything_default=0,
@@ -116,11 +131,20 @@ def known_keys(cli: LongAlignCLI) -> list[str]:
     return sorted({action.dest for parser in parsers.values() for action in parser._actions if action.dest})
 
 
-def explain_parser_error(message: str, keys: list[str]) -> str:
-    """jsonargparse's message in one line, with the nearest key where one is unknown."""
-    message = " ".join(message.split())
-    unknown = re.search(r"(?:option|Key|key|arguments?:?) ['\"]?-{0,2}([\w.]+)", message)
-    if unknown and ("does not accept" in message or "nrecognized" in message or "not expected" in message):
-        near = difflib.get_close_matches(unknown[1], keys, n=1, cutoff=0.5)
-        return f"unknown key {unknown[1]!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    return message
+def quiet_libraries() -> None:
+    """Keep what a user can act on: Lightning's banners and its advice for other set-ups go."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()  # it propagates to our own
+        logger.setLevel(logging.WARNING)
+    for message in (
+        ".*sync_dist=True.*",  # StepLogger sums over ranks itself
+        ".*LeafSpec.*",
+        ".*dataloader is not resumable.*",  # ours is: the position is the trainer's step
+        ".*does not have many workers.*",
+        ".*smaller than the logging interval.*",
+        ".*exists and is not empty.*",
+        ".*in eval mode.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+    transformers.utils.logging.disable_progress_bar()

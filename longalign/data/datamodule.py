@@ -144,7 +144,8 @@ class LongAlignData(LightningDataModule):
         """Read the cache, plan the run, and tell the trainer how many packs a rank sees in a step."""
         trainer = self.trainer
         assert trainer is not None
-        self.load_mixture()
+        if self.mixture is None:
+            self.load_mixture()
         cost = trainer.lightning_module.sequence_cost()  # type: ignore[operator]
         if stage == "fit":
             self._check_trainer()
@@ -256,7 +257,7 @@ class LongAlignData(LightningDataModule):
         same = min(len(ours), len(state_dict["plan"]))
         if ours and ours[:same] != state_dict["plan"][:same]:
             raise UserError(
-                "ckpt_path: the data or its plan is not that of the checkpoint (sources, counts, tokenizer, max_length, "
+                "ckpt_path: the data or its plan is not the checkpoint's (sources, counts, tokenizer, max_length, "
                 "strategy, packs_per_step or seed differ): restore them, or start a new run from an exported model"
             )
 
@@ -284,5 +285,3 @@ def named_sources(
         if not source.validation and validation:
             named[name] = Source(**{**vars(source), "validation": validation})
     return named
-
-

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -24,7 +25,10 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Backend:
     """A kernel: ``forward(q, k, v, cu, max_seqlen, scale) -> (out, lse)`` and
-    ``backward(dout, q, k, v, out, lse, cu, max_seqlen, scale) -> (dq, dk, dv)``; ``missing()`` says why it cannot run."""
+    ``backward(dout, q, k, v, out, lse, cu, max_seqlen, scale) -> (dq, dk, dv)``.
+
+    ``missing(device)`` says why the kernel cannot run there, None if it can.
+    """
 
     forward: Callable[..., tuple[Tensor, Tensor]]
     backward: Callable[..., tuple[Tensor, Tensor, Tensor]]
@@ -42,7 +46,7 @@ def _sdpa_forward(
 ) -> tuple[Tensor, Tensor]:
     out = torch.empty(*q.shape[:-1], v.shape[-1], dtype=q.dtype, device=q.device)
     bounds = cu_seqlens.tolist()
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         out[start:stop] = _one_sequence(q[start:stop], k[start:stop], v[start:stop], scale)
     return out, q.new_empty(0, dtype=torch.float32)  # its backward computes the forward again, so it needs no lse
 
@@ -52,7 +56,7 @@ def _sdpa_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     grads = tuple(torch.empty_like(x) for x in (q, k, v))
     bounds = cu.tolist()
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         with torch.enable_grad():
             inputs = [x[start:stop].detach().requires_grad_() for x in (q, k, v)]
             output = _one_sequence(*inputs, scale)
@@ -91,7 +95,7 @@ BACKENDS: dict[str, Backend] = {
     "torch": Backend(_torch_forward, _torch_backward, _torch_missing),
     "sdpa": Backend(_sdpa_forward, _sdpa_backward, lambda device: None),
 }
-"""In the order in which ``auto`` tries them; ``sdpa`` (one sequence at a time) runs everywhere and is the plain twin."""
+"""In the order in which ``auto`` tries them. ``sdpa``, one sequence at a time, runs anywhere and is the plain twin."""
 
 
 @torch.library.custom_op("longalign::varlen_attention", mutates_args=())
@@ -116,7 +120,9 @@ def varlen_attention(
 
 
 @varlen_attention.register_fake
-def _(q: Tensor, k: Tensor, v: Tensor, cu: Tensor, max_seqlen: int, scale: float, backend: str) -> tuple[Tensor, Tensor]:
+def _(
+    q: Tensor, k: Tensor, v: Tensor, cu: Tensor, max_seqlen: int, scale: float, backend: str
+) -> tuple[Tensor, Tensor]:
     lse = q.new_empty(0 if backend == "sdpa" else (q.shape[1], q.shape[0]), dtype=torch.float32)
     return q.new_empty(*q.shape[:-1], v.shape[-1]), lse
 
@@ -162,9 +168,9 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tens
 
 def _backward(ctx: Any, dout: Tensor, _dlse: Tensor) -> tuple[Tensor | None, ...]:
     q, k, v, out, lse, cu_seqlens = ctx.saved_tensors
-    grads = varlen_attention_backward(
-        dout, q, k, v, out, lse, cu_seqlens, ctx.max_seqlen, ctx.scale, ctx.backend
-    )
+    # sdpa's backward is made of autograd, which does not exist below the dispatcher, inside an op
+    run = _sdpa_backward if ctx.backend == "sdpa" else partial(varlen_attention_backward, backend=ctx.backend)
+    grads = run(dout, q, k, v, out, lse, cu_seqlens, ctx.max_seqlen, ctx.scale)
     return (*grads, None, None, None, None)
 
 

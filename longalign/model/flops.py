@@ -11,13 +11,13 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig
 from longalign.data.plan import SequenceCost
 from longalign.model.checkpointing import Checkpointing
 
-GEMM_FLOPS_PER_S, ATTENTION_FLOPS_PER_S = 660e12, 610e12
+GEMM_FLOPS_PER_S, ATTENTION_FLOPS_PER_S = 650e12, 623e12
 """Rates on one H200 with FlashAttention 4. Only their ratio enters a plan, so it is the same on every machine."""
 
 
 @dataclass(frozen=True)
 class ModelShape:
-    """Parameters that multiply every token, those of the lm_head, all of them, and Σ over layers of heads × head size."""
+    """Parameters that multiply every token, those of the lm_head, all of them; Σ over layers of heads × head size."""
 
     linear: int
     lm_head: int
@@ -45,10 +45,10 @@ def model_shape(config: PreTrainedConfig) -> ModelShape:
 
 
 def train_flops(shape: ModelShape, lengths: Sequence[int] | np.ndarray, num_targets: int) -> float:
-    """Model FLOPs of a training step on sequences of these lengths: forward and backward, nothing computed twice counted.
+    """Model FLOPs of training on sequences of these lengths: forward and backward, recomputation not counted.
 
-    2 FLOPs a parameter and token, and 2·width·L² of causal attention a sequence (scores and values, half of each masked),
-    times 3 for forward and backward. The lm_head counts where it runs: on the targets.
+    2 FLOPs a parameter and token, and 2·width·L² of causal attention a sequence (scores and values, half of each
+    masked), times 3 for forward and backward. The lm_head counts where it runs: on the targets.
     """
     lengths = np.asarray(lengths, dtype=np.float64)
     forward = 2.0 * shape.linear * lengths.sum() + 2.0 * shape.attention_width * (lengths**2).sum()
@@ -58,7 +58,7 @@ def train_flops(shape: ModelShape, lengths: Sequence[int] | np.ndarray, num_targ
 def sequence_cost(shape: ModelShape, checkpointing: Checkpointing = "attention") -> SequenceCost:
     """Seconds of forward, backward and recompute of a sequence of L tokens on an H200: ``linear·L + quadratic·L²``."""
     linear_passes = 3 if checkpointing == "none" else 4
-    attention_passes = 4 if checkpointing == "full" else 3
+    attention_passes = 4.5 if checkpointing == "full" else 3.5  # the backward kernel computes the scores once more
     return SequenceCost(
         linear=linear_passes * 2 * shape.linear / GEMM_FLOPS_PER_S,
         quadratic=attention_passes * 2 * shape.attention_width / ATTENTION_FLOPS_PER_S,

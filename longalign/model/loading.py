@@ -4,8 +4,8 @@ No remote code is ever run, and no pickle is read except by ``torch.load(weights
 """
 
 import json
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -146,5 +146,3 @@ def _one_line(path: str) -> Iterator[None]:
         if "trust_remote_code" in str(error):
             first = "it needs remote code, which longalign never runs"
         raise UserError(f"model.model: cannot load {path}: {first}") from error
-
-

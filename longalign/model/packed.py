@@ -30,7 +30,7 @@ def packed_hidden_states(model: PreTrainedModel, pack: Pack) -> Tensor:
 
 
 def packed_loss(model: PreTrainedModel, pack: Pack) -> tuple[Tensor, Tensor]:
-    """Sum of ``loss_weights × cross-entropy`` over the pack (fp32 scalar), and the detached cross-entropy of each target.
+    """Sum of ``loss_weights × cross-entropy`` over the pack (fp32 scalar), and each target's cross-entropy, detached.
 
     The lm_head runs at target positions only; see ``weighted_linear_cross_entropy``.
     """

@@ -8,7 +8,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from longalign.errors import UserError
 
 LENGTH_DEPENDENT_ROPE = {"dynamic", "longrope"}
-"""RoPE types whose frequencies depend on the longest position of the batch: a short sequence would see its neighbours."""
+"""RoPE types whose frequencies depend on the longest position of a batch: a sequence would see its neighbours."""
 
 
 def check_packable(config: PreTrainedConfig) -> None:

@@ -1,4 +1,4 @@
-"""Log every optimizer step: loss by source and length, gradient norm, speed, memory; and say on the screen how far it is."""
+"""Log every optimizer step (losses, gradient norm, speed, memory), and show on the screen how far the run is."""
 
 import logging
 import sys
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch.optim import Optimizer
 
 from longalign.data.collate import Pack
 from longalign.model.hardware import device_peak_flops
@@ -58,6 +59,9 @@ class StepLogger(Callback):
         if self.clock_stale:
             self.since, self.clock_stale = time.perf_counter(), False
 
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: Any, optimizer: Optimizer) -> None:
+        self.rate = float(optimizer.param_groups[0]["lr"])  # the scheduler moves on before the step's metrics are read
+
     def on_train_batch_end(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LongAlignModule, outputs: dict[str, Any], batch: Pack, batch_idx: int
     ) -> None:
@@ -81,7 +85,7 @@ class StepLogger(Callback):
         metrics["train/grad_norm"] = module.grad_norm
         metrics["train/skipped_steps"] = module.skipped_steps
         metrics["train/epoch"] = trainer.datamodule.epochs * trainer.global_step / self.total  # type: ignore[attr-defined]
-        metrics["lr"] = trainer.lr_scheduler_configs[0].scheduler.get_last_lr()[0]
+        metrics["lr"] = self.rate
         metrics["perf/tokens_per_s"] = sums["tokens"] / seconds
         metrics["perf/seconds_per_step"] = seconds
         metrics["perf/working_share"] = trainer.datamodule.working_share(trainer.global_step - 1)  # type: ignore[attr-defined]
@@ -106,7 +110,13 @@ class StepLogger(Callback):
         self.clock_stale = True
 
     def on_validation_batch_end(  # type: ignore[override]
-        self, trainer: Trainer, pl_module: Any, outputs: dict[str, Any], batch: Pack, batch_idx: int, dataloader_idx: int = 0
+        self,
+        trainer: Trainer,
+        pl_module: Any,
+        outputs: dict[str, Any],
+        batch: Pack,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         self.validation.update(batch, outputs["token_losses"])
 

@@ -1,0 +1,106 @@
+import pytest
+import torch
+
+from longalign.errors import UserError
+from longalign.model.attention import BACKENDS, _attention_forward, _no_mask, choose_backend, varlen_attention
+
+LENGTHS = [[257], [1], [1, 1, 1], [5, 1, 64, 130]]
+
+
+def inputs(lengths, heads=4, kv_heads=2, size=32, dtype=torch.float64, device="cpu"):
+    generator = torch.Generator().manual_seed(sum(lengths))
+    total = sum(lengths)
+    q, k, v = (
+        torch.randn(total, h, size, generator=generator, dtype=torch.float64) for h in (heads, kv_heads, kv_heads)
+    )
+    cu = torch.tensor([0, *torch.tensor(lengths).cumsum(0).tolist()], dtype=torch.int32)
+    return [x.to(device, dtype).requires_grad_() for x in (q, k, v)], cu.to(device), max(lengths)
+
+
+def truth(q, k, v, cu, scale):
+    """Softmax attention written out, one sequence and one head at a time."""
+    out = torch.zeros_like(q)
+    group = q.shape[1] // k.shape[1]
+    for a, b in zip(cu[:-1].tolist(), cu[1:].tolist(), strict=True):
+        future = torch.ones(b - a, b - a, device=q.device).triu(1).bool()
+        for head in range(q.shape[1]):
+            scores = scale * q[a:b, head] @ k[a:b, head // group].T
+            out[a:b, head] = scores.masked_fill(future, float("-inf")).softmax(-1) @ v[a:b, head // group]
+    return out
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("kv_heads", [1, 2, 4])
+def test_sdpa_backend_equals_attention_written_out(lengths, kv_heads):
+    qkv, cu, longest = inputs(lengths, kv_heads=kv_heads)
+    out, _ = varlen_attention(*qkv, cu, longest, 0.3, "sdpa")
+    expected = truth(*qkv, cu, 0.3)
+    torch.testing.assert_close(out, expected, atol=1e-12, rtol=0)
+    dout = torch.randn(out.shape, dtype=out.dtype, generator=torch.Generator().manual_seed(1))
+    ours = torch.autograd.grad(out, qkv, dout)
+    theirs = torch.autograd.grad(expected, qkv, dout)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-11, rtol=0)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "sdpa"])
+@pytest.mark.parametrize("size", [64, 96, 128])
+@pytest.mark.parametrize("lengths", [*LENGTHS, [1] * 4096, [4096, 3, 700]])
+def test_gpu_backend_is_as_near_to_the_truth_as_plain_bf16(backend, size, lengths):
+    device = torch.device("cuda")
+    if reason := BACKENDS[backend].missing(device):
+        pytest.skip(f"{backend} {reason}")
+    qkv64, cu, longest = inputs(lengths, 8, 2, size, device=device)
+    expected, _ = varlen_attention(*qkv64, cu, longest, size**-0.5, "sdpa")
+    dout = torch.randn(expected.shape, dtype=torch.float64, device=device)
+    expected_grads = torch.autograd.grad(expected, qkv64, dout)
+
+    def errors(name):
+        qkv = [x.detach().bfloat16().requires_grad_() for x in qkv64]
+        out, _ = varlen_attention(*qkv, cu, longest, size**-0.5, name)
+        grads = torch.autograd.grad(out, qkv, dout.bfloat16())
+        pairs = zip((out, *grads), (expected, *expected_grads), strict=True)
+        return [float((a.double() - b).norm() / b.norm().clamp(min=1e-9)) for a, b in pairs]
+
+    for ours, plain in zip(errors(backend), errors("sdpa"), strict=True):
+        assert ours <= 1.5 * plain + 2e-3
+
+
+def test_op_contracts_hold():
+    qkv, cu, longest = inputs([3, 5], dtype=torch.float32)
+    torch.library.opcheck(
+        torch.ops.longalign.varlen_attention.default,
+        (*qkv, cu, longest, 0.3, "sdpa"),
+        test_utils=("test_schema", "test_faketensor"),
+    )
+
+
+def test_choice_of_backend():
+    assert choose_backend("auto", torch.device("cpu")) == "sdpa"
+    with pytest.raises(UserError, match="needs a CUDA GPU"):
+        choose_backend("torch", torch.device("cpu"))
+    with pytest.raises(UserError, match="expected auto"):
+        choose_backend("flash9", torch.device("cpu"))
+
+
+def test_without_a_pack_it_is_plain_causal_attention_with_a_cache():
+    (q, k, v), _, _ = inputs([6])
+    heads_first = [x.detach().transpose(0, 1)[None] for x in (q, k, v)]
+    whole, _ = _attention_forward(torch.nn.Module(), *heads_first, None, backend="sdpa")
+    last = [heads_first[0][:, :, 4:], *heads_first[1:]]
+    behind_cache, _ = _attention_forward(torch.nn.Module(), *last, None, backend="sdpa")
+    torch.testing.assert_close(behind_cache, whole[:, 4:])
+    one = [heads_first[0][:, :, 5:], *heads_first[1:]]
+    torch.testing.assert_close(_attention_forward(torch.nn.Module(), *one, None, backend="sdpa")[0], whole[:, 5:])
+
+
+def test_nothing_is_ignored_in_silence():
+    (q, k, v), _, _ = inputs([6])
+    heads_first = [x.detach().transpose(0, 1)[None] for x in (q, k, v)]
+    for extra in ({"dropout": 0.1}, {"sliding_window": 4}, {"softcap": 30.0}):
+        with pytest.raises(NotImplementedError):
+            _attention_forward(torch.nn.Module(), *heads_first, None, backend="sdpa", **extra)
+    assert _no_mask(attention_mask=torch.ones(2, 3)) is None
+    with pytest.raises(NotImplementedError, match="padding"):
+        _no_mask(attention_mask=torch.tensor([[0, 1, 1]]))

@@ -1,0 +1,144 @@
+"""Each supported family: a pack's logits and gradients are those of each sequence alone."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from longalign.data.collate import collate
+from longalign.errors import UserError
+from longalign.model.attention import BACKENDS
+from longalign.model.loading import prepare_model
+from longalign.model.packed import check_packed_forward
+from longalign.model.support import check_packable
+
+SMALL = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 97}
+GROUPED = {**SMALL, "num_key_value_heads": 2}
+FAMILIES = {
+    "llama": GROUPED,
+    "qwen2": GROUPED,
+    "qwen3": {**GROUPED, "head_dim": 8},
+    "mistral": {**GROUPED, "sliding_window": None},
+    "glm": {**GROUPED, "head_dim": 8, "pad_token_id": None},
+    "glm4": {**GROUPED, "head_dim": 8, "pad_token_id": None},
+    "olmo2": GROUPED,
+    "granite": {**GROUPED, "logits_scaling": 8.0},
+    "cohere": {**GROUPED, "logit_scale": 0.25},
+    "phi": GROUPED,  # its lm_head has a bias
+    "mixtral": {**GROUPED, "num_local_experts": 4, "num_experts_per_tok": 2},
+}
+LENGTHS = (1, 5, 33, 12, 2)
+
+
+def tiny(family, dtype=torch.float64):
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(family, **FAMILIES[family])
+    check_packable(config)
+    return AutoModelForCausalLM.from_config(config, dtype=dtype).train()
+
+
+def sequences():
+    generator = torch.Generator().manual_seed(3)
+    rows = [torch.randint(3, 90, (n,), generator=generator) for n in LENGTHS]
+    return [(ids, torch.where(torch.rand(len(ids), generator=generator) < 0.6, ids, -100)) for ids in rows]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("checkpointing", ["none", "full", "attention"])
+def test_a_pack_equals_each_sequence_alone(family, checkpointing):
+    rows = sequences()
+    dtype = torch.float32 if family == "mixtral" else torch.float64  # its grouped products know no float64
+    alone = tiny(family, dtype)
+    alone.config._attn_implementation = "eager"
+    alone.set_attn_implementation("eager")
+    logits = [alone(ids[None], use_cache=False).logits[0] for ids, _ in rows]
+    losses = [
+        cross_entropy(out[:-1], labels[1:], ignore_index=-100)
+        for out, (_, labels) in zip(logits, rows, strict=True)
+        if (labels[1:] != -100).any()
+    ]
+    torch.stack(losses).sum().backward()
+
+    packed = prepare_model(tiny(family, dtype), "sdpa", checkpointing)
+    pack = collate(rows)
+    torch.testing.assert_close(packed.packed_logits(pack), torch.cat(logits), atol=1e-6, rtol=0)
+    loss_sum, token_losses = packed.packed_loss(pack)
+    loss_sum.backward()
+    assert pack.step_weight == len(losses)
+    assert float(loss_sum.detach()) == pytest.approx(float(sum(losses).detach()), abs=1e-6)
+    assert len(token_losses) == pack.num_targets
+    for (name, ours), theirs in zip(packed.named_parameters(), alone.parameters(), strict=True):
+        if theirs.grad is not None:
+            torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-6, rtol=0, msg=name)
+
+
+def test_attention_runs_once_under_selective_checkpointing(monkeypatch):
+    calls = {}
+    for mode in ("none", "full", "attention"):
+        count = []
+        backend = BACKENDS["sdpa"]
+        counting = replace(backend, forward=lambda *args, to=backend, seen=count: seen.append(1) or to.forward(*args))
+        monkeypatch.setitem(BACKENDS, "sdpa", counting)
+        model = prepare_model(tiny("llama"), "sdpa", mode)
+        model.packed_loss(collate(sequences()))[0].backward()
+        monkeypatch.setitem(BACKENDS, "sdpa", backend)
+        calls[mode] = len(count)
+    assert calls == {"none": 2, "full": 4, "attention": 2}
+
+
+def test_no_square_of_the_length_is_ever_made():
+    model = prepare_model(tiny("llama", torch.float32), "sdpa", "none")
+    ids = torch.arange(3000) % 97
+    largest = 0
+
+    class Spy(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            nonlocal largest
+            out = func(*args, **(kwargs or {}))
+            if isinstance(out, torch.Tensor):
+                largest = max(largest, out.numel())
+            return out
+
+    pack = collate([(ids[:1500], ids[:1500]), (ids[1500:], ids[1500:])])
+    with Spy(), torch.no_grad():
+        model.base_model(
+            input_ids=pack.input_ids,
+            position_ids=pack.position_ids,
+            use_cache=False,
+            cu_seq_lens_q=pack.cu_seqlens,
+            max_length_q=pack.max_seqlen,
+        )
+    assert largest < 3000 * 128
+
+
+@pytest.mark.parametrize("family", ["llama", "glm", "granite", "cohere", "phi"])
+def test_the_check_before_training_accepts_good_models(family):
+    model = prepare_model(tiny(family), "sdpa", "attention")
+    assert check_packed_forward(model.eval(), torch.device("cpu")) < 1e-5
+
+
+def test_the_check_before_training_finds_a_model_that_cannot_be_packed(monkeypatch):
+    model = prepare_model(tiny("granite"), "sdpa", "none").eval()
+    monkeypatch.setattr("longalign.model.packed.logits_scale", lambda model: 1.0)
+    with pytest.raises(UserError, match="cannot be packed"):
+        check_packed_forward(model, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("family", "keys", "reason"),
+    [
+        ("gpt2", {}, "no rotary"),
+        ("bloom", {}, "no rotary"),
+        ("mistral", {"sliding_window": 4096}, "sliding"),
+        ("gemma2", {}, "sliding"),
+        ("llama", {"attention_dropout": 0.1}, "attention_dropout"),
+        ("llama", {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}}, "dynamic"),
+        ("t5", {}, "no causal"),
+        ("mamba", {}, "no rotary"),
+    ],
+)
+def test_models_that_cannot_be_packed_are_refused_by_name(family, keys, reason):
+    with pytest.raises(UserError, match=f"{family} cannot be packed: .*{reason}"):
+        check_packable(AutoConfig.for_model(family, **keys))

@@ -177,15 +177,46 @@ def plan_batches(
     """
     lengths, num_targets = _checked(lengths, num_targets, strategy, max_length, packs_per_step, world_size)
     cost = cost or SequenceCost()
-    costs = cost.of(lengths)
-    rng = np.random.default_rng([seed, epoch])
-    order, offsets = STRATEGIES[strategy](_Request(lengths, costs, max_length, packs_per_step, rng))
+    request = _Request(lengths, cost.of(lengths), max_length, packs_per_step, np.random.default_rng([seed, epoch]))
+    return plan_from_packs(
+        *STRATEGIES[strategy](request),
+        lengths,
+        num_targets,
+        strategy=strategy,
+        max_length=max_length,
+        packs_per_step=packs_per_step,
+        world_size=world_size,
+        seed=seed,
+        epoch=epoch,
+        cost=cost,
+    )
+
+
+def plan_from_packs(
+    order: np.ndarray,
+    offsets: np.ndarray,
+    lengths: np.ndarray,
+    num_targets: np.ndarray,
+    *,
+    strategy: str,
+    max_length: int,
+    packs_per_step: int,
+    world_size: int = 1,
+    seed: int = 0,
+    epoch: int = 0,
+    cost: SequenceCost | None = None,
+) -> BatchPlan:
+    """A plan of packs made elsewhere, dealt to steps in the order given; `strategy` is a name of your own.
+
+    order, offsets: see BatchPlan; no pack is empty (the last step is filled up here). Nothing is checked.
+    """
+    cost = cost or SequenceCost()
     num_packs = -(-(len(offsets) - 1) // packs_per_step) * packs_per_step
-    offsets = np.concatenate([offsets, np.full(num_packs + 1 - len(offsets), len(lengths))])
+    offsets = np.concatenate([offsets, np.full(num_packs + 1 - len(offsets), len(order))])
     digest = _digest(order, offsets, packs_per_step)
-    pack_costs = _sum_by_pack(costs[order], offsets)
+    pack_costs = _sum_by_pack(cost.of(lengths)[order], offsets)
     if strategy in ARRANGED_BY_COST:
-        # its own generator: the arrangement must not move the steps of later epochs, nor depend on what they drew
+        # its own generator: the arrangement must not depend on what the strategy drew
         numbers = _arrange(pack_costs, packs_per_step, world_size, np.random.default_rng([seed, epoch, 1]))
         order, offsets = _take_packs(order, offsets, numbers)
         pack_costs = pack_costs[numbers]
@@ -220,7 +251,7 @@ def _checked(
             f"set data.packs_per_step to a multiple of {world_size}."
         )
     if len(lengths) == 0:
-        raise UserError("There are no sequences to plan; expected at least one: look at the data.* sources and filters.")
+        raise UserError("There is no sequence to plan; expected at least one: look at the data.* sources and filters.")
     if lengths.shape != num_targets.shape or lengths.ndim != 1:
         raise UserError(
             f"lengths {lengths.shape} and num_targets {num_targets.shape} differ; expected two arrays of one shape [n]."
@@ -233,8 +264,9 @@ def _checked(
             f"Sequence {int(lengths.argmax())} has {longest} tokens; data.max_length is {max_length}: "
             "raise it, or let data.overflow shorten or drop such sequences."
         )
-    if int(num_targets.min()) < 0:
-        raise UserError(f"Sequence {int(num_targets.argmin())} has {int(num_targets.min())} targets; expected 0 or more.")
+    fewest = int(num_targets.min())
+    if fewest < 0:
+        raise UserError(f"Sequence {int(num_targets.argmin())} has {fewest} targets; expected 0 or more.")
     return lengths.astype(np.int64, copy=False), num_targets.astype(np.int64, copy=False)
 
 

@@ -11,7 +11,7 @@ from longalign.data.dealing import Items, systematic
 
 # Tokens are planned to this share of the room, so that what is dealt last still finds a gap.
 PLANNED_FILL = 0.98
-# Short: up to this quantile of the lengths, and at most max_length / 16.
+# Short: up to this quantile of the lengths, and at most max_length / 8.
 SHORT_QUANTILE = 0.65
 # What may fill the gaps beside long sequences, as a share of max_length.
 SMALL_REST = 1 / 6
@@ -55,7 +55,7 @@ def compose_steps(
     """(step_of int64[I], num_steps): which items each step gets; points 1 to 3 of data/balance.py."""
     tokens = items.tokens
     long_from = int(tradeoff.threshold * max_length)
-    short_to = min(int(np.quantile(tokens, SHORT_QUANTILE)), max_length // 16)
+    short_to = min(int(np.quantile(tokens, SHORT_QUANTILE)), max_length // 8)
     longs = np.flatnonzero(tokens > long_from)
     jitter = 1 + 0.003 * rng.standard_normal(len(longs))  # other neighbours each epoch
     longs = longs[np.argsort(-tokens[longs] * jitter, kind="stable")]

@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_plan(data, strategy, seed):
     assert (first.order == second.order).all() and (first.pack_offsets == second.pack_offsets).all()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(some_data(), STRATEGY, st.sampled_from([1, 4, 6, 8, 12]))
 def test_steps_do_not_depend_on_the_world_size(data, strategy, packs_per_step):
     alone = plan_of(data, strategy, packs_per_step)
@@ -168,6 +168,14 @@ def test_balanced_takes_any_mix(lengths):
     least_packs = 3000 if lengths[0] == 40_000 else lengths.sum() / 65_536
     assert plan.num_packs <= 1.12 * least_packs + 8
     assert plan.working_share() >= 0.95
+
+
+def test_balanced_evens_out_small_data_with_short_packs():
+    rng = np.random.default_rng(0)
+    lengths = rng.permutation(np.concatenate([rng.integers(150, 700, 500), rng.integers(4096, 8192, 80)]))
+    plan = plan_of((lengths, lengths, 8192), "balanced", 8, world_size=8)
+    summary = summarize(plan, lengths, lengths)
+    assert summary.working_share >= 0.97 and summary.sequences_spread <= 0.15
 
 
 def test_balanced_takes_a_cost_without_attention():

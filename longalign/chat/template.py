@@ -94,13 +94,20 @@ class TemplateEncoder:
 
     def prompt(self, messages: list[Message]) -> list[int]:
         """Ids up to where the model answers the last message."""
-        rendered, _ = self._render_checked(messages, add_generation_prompt=True)
-        starts = [
-            start - rendered.frame.lead.get(index, 0)
-            for index, (start, _) in zip(rendered.frame.slots, rendered.spans, strict=True)
-            if messages[index]["role"] == "assistant" and messages[index]["content"].strip()
-        ]
-        return self.text.encode_rendered(rendered.text, sorted(rendered.spans), starts)[0]
+        rendered, marked = self._render_checked(messages, marks=self.has_marks, add_generation_prompt=True)
+        cuts = [start for start, _ in marked] if self.has_marks else self._history_cuts(messages, rendered)
+        return self.text.encode_rendered(rendered.text, sorted(rendered.spans), cuts)[0]
+
+    def _history_cuts(self, messages: list[Message], rendered: Rendered) -> list[int]:
+        """Where `encode` cuts at the answers of a prompt's history; answers that it refuses are let through."""
+        frame = rendered.frame
+        cuts = set()
+        for k, (slot, (start, end)) in enumerate(zip(frame.slots, rendered.spans, strict=True)):
+            if messages[slot]["role"] == "assistant":
+                cuts.add(start - frame.lead.get(slot, 0))
+                if not self._end_of_turn(frame.scaffold[k + 1]):
+                    cuts.add(end)
+        return sorted(cuts)
 
     # Rendering
 

@@ -6,7 +6,7 @@ import pytest
 import templates
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers_for_tests import PLAIN_ADDED, SPECIAL, byte_level, sentencepiece
+from tokenizers_for_tests import PLAIN_ADDED, SPECIAL, byte_level, greedy_marks, sentencepiece
 
 from longalign.chat import chat_encoder, encode_conversation, encode_prompt, encode_row, load_tokenizer
 from longalign.errors import UserError
@@ -95,8 +95,8 @@ def test_prompts_are_prefixes_and_decoded_targets_hold_the_answers(name, make, c
         assert make is sentencepiece or text.strip() in target
     for end in (1, 3):
         prompt = encode_prompt(messages[:end], tokenizer)
-        assert ids[: len(prompt)] == prompt
-        if contents[end].strip():
+        if contents[end].strip():  # an answer without text may melt into the prompt
+            assert ids[: len(prompt)] == prompt
             assert labels[len(prompt)] != -100
             assert end == 3 or labels[len(prompt) - 1] == -100
 
@@ -134,8 +134,8 @@ def test_added_tokens_that_are_text_keep_their_ids():
 
 @pytest.mark.parametrize(
     "tokenizer",
-    [byte_level(), sentencepiece(), sentencepiece(folder="chatglm")],
-    ids=["byte-level", "metaspace", "prepend"],
+    [byte_level(), sentencepiece(), sentencepiece(folder="chatglm"), greedy_marks()],
+    ids=["byte-level", "metaspace", "prepend", "marks-eat-space"],
 )
 @settings(deadline=None, max_examples=60)
 @given(parts=st.lists(st.one_of(texts, st.sampled_from([*SPECIAL, "</s>", "<s>", "[gMASK]"])), max_size=6))

@@ -53,3 +53,14 @@ def sentencepiece(template: str | None = None, folder: str = "llama") -> Any:
     tokenizer = load_tokenizer(GOLDEN / "tokenizer" / folder)
     tokenizer.chat_template = template
     return tokenizer
+
+
+def greedy_marks() -> Any:
+    """Sentencepiece with marks that swallow the white space beside them (Phi-3)."""
+    tokenizer = sentencepiece()
+    marks = [
+        AddedToken("<|user|>", special=True, rstrip=True),
+        AddedToken("<|end|>", special=True, lstrip=True, rstrip=True),
+    ]
+    tokenizer.add_special_tokens({"additional_special_tokens": marks})
+    return tokenizer

@@ -3,7 +3,7 @@
     chatglm3   [gMASK] sop "[Round 1]\\n\\n问：q\\n\\n答：" "a" "[Round 2]\\n\\n问：…" … EOS
     llama2     BOS "[INST]q[/INST]" "a" "[INST]…" … EOS
 
-Each quoted text is encoded on its own, as the original does (README of github.com/THUDM/LongAlign, pre_tokenize.py).
+Each quoted text is encoded on its own, as the original's pre_tokenize.py does.
 Targets are the answers' tokens, and EOS as the label of the token after an answer that is not empty.
 
 What becomes of conversations that are not question, answer, question, answer:
@@ -11,7 +11,8 @@ What becomes of conversations that are not question, answer, question, answer:
 - messages between two answers that are not the assistant's (system, several user messages) make one question, joined
   by a blank line. The original takes messages in pairs, so a system message makes the user's text the target.
 - two answers in a row make one, joined by a blank line; an answer that comes first has an empty question.
-- a last question without answer is dropped, as in the original.
+- a last question without answer is dropped, as in the original; null content, which it reads as an empty question
+  (or crashes on, in an answer), and a conversation without messages are refused (`messages`).
 - answers lose U+200B, U+200C, U+200D and U+FEFF, and with `strip_whitespace` (the original under transformers < 4.34)
   the white space around them; questions stay as they are. An empty answer stays in the text and is no target.
 - without `strip_whitespace` questions after the first begin with the blank line that separates the rounds.

@@ -4,6 +4,7 @@ In: token ids and unshifted labels of some sequences. Out: a `Pack`, whose label
 whose weights carry the loss (`loss="sequence"` is LongAlign's Eq. 2). No padding, and nothing crosses a boundary.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -64,8 +65,23 @@ class Pack:
         """The pack in page-locked memory, from where copies to a GPU overlap with work."""
         return replace(self, **{name: tensor.pin_memory() for name, tensor in self._tensors().items()})
 
-    def _tensors(self) -> dict[str, Tensor]:
+    def _tensors(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+
+    def __reduce__(self):
+        # From a loader worker each tensor travels through a socket of its own: one buffer is several times faster.
+        # Wide types come first, so that every part begins at a multiple of its item size.
+        tensors = sorted(self._tensors().items(), key=lambda item: -item[1].element_size())
+        buffer = torch.cat([tensor.reshape(-1).view(torch.uint8) for _, tensor in tensors])
+        layout = [(name, tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors]
+        rest = {name: value for name, value in vars(self).items() if not isinstance(value, Tensor)}
+        return _unpack_buffer, (buffer, layout, rest)
+
+
+def _unpack_buffer(buffer: Tensor, layout: list[tuple[str, torch.dtype, tuple[int, ...]]], rest: dict) -> Pack:
+    sizes = [math.prod(shape) * dtype.itemsize for _, dtype, shape in layout]
+    parts = zip(layout, buffer.split(sizes), strict=True)
+    return Pack(**{name: part.view(dtype).view(shape) for (name, dtype, shape), part in parts}, **rest)
 
 
 def collate(
@@ -121,10 +137,11 @@ def _pack(
     shifted = np.empty_like(labels)
     shifted[:-1] = labels[1:]
     shifted[cu_seqlens[1:] - 1] = IGNORE_INDEX
-    is_target = shifted != IGNORE_INDEX
-    num_targets = np.add.reduceat(is_target, cu_seqlens[:-1], dtype=np.int64)
+    at_targets = np.flatnonzero(shifted != IGNORE_INDEX)
+    num_targets = np.diff(np.searchsorted(at_targets, cu_seqlens))
     weight = _target_weights(num_targets, loss)
-    loss_weights = np.repeat(weight.astype(np.float32), lengths) * is_target
+    loss_weights = np.zeros(len(labels), np.float32)
+    loss_weights[at_targets] = np.repeat(weight, num_targets)
     sources = np.zeros(len(lengths), np.int64) if source_ids is None else np.asarray(source_ids, np.int64)
     assert len(sources) == len(lengths), "one source id a sequence"
     return Pack(
@@ -133,7 +150,7 @@ def _pack(
         cu_seqlens=torch.from_numpy(cu_seqlens.astype(np.int32)),
         max_seqlen=int(lengths.max()),
         labels=torch.from_numpy(shifted)[None],
-        target_index=torch.from_numpy(np.flatnonzero(is_target)),
+        target_index=torch.from_numpy(at_targets),
         loss_weights=torch.from_numpy(loss_weights)[None],
         step_weight=float(np.dot(weight, num_targets) if step_weight is None else step_weight),
         source_ids=torch.from_numpy(sources),

@@ -29,10 +29,11 @@ def encode_targets(input_ids: np.ndarray, labels: np.ndarray, eos_id: int) -> np
     return codes
 
 
-def decode_targets(input_ids: np.ndarray, targets: np.ndarray, eos_id: int | np.ndarray) -> np.ndarray:
+def decode_targets(input_ids: np.ndarray, targets: np.ndarray, eos_id: int) -> np.ndarray:
     """int64 labels as in Hugging Face (unshifted, -100 for none) from ids and codes: `encode_targets` undone."""
-    labels = np.where(targets == OWN_TOKEN, input_ids, eos_id).astype(np.int64)
-    labels[targets == NO_TARGET] = IGNORE_INDEX
+    at_targets = np.flatnonzero(targets)  # few: most of a long conversation is its document
+    labels = np.full(len(input_ids), IGNORE_INDEX, np.int64)
+    labels[at_targets] = np.where(targets[at_targets] == OWN_TOKEN, input_ids[at_targets], eos_id)
     return labels
 
 

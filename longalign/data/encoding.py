@@ -1,0 +1,187 @@
+"""Rows to tokens in many processes: the part of `tokenize.py` that runs under `datasets`' map.
+
+In: an Arrow file of checked conversations. Out: Arrow files of tokens in the same order, and counts of what was
+dropped, cut and repaired over all processes. A mistake of the user in any process ends them all, in one line; so does
+the end of the parent, however it came.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from longalign.chat import ChatFormat, Overflow, encode_row
+from longalign.data import cache, tokenized
+from longalign.errors import UserError
+
+RAW_SCHEMA = pa.schema({"where": pa.string(), "messages": pa.large_binary()})  # type: ignore[arg-type]
+_COUNTS = "counts"  # a folder with a file of counts for each process
+_STOP = "stop"  # a file in the folder: a worker has met a user's mistake, and the others need not go on
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to encode a row."""
+
+    tokenizer: Any
+    chat_format: ChatFormat
+    max_length: int
+    overflow: Overflow
+    eos_id: int
+    key: str  # of the config, for messages
+
+
+def encode_rows(raw: Path, folder: Path, job: Job, batch_size: int, num_proc: int, desc: str) -> None:
+    """Run `_encode_batch` over the raw rows in `num_proc` processes into folder/tokens*.arrow, in the rows' order."""
+    import datasets
+
+    (folder / _COUNTS).mkdir()
+    rows = datasets.Dataset.from_file(str(raw)).with_format("arrow")
+    with _progress_bars(), _children_die_with_us():
+        try:
+            rows.map(
+                _encode_batch,
+                batched=True,
+                batch_size=batch_size,
+                writer_batch_size=batch_size,
+                remove_columns=rows.column_names,
+                features=datasets.Features.from_arrow_schema(tokenized.SCHEMA),
+                fn_kwargs={"job": job, "folder": str(folder)},
+                num_proc=num_proc if num_proc > 1 else None,
+                cache_file_name=str(folder / "tokens.arrow"),
+                load_from_cache_file=False,
+                new_fingerprint="tokens",  # given, so that the library does not hash the tokenizer
+                desc=desc,
+            )
+        except UserError as error:
+            stop = folder / _STOP  # the first mistake met, not that of the worker that is listed first
+            raise UserError(stop.read_text(encoding="utf-8")) if stop.exists() else error from None
+        except RuntimeError as error:
+            if "abruptly died" in str(error):
+                raise UserError(f"{desc}: a process was killed (out of memory?); try a smaller data.num_proc") from None
+            raise
+
+
+def _encode_batch(batch: pa.Table, job: Job, folder: str) -> pa.Table:
+    """In a worker: raw rows to token rows. Counts go to a file of the process, as map has no other way back."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the processes are the parallelism; silences the fork warning
+    counts: dict[str, Any] = {"kept": 0, "tokens": 0, "targets": 0, "dropped": Counter(), "events": Counter()}
+    rows = [
+        _encode_checked(where.as_py(), text.as_py(), job, Path(folder), counts)
+        for where, text in zip(batch["where"], batch["messages"], strict=True)
+    ]
+    with open(Path(folder) / _COUNTS / f"{os.getpid()}.jsonl", "a", encoding="utf-8") as file:
+        file.write(json.dumps(counts) + "\n")
+    kept = [row for row in rows if row is not None]
+    columns = [
+        _list_array([ids for ids, _ in kept], np.dtype(np.int32)),
+        _list_array([targets for _, targets in kept], np.dtype(np.uint8)),
+        pa.array([int(np.count_nonzero(targets[1:])) for _, targets in kept], pa.int32()),
+    ]
+    return pa.Table.from_arrays(columns, schema=tokenized.SCHEMA)
+
+
+def _encode_checked(
+    where: str, text: bytes, job: Job, folder: Path, counts: dict[str, Any]
+) -> tuple[np.ndarray, np.ndarray] | None:
+    if (folder / _STOP).exists():
+        raise UserError("stopped by another process")
+    row = {"messages": json.loads(text.decode("utf-8", "surrogatepass"))}
+    try:
+        encoded = encode_row(row, job.tokenizer, job.chat_format, max_length=job.max_length, overflow=job.overflow)
+    except UserError as error:
+        message = f"{where}: {error} ({job.key})"
+        cache.write_atomically(folder / _STOP, message)
+        raise UserError(message) from None
+    counts["events"].update(encoded.events)
+    if encoded.reason is not None:
+        counts["dropped"][encoded.reason] += 1
+        return None
+    ids, labels = np.asarray(encoded.input_ids, np.int64), np.asarray(encoded.labels, np.int64)
+    targets = tokenized.encode_targets(ids, labels, job.eos_id)
+    counts["kept"] += 1
+    counts["tokens"] += len(ids)
+    counts["targets"] += int(np.count_nonzero(targets[1:]))
+    return ids.astype(np.int32), targets
+
+
+def _list_array(rows: list[np.ndarray], dtype: np.dtype) -> pa.Array:
+    offsets = np.cumsum([0, *map(len, rows)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.concatenate(rows or [np.zeros(0)]).astype(dtype)))
+
+
+def take_counts(folder: Path) -> dict[str, Any]:
+    """The counts of all processes summed, by reason; the files of counts are removed."""
+    numbers: Counter[str] = Counter()
+    reasons: dict[str, Counter[str]] = {"dropped": Counter(), "events": Counter()}
+    for file in (folder / _COUNTS).glob("*.jsonl"):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            counts = json.loads(line)
+            for what, counter in reasons.items():
+                counter.update(counts.pop(what))
+            numbers.update(counts)
+    shutil.rmtree(folder / _COUNTS)
+    return {**numbers, **{what: dict(sorted(counter.items())) for what, counter in reasons.items()}}
+
+
+@contextlib.contextmanager
+def _progress_bars() -> Iterator[None]:
+    """Bars in a terminal only: in a file each refresh would be a line."""
+    import datasets
+
+    was_disabled = datasets.are_progress_bars_disabled()
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        (datasets.disable_progress_bars if was_disabled else datasets.enable_progress_bars)()
+
+
+_parent: int | None = None  # the process whose children watch it, while it tokenises
+
+
+@contextlib.contextmanager
+def _children_die_with_us() -> Iterator[None]:
+    """Workers forked in here end themselves when this process is gone (kill -9 leaves it no time to tell them)."""
+    global _parent
+    if hasattr(os, "register_at_fork"):
+        _register_watch()
+    _parent = os.getpid()
+    try:
+        yield
+    finally:
+        _parent = None
+
+
+_watch_registered = False
+
+
+def _register_watch() -> None:
+    global _watch_registered
+    if not _watch_registered:
+        os.register_at_fork(after_in_child=_watch_parent)
+        _watch_registered = True
+
+
+def _watch_parent() -> None:
+    if _parent is None or os.getppid() != _parent:
+        return
+
+    def watch(parent: int) -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, args=(_parent,), daemon=True).start()

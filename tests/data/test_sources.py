@@ -1,0 +1,111 @@
+import gzip
+import json
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from longalign.data.sources import read_conversations
+from longalign.errors import UserError
+
+ROW = {"messages": [{"role": "user", "content": "q 问"}, {"role": "assistant", "content": "a"}]}
+LINES = (json.dumps(ROW, ensure_ascii=False) + "\n") * 3
+
+
+def _messages(path) -> list:
+    return [messages for _, messages in read_conversations(str(path), "data.long")]
+
+
+def _error(path) -> str:
+    with pytest.raises(UserError) as caught:
+        _messages(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "data.long" in message
+    return message
+
+
+def test_every_format_gives_the_same_rows(tmp_path):
+    (tmp_path / "a.jsonl").write_text(LINES)
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(LINES.encode()))
+    (tmp_path / "c.jsonl.zst").write_bytes(zstandard.compress(LINES.encode()))
+    (tmp_path / "d.json").write_text(json.dumps([ROW] * 3))
+    pq.write_table(pa.Table.from_pylist([ROW | {"length": 7}] * 3), tmp_path / "e.parquet")
+    for file in sorted(tmp_path.iterdir()):
+        assert _messages(file) == [ROW["messages"]] * 3, file.name
+    assert len(_messages(tmp_path)) == 15
+    assert len(_messages(tmp_path / "*.jsonl*")) == 9
+
+
+def test_blank_lines_and_a_byte_order_mark_do_no_harm(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(b"\xef\xbb\xbf" + LINES.encode() + b"\r\n\n" + LINES.encode())
+    assert len(_messages(file)) == 6
+    assert [where for where, _ in read_conversations(str(file))][-1] == f"{file} line 8"
+
+
+def test_a_row_knows_its_line(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text(LINES)
+    assert [where for where, _ in read_conversations(str(file))] == [f"{file} line {n}" for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.jsonl", LINES + '{"messages": [', "broken JSON at line 4 of"),
+        ("a.jsonl", LINES.encode() + b'{"messages": "\xff"}', "broken JSON at line 4 of"),
+        ("a.json", "[\n{},\n]", "broken JSON at line 3 of"),
+        ("a.json", "{}", "should hold a JSON list"),
+        ("a.jsonl", "", "is empty"),
+        ("a.json", "[]", "is empty"),
+        ("a.parquet", "", "is empty"),
+        ("a.jsonl", LINES + "[1]", "line 4: expected an object"),
+        ("a.jsonl", '{"text": "x"}', "line 1: expected the key 'messages'"),
+        ("a.jsonl", LINES + '{"messages": [{"role": "user"}]}', "line 4: message 1 (user) has no content"),
+        ("a.jsonl", '{"messages": [{"role": "user", "content": null}]}', "message 1 (user): content must be a string"),
+        ("a.txt", LINES, "should end in one of .jsonl"),
+        ("a.jsonl.gz", "no gzip", "cannot read"),
+        ("a.jsonl.zst", "no zstd", "cannot read"),
+        ("a.parquet", "no parquet", "cannot read"),
+    ],
+)
+def test_a_mistake_in_a_file_is_told_in_one_line(tmp_path, name, content, expected):
+    file = tmp_path / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    message = _error(file)
+    assert expected in message
+    assert str(file) in message
+
+
+def test_missing_files_are_told_in_one_line(tmp_path):
+    assert _error(tmp_path / "no.jsonl") == f"data file {tmp_path / 'no.jsonl'} does not exist (data.long)"
+    assert "no data file matches" in _error(tmp_path / "*.jsonl")
+    assert "holds no file that ends in" in _error(tmp_path)
+
+
+def test_a_name_on_the_hub_goes_through_datasets(monkeypatch):
+    asked = []
+
+    class Datasets:
+        @staticmethod
+        def load_dataset(name, split):
+            asked.append((name, split))
+            return [ROW]
+
+    monkeypatch.setitem(sys.modules, "datasets", Datasets)
+    assert _messages("owner/chats:dev") == [ROW["messages"]]
+    assert _messages("owner/chats") == [ROW["messages"]]
+    assert asked == [("owner/chats", "dev"), ("owner/chats", "train")]
+
+
+def test_an_unknown_name_on_the_hub_is_told_in_one_line(monkeypatch):
+    import datasets
+
+    def refuse(name, split):
+        raise datasets.exceptions.DatasetNotFoundError(f"Dataset '{name}' doesn't exist on the Hub\nsecond line")
+
+    monkeypatch.setattr(datasets, "load_dataset", refuse)
+    assert "is neither a file here nor a data set on the hub" in _error("owner/nothing")

@@ -97,7 +97,12 @@ def _encode_checked(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     if (folder / _STOP).exists():
         raise UserError("stopped by another process")
-    row = {"messages": json.loads(text.decode("utf-8", "surrogatepass"))}
+    try:
+        row = {"messages": json.loads(text.decode("utf-8"))}
+    except UnicodeDecodeError:  # halves of characters, which JSON can write ("\\ud83d") and a tokenizer cannot read
+        whole = text.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        row = {"messages": json.loads(whole)}
+        counts["events"]["half_character_replaced"] += 1
     try:
         encoded = encode_row(row, job.tokenizer, job.chat_format, max_length=job.max_length, overflow=job.overflow)
     except UserError as error:

@@ -137,7 +137,7 @@ def _write_raw(rows: Iterator[tuple[str, Any]], file: Path) -> tuple[int, int]:
             texts.clear()
 
         for where, messages in rows:
-            # a lone surrogate is legal in JSON, and is for chat/ to judge
+            # surrogates pass: JSON may hold halves of characters, which the encoder counts and replaces
             text = json.dumps(messages, ensure_ascii=False).encode("utf-8", "surrogatepass")
             wheres.append(where)
             texts.append(text)

@@ -73,6 +73,13 @@ def test_a_token_takes_at_most_6_bytes_and_views_copy_nothing(rows, tokenise, wr
     assert not ids.flags.owndata and not targets.flags.owndata and not ids.flags.writeable
 
 
+def test_a_half_character_is_replaced_and_counted(tokenise, write_rows, tokenizer):
+    row = {"messages": [{"role": "user", "content": "a \ud83d b"}, {"role": "assistant", "content": "\U0001f600"}]}
+    source = tokenise(write_rows("a.jsonl", [row]))
+    assert source.report["events"] == {"half_character_replaced": 1}
+    assert "a \ufffd b" in tokenizer.decode(source[0][0]) and "\U0001f600" in tokenizer.decode(source[0][0])
+
+
 def test_a_second_call_reads_the_cache_and_a_change_makes_a_new_one(rows, tokenise, write_rows, tmp_path, monkeypatch):
     path = write_rows("a.jsonl", rows)
     first = tokenise(path).folder

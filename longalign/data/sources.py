@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
@@ -135,9 +136,11 @@ def _read_parquet(file: str, key: str) -> Iterator[tuple[str, Any]]:
     if os.path.getsize(file) == 0:
         return
     try:
-        # streaming: rows come straight from the file, and no copy is left in the library's cache
-        for number, row in enumerate(datasets.load_dataset("parquet", data_files=file, split="train", streaming=True)):
-            yield f"{file} row {number + 1}", row
+        # streamed: no copy of the rows is made; the library's lock files go with the temporary folder
+        with tempfile.TemporaryDirectory() as folder:
+            rows = datasets.load_dataset("parquet", data_files=file, split="train", streaming=True, cache_dir=folder)
+            for number, row in enumerate(rows, start=1):
+                yield f"{file} row {number}", row
     except Exception as error:
         raise _unreadable(error, file, key) from error
 

@@ -9,17 +9,20 @@ import errno
 import functools
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from longalign.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 _RACY_S = 2.0  # a file changed this recently may change again within one tick of its file system's clock
 
@@ -125,15 +128,13 @@ def _build_and_rename(folder: Path, build: Callable[[Path], None]) -> None:
 
 
 @contextlib.contextmanager
-def _lock(path: Path):
+def _lock(path: Path) -> Iterator[None]:
     """Hold the file lock; after 10 s of waiting say once what we wait for."""
-    import logging
-
     lock = FileLock(str(path))
     try:
         lock.acquire(timeout=10)
     except Timeout:
-        logging.getLogger(__name__).info("waiting for another process that makes %s", path.with_suffix(""))
+        logger.info("waiting for another process that makes %s", path.with_suffix(""))
         lock.acquire()
     try:
         yield

@@ -45,8 +45,9 @@ def file_digest(path: str, memory: Path) -> str:
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if time.time() - stat.st_mtime > _RACY_S:
-        memory.mkdir(parents=True, exist_ok=True)
-        write_atomically(note, json.dumps({**identity, "sha256": digest}))
+        with contextlib.suppress(OSError):  # a full disk is told where it matters
+            memory.mkdir(parents=True, exist_ok=True)
+            write_atomically(note, json.dumps({**identity, "sha256": digest}))
     return digest
 
 
@@ -84,8 +85,11 @@ def _digest(file: Path) -> str:
 def write_atomically(file: Path, text: str) -> None:
     """Write `text` so that `file` is seen whole or not at all."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, file)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def build_once(folder: Path, build: Callable[[Path], None]) -> bool:

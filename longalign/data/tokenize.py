@@ -81,7 +81,10 @@ def report_table(name: str, report: dict[str, Any]) -> str:
 def _data_identity(path: str, key: str, memory: Path) -> list[str]:
     files = find_files(path, key)
     if files:
-        return [cache.file_digest(file, memory) for file in files]
+        try:
+            return [cache.file_digest(file, memory) for file in files]
+        except OSError as error:
+            raise UserError(f"cannot read {error.filename}: {error.strerror} ({key})") from error
     rows = load_hub(path, key)
     # the addresses hold the commit; a data set without them is known by the library's own fingerprint
     return sorted(rows.info.download_checksums or {}) or [rows._fingerprint]

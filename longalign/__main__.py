@@ -5,6 +5,7 @@ import importlib
 import logging
 import os
 import sys
+from collections.abc import Callable
 
 COMMANDS = {
     "fit": ("longalign.commands.fit", "train on packs of long and short conversations"),
@@ -30,12 +31,16 @@ def main(argv: list[str] | None = None) -> int:
     name = " ".join(args[:2]) if " ".join(args[:2]) in COMMANDS else args[0]
     if name not in COMMANDS:
         return _fail("longalign", _unknown(" ".join(args[:2]) if args[0] == "data" else args[0]))
+    return guard(name, lambda *a: importlib.import_module(COMMANDS[name][0]).run(*a), args[len(name.split()) :])
+
+
+def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> int:
+    """Run a command; returns 0, or 2 after one line on what the user can mend. LONGALIGN_DEBUG=1 shows tracebacks."""
     from longalign.errors import UserError
 
     _set_up_logging()
-    module = importlib.import_module(COMMANDS[name][0])
     try:
-        module.run(name, args[len(name.split()) :])
+        run(name, args)
     except UserError as error:
         if os.environ.get("LONGALIGN_DEBUG") == "1":
             raise

@@ -36,6 +36,8 @@ TRAINER_DEFAULTS: dict[str, Any] = {
     "default_root_dir": "runs/default",
 }
 
+OPTIMIZER = {"class_path": "torch.optim.AdamW", "init_args": {"lr": 2e-5, "betas": [0.9, 0.95], "weight_decay": 0.0}}
+
 
 class RunConfig(SaveConfigCallback):
     """Writes the whole config of a run to ``config.yaml`` in its folder: ``--config`` of that file repeats the run."""
@@ -78,6 +80,7 @@ class LongAlignCLI(LightningCLI):
         return super().init_parser(**{**kwargs, "exit_on_error": False, "allow_abbrev": False})
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.set_defaults({"model.optimizer": OPTIMIZER})  # a lambda default could not be written to config.yaml
         parser.add_lightning_class_args(StepLogger, "progress")
         parser.add_lightning_class_args(StepCheckpoint, "checkpoint")
 

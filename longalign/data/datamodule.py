@@ -177,7 +177,7 @@ class LongAlignData(LightningDataModule):
             )
         if trainer.limit_train_batches not in BLOCKED_TRAINER_KEYS["limit_train_batches"]:
             raise UserError("trainer.limit_train_batches: use trainer.max_steps or a source's count")
-        if trainer.overfit_batches not in BLOCKED_TRAINER_KEYS["overfit_batches"]:
+        if getattr(trainer, "overfit_batches", 0) not in BLOCKED_TRAINER_KEYS["overfit_batches"]:
             raise UserError("trainer.overfit_batches: use a source's count and data.epochs")
         if self.packs_per_step % trainer.world_size:
             raise UserError(

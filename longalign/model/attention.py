@@ -36,8 +36,8 @@ class Backend:
 
 
 def _one_sequence(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-    heads_first = (x.transpose(0, 1).unsqueeze(0) for x in (q, k, v))
-    out = scaled_dot_product_attention(*heads_first, is_causal=True, scale=scale, enable_gqa=q.shape[1] != k.shape[1])
+    q, k, v = (x.transpose(0, 1).unsqueeze(0) for x in (q, k, v))
+    out = scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=q.shape[1] != k.shape[1])
     return out.squeeze(0).transpose(0, 1)
 
 
@@ -59,7 +59,7 @@ def _sdpa_backward(
     for start, stop in pairwise(bounds):
         with torch.enable_grad():
             inputs = [x[start:stop].detach().requires_grad_() for x in (q, k, v)]
-            output = _one_sequence(*inputs, scale)
+            output = _one_sequence(inputs[0], inputs[1], inputs[2], scale)
         for grad, part in zip(grads, torch.autograd.grad(output, inputs, dout[start:stop]), strict=True):
             grad[start:stop] = part
     return grads  # type: ignore[return-value]

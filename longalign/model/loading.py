@@ -6,6 +6,7 @@ No remote code is ever run, and no pickle is read except by ``torch.load(weights
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -58,9 +59,10 @@ def load_model(
     if gguf_file is not None:
         dtype = torch.float32
     with _one_line(path):
-        model, info = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             path, config=config, dtype=dtype, trust_remote_code=False, output_loading_info=True, **_gguf(gguf_file)
         )
+    model, info = loaded
     if missing := sorted(info.get("missing_keys", ())) + sorted(map(str, info.get("mismatched_keys", ()))):
         raise UserError(f"model.model: {path} lacks or misshapes {len(missing)} weights, the first is {missing[0]}")
     return model.train()
@@ -124,7 +126,7 @@ def _rebuild_buffers(model: PreTrainedModel, config: PreTrainedConfig, device: t
             model.set_submodule(name, type(module)(config=config).to(device))
 
 
-def load_generation_config(path: str) -> GenerationConfig | None:
+def load_generation_config(path: str | Path) -> GenerationConfig | None:
     """The checkpoint's generation settings, None where it has none."""
     try:
         return GenerationConfig.from_pretrained(path)

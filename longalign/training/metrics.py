@@ -31,7 +31,7 @@ class StepMeter:
     def reset(self) -> None:
         """Forget everything."""
         self.objective: Tensor | float = 0.0  # Σ loss_weights × cross-entropy
-        self.weights = 0.0  # Σ loss_weights
+        self.weights: Tensor | float = 0.0  # Σ loss_weights
         self.losses: Tensor | float = 0.0  # Σ of sequence means, by group
         self.counts: Tensor | float = 0.0  # sequences with targets, by group
         self.host = dict.fromkeys(("tokens", "targets", "sequences", "flops"), 0.0)

@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.strategies import ModelParallelStrategy
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import get_total_norm
@@ -30,6 +31,11 @@ from longalign.training.strategy import ShardStrategy
 log = logging.getLogger(__name__)
 
 COMPUTE_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+
+
+def paper_adamw(params: Any) -> Optimizer:
+    """AdamW as in the paper: rate 2e-5, β 0.9 and 0.95, no decay."""
+    return torch.optim.AdamW(params, lr=2e-5, betas=(0.9, 0.95), weight_decay=0.0)
 
 
 class LongAlignModule(LightningModule):
@@ -55,9 +61,7 @@ class LongAlignModule(LightningModule):
         attention: Literal["auto", "torch", "sdpa"] = "auto",
         checkpointing: Checkpointing = "attention",
         compute_dtype: Literal["auto", "bfloat16", "float32"] = "auto",
-        optimizer: OptimizerCallable = lambda params: torch.optim.AdamW(
-            params, lr=2e-5, betas=(0.9, 0.95), weight_decay=0.0
-        ),
+        optimizer: OptimizerCallable = paper_adamw,
         scheduler: LRSchedulerCallable = WarmupCosine,
         config_overrides: dict[str, Any] | None = None,
         gguf_file: str | None = None,
@@ -144,7 +148,7 @@ class LongAlignModule(LightningModule):
         """Cross-entropy of each target of a held-out pack."""
         return {"token_losses": self.model.packed_loss(pack)[1]}
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer, and the schedule stepped once an update over the plan's number of steps."""
         optimizer = self.optimizer(self.parameters())
         scheduler = self.scheduler(optimizer)

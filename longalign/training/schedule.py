@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -29,9 +30,10 @@ class WarmupCosine(LRScheduler):
     def set_total_steps(self, total_steps: int) -> None:
         """Tell the length of the run, and set the rate of the step to come accordingly."""
         self.total_steps = total_steps
-        for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
+        rates = self.get_lr()
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
-        self._last_lr = self.get_lr()
+        self._last_lr = rates
 
     def factor(self, step: int) -> float:
         """Share of the base rate at ``step`` (from 0)."""
@@ -43,7 +45,7 @@ class WarmupCosine(LRScheduler):
         progress = min(1.0, (step - warmup) / max(1, self.total_steps - warmup))
         return self.final_share + (1 - self.final_share) * 0.5 * (1 + math.cos(math.pi * progress))
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         """The rate of each parameter group at the current step."""
         return [base * self.factor(self.last_epoch) for base in self.base_lrs]
 

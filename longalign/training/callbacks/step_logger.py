@@ -31,6 +31,7 @@ class StepLogger(Callback):
         self.every_n_steps = every_n_steps
         self.progress: Progress | None = None
         self.since = 0.0
+        self.held_out: list[tuple[int, float]] = []  # (step, loss of the held-out rows)
         self.clock_stale = True  # something that is not training has happened since the last step
 
     def setup(self, trainer: Trainer, pl_module: LongAlignModule, stage: str) -> None:  # type: ignore[override]
@@ -125,6 +126,7 @@ class StepLogger(Callback):
         del sums["flops"]
         metrics = {f"val/{name}": value for name, value in sums.items()}
         if not trainer.sanity_checking:
+            self.held_out.append((trainer.global_step, sums["loss"]))
             for logger in trainer.loggers:
                 logger.log_metrics(metrics, step=trainer.global_step)
             log.info("step %d  held-out loss %.4f (%d sequences)", trainer.global_step, sums["loss"], sums["sequences"])

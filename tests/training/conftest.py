@@ -1,0 +1,108 @@
+"""Real runs of ``longalign fit`` on the tiny golden Llama: in this process, or as a process of its own."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from longalign.__main__ import main
+from longalign.commands.export import load_weights
+from longalign.training.checkpoints import newest_checkpoint
+
+ROOT = Path(__file__).parent.parent.parent
+TINY = str(ROOT / "tests/golden/llama_tiny")
+WORDS = "river stone lamp seven 12 harbour 月 light old bridge 3 winter".split()
+
+
+def conversation(number: int, words: int, answer: int) -> dict:
+    draw = random.Random(number)
+    text = [" ".join(draw.choices(WORDS, k=n)) for n in (words, answer)]
+    return {"messages": [{"role": "user", "content": text[0]}, {"role": "assistant", "content": text[1]}]}
+
+
+def write_rows(path: Path, rows: list[dict]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory) -> dict[str, str]:
+    """Paths of 8 long and 40 short conversations, and of a shared cache."""
+    folder = tmp_path_factory.mktemp("data")
+    long = write_rows(folder / "long.jsonl", [conversation(i, 40 + 5 * i, 6) for i in range(8)])
+    short = write_rows(folder / "short.jsonl", [conversation(100 + i, 2 + i % 9, 1 + i % 7) for i in range(40)])
+    return {"long": long, "short": short, "cache": str(folder / "cache")}
+
+
+@pytest.fixture
+def arguments(data, tmp_path):
+    """Arguments of a ``fit`` in ``tmp_path/run``; more are given by the test."""
+
+    def build(*more: str, root: str = "run", command: str = "fit") -> list[str]:
+        options = {
+            "model.model": TINY,
+            "model.checkpointing": "none",
+            "data.long": data["long"],
+            "data.short": data["short"],
+            "data.cache_dir": data["cache"],
+            "data.chat_format": "llama2",
+            "data.max_length": "512",
+            "data.num_workers": "0",
+            "data.num_proc": "1",
+            "trainer.accelerator": "cpu",
+            "trainer.devices": "1",
+            "trainer.default_root_dir": str(tmp_path / root),
+        }
+        return [command, *(f"--{key}={value}" for key, value in options.items()), *more]
+
+    return build
+
+
+def run_here(arguments: list[str]) -> None:
+    """``longalign`` in this process, one rank."""
+    assert main(arguments) == 0
+
+
+def start(arguments: list[str], **options) -> subprocess.Popen:
+    """``longalign`` as a process of its own (which starts its other ranks), as a user would."""
+    ranks = ("MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE")  # of a run in this process
+    environment = {key: value for key, value in os.environ.items() if key not in ranks}
+    environment |= {"OMP_NUM_THREADS": "1", **options.pop("env", {})}
+    return subprocess.Popen(
+        [sys.executable, "-m", "longalign", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+
+
+def run_apart(arguments: list[str], status: int = 0, **options) -> str:
+    process = start(arguments, **options)
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == status, output
+    return output
+
+
+def final_weights(root: Path) -> dict[str, torch.Tensor]:
+    checkpoint = newest_checkpoint(root / "checkpoints")
+    assert checkpoint is not None
+    return load_weights(checkpoint)
+
+
+def scalars(root: Path, tag: str) -> dict[int, float]:
+    """Step -> value of a TensorBoard curve; later events win, as after a resume."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events: dict[int, tuple[float, float]] = {}
+    accumulator = EventAccumulator(str(root / "tensorboard"), size_guidance={"scalars": 0}).Reload()
+    for event in accumulator.Scalars(tag):
+        events[event.step] = max(events.get(event.step, (0, 0)), (event.wall_time, event.value))
+    return {step: value for step, (_, value) in sorted(events.items())}

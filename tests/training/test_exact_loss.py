@@ -1,0 +1,84 @@
+"""One optimizer step through the real command line is the gradient of Eq. 2, whatever the packing, ranks and strategy.
+
+With SGD at rate 1, no clipping and the whole data in one step, the change of the weights is the gradient itself.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import AutoModelForCausalLM
+
+from longalign.chat import encode_conversation, load_tokenizer
+from longalign.data.sources import read_conversations
+from tests.training.conftest import TINY, final_weights, run_apart, run_here, scalars
+
+SGD = [
+    "--model.optimizer=torch.optim.SGD",
+    "--model.optimizer.lr=1.0",
+    "--model.scheduler=torch.optim.lr_scheduler.ConstantLR",
+    "--model.scheduler.factor=1.0",
+    "--trainer.gradient_clip_val=null",
+]
+DDP = "--trainer.strategy=ddp"
+
+
+@pytest.fixture(scope="module")
+def truth(data):
+    """Loss and gradient: each conversation alone through the plain model, in float64; the mean of their means."""
+    tokenizer = load_tokenizer(TINY)
+    model = AutoModelForCausalLM.from_pretrained(TINY, dtype=torch.float64)
+    losses, totals, targets = [], [], 0
+    for path in (data["long"], data["short"]):
+        for _, messages in read_conversations(path):
+            ids, labels = (torch.tensor(x) for x in encode_conversation(messages, tokenizer, "llama2"))
+            logits = model(ids[None], use_cache=False).logits[0]
+            ce = cross_entropy(logits[:-1], labels[1:], ignore_index=-100, reduction="sum")
+            count = int((labels[1:] != -100).sum())
+            losses.append(ce / count)
+            totals.append(ce)
+            targets += count
+    results = {}
+    for mode, loss in (("sequence", torch.stack(losses).mean()), ("token", torch.stack(totals).sum() / targets)):
+        gradients = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True)
+        names = [name for name, _ in model.named_parameters()]
+        results[mode] = loss.item(), dict(zip(names, gradients, strict=True))
+    return results
+
+
+def check(root: Path, expected, packs: int) -> None:
+    loss, gradients = expected
+    assert scalars(root, "train/loss")[1] == pytest.approx(loss, abs=1e-6)
+    before = AutoModelForCausalLM.from_pretrained(TINY, dtype=torch.float32).state_dict()
+    after = final_weights(root)
+    total = torch.stack([g.norm() for g in gradients.values()]).norm().item()
+    assert scalars(root, "train/grad_norm")[1] == pytest.approx(total, rel=1e-5)
+    for name, gradient in gradients.items():
+        ours = before[name].double() - after[f"model.{name}"].double()
+        torch.testing.assert_close(ours, gradient, atol=1e-6, rtol=0, msg=name)
+
+
+@pytest.mark.parametrize(
+    ("batching", "packs", "mode", "more"),
+    [
+        ("balanced", 16, "sequence", []),
+        ("packing", 12, "token", []),
+        ("naive", 48, "sequence", ["--model.checkpointing=attention"]),
+        ("sorted", 64, "sequence", ["--trainer.strategy=auto"]),
+    ],
+)
+def test_one_rank(arguments, truth, tmp_path, batching, packs, mode, more):
+    batch = [f"--data.strategy={batching}", f"--data.packs_per_step={packs}", f"--data.loss={mode}"]
+    run_here(arguments(*SGD, *batch, *more))
+    check(tmp_path / "run", truth[mode], packs)
+
+
+@pytest.mark.parametrize(
+    ("batching", "packs", "mode", "more"),
+    [("balanced", 16, "sequence", []), ("packing", 14, "sequence", [DDP]), ("packing", 12, "token", [])],
+)
+def test_two_ranks(arguments, truth, tmp_path, batching, packs, mode, more):
+    batch = [f"--data.strategy={batching}", f"--data.packs_per_step={packs}", f"--data.loss={mode}"]
+    run_apart(arguments(*SGD, *batch, *more, "--trainer.devices=2"))
+    check(tmp_path / "run", truth[mode], packs)

@@ -1,0 +1,126 @@
+"""A fit's config without a trainer: what `plan`, `data inspect` and `data prepare` have in common.
+
+In: the options of ``longalign fit``. Out: a `FitConfig`, for which no weight is loaded and no GPU is touched.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jsonargparse
+import numpy as np
+from lightning.pytorch import Trainer
+
+from longalign.commands.cli import LongAlignCLI
+from longalign.commands.options import OwnOptions
+from longalign.data.datamodule import LongAlignData
+from longalign.data.mixture import Mixture
+from longalign.data.plan import SequenceCost, plan_batches
+from longalign.errors import UserError
+from longalign.training.module import LongAlignModule
+
+NO_MODEL = ""  # a default in place of the required model.model
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """What a fit would work with. module: the model's shape without weights, None where no model is named.
+
+    world_size: ranks; max_steps: the trainer's limit, -1 for none.
+    """
+
+    data: LongAlignData
+    module: LongAlignModule | None
+    world_size: int
+    max_steps: int
+
+    @property
+    def cost(self) -> SequenceCost:
+        """From the model's shape, as in `fit`; Llama-2-7B's where no model is named."""
+        return self.module.sequence_cost() if self.module else SequenceCost()
+
+    def check_world_size(self) -> None:
+        """Refuse ranks that packs_per_step cannot be dealt to, before anything is tokenised.
+
+        Raises:
+            UserError: the plan's own.
+        """
+        one = np.ones(1, np.int64)
+        plan_batches(
+            one,
+            one,
+            strategy="naive",
+            max_length=self.data.max_length,
+            packs_per_step=self.data.packs_per_step,
+            world_size=self.world_size,
+        )
+
+    def load_mixture(self) -> tuple[Mixture, Mixture]:
+        """The mix and the held-out rows, tokenised now if they are not in the cache."""
+        with _without_reports():
+            return self.data.load_mixture()
+
+
+def read_config(args: list[str], own: OwnOptions, *, world_size: int | None = None) -> FitConfig:
+    """Parse `args` as ``longalign fit`` does, except that model.model may be missing where data.tokenizer is there.
+
+    own: the command's own options, among which the nearest to an unknown key is looked for, too. world_size: ranks, by
+    default trainer.devices × trainer.num_nodes, or 1 where devices are not a number.
+
+    Raises:
+        UserError: an unknown key, a wrong type, a missing file, no source, no tokenizer, a model that is refused.
+    """
+    config = _FitParser(args, own).config
+    if not config.data.tokenizer:
+        raise UserError("model.model: give the model's folder or hub name, or at least data.tokenizer")
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(LongAlignData, "data")
+    values: dict[str, Any] = {"data": config.data}
+    if config.model.model != NO_MODEL:
+        parser.add_class_arguments(LongAlignModule, "model")
+        values["model"] = config.model
+    made = parser.instantiate(parser.parse_object(values))
+    data, module = made.data, made.get("model")
+    if module is not None and data.tokenizer_path == module.path:
+        data.gguf_file = module.gguf_file
+    return FitConfig(data, module, world_size or _world_size(config.trainer), config.trainer.max_steps)
+
+
+class _FitParser(LongAlignCLI):
+    """The parser of ``fit``; leaves `config`, and makes nothing of it."""
+
+    def __init__(self, args: list[str], own: OwnOptions) -> None:
+        self.own = own
+        super().__init__(args, run=False)
+
+    def setup_parser(self, add_subcommands: bool, main_kwargs: dict, subparser_kwargs: dict) -> None:
+        self._subcommand_method_arguments: dict[str, list[str]] = {}
+        self.parser = self._prepare_subcommand_parser(Trainer, "fit")
+        self.parser.set_defaults({"model.model": NO_MODEL})
+        self._subcommand_parsers: dict[str, Any] = {"fit": self.parser, "own": self.own}  # where known_keys looks
+
+    def instantiate_classes(self) -> None:
+        """Not the trainer, which looks for GPUs."""
+
+
+def _world_size(trainer: Any) -> int:
+    devices = trainer.devices
+    if isinstance(devices, list):
+        devices = len(devices)
+    if not str(devices).isdigit():  # "auto", -1
+        return 1
+    return max(int(devices), 1) * trainer.num_nodes
+
+
+@contextlib.contextmanager
+def _without_reports() -> Iterator[None]:
+    """The tokeniser logs its counts; these commands print them."""
+    logger = logging.getLogger("longalign.data.tokenize")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

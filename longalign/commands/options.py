@@ -1,0 +1,41 @@
+"""A command's own options beside the keys of a fit's config, read before anything heavy is imported."""
+
+import argparse
+from collections.abc import Callable
+from typing import NoReturn
+
+from longalign.errors import UserError
+
+
+class OwnOptions(argparse.ArgumentParser):
+    """``options, rest = OwnOptions(name, text).parse_known_args(args)``; the rest is for ``config.read_config``.
+
+    It imports nothing heavy: ``--help`` answers at once; a mistake is a UserError.
+    """
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(
+            prog=f"longalign {name}",
+            usage=f"longalign {name} --config FILE [options] [--KEY VALUE ...]",
+            description=description,
+            epilog="KEY is any key of `longalign fit`: --data.long FILE, --data.strategy packing, ...",
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A type for ``add_argument``: an integer from `least` on."""
+
+    def integer(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number") from None
+        if value < least:
+            raise argparse.ArgumentTypeError(f"got {value}, expected {least} or more")
+        return value
+
+    return integer

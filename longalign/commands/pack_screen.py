@@ -1,0 +1,144 @@
+"""One pack for the eye: its sequences, where positions restart, each target, its weight, and the text, folded.
+
+Text without targets is folded to its head and tail. In a terminal targets are green and underlined; in a pipe they
+stand in ⟦ ⟧. ``⟦→ </s>⟧`` is a target that is not the next token: after an answer that another turn follows, the model
+shall end the answer.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from rich.console import RenderableType
+from rich.text import Text
+
+from longalign.commands.screen import percent
+from longalign.data.collate import Pack
+from longalign.data.dataset import PackDataset
+from longalign.data.tokenized import IGNORE_INDEX
+
+PLAIN, TARGET, END, FOLD = "", "bold green underline", "bold magenta underline", "dim italic"
+FOLD_FROM = 4  # times the context kept at each end
+CONTROLS = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {127: 0x2421}  # ESC -> ␛
+
+
+def legend(colour: bool) -> Text:
+    """How targets are marked."""
+    if not colour:
+        return Text("targets stand in ⟦ ⟧; ⟦→ x⟧: x is to be predicted there, but another token follows")
+    parts = (
+        ("targets look like this", TARGET),
+        ", ",
+        ("→x", END),
+        ": x is to be predicted there, but another token follows",
+    )
+    return Text.assemble(*parts)
+
+
+def pack_screen(
+    packs: PackDataset, number: int, tokenizer: Any, context: int, *, colour: bool
+) -> Iterator[RenderableType]:
+    """Yield a headline, then each sequence's line of figures and its text."""
+    pack = packs[number]
+    epoch, local = packs.locate(number)
+    plan = packs.plans[epoch]
+    step, place = divmod(local, plan.packs_per_step)
+    micro_step, rank = divmod(place, plan.world_size)
+    yield Text(
+        f"pack {number} of {len(packs)}: epoch {epoch}, step {step} of {plan.num_steps}, micro-step {micro_step}, "
+        f"rank {rank} of {plan.world_size}",
+        style="bold",
+    )
+    if pack.is_dummy:
+        yield Text("empty: it fills up the last step with one token of weight 0")
+        return
+    plural = "" if pack.num_sequences == 1 else "s"
+    yield Text(
+        f"{pack.num_sequences} sequence{plural}, {pack.num_tokens:,} of {plan.max_length:,} tokens, "
+        f"{pack.num_targets:,} targets; loss {packs.loss}, weights of the step M = {pack.step_weight:,.6g}"
+    )
+    yield Text(f"cu_seqlens {' '.join(map(str, pack.cu_seqlens.tolist()))}", style="dim")
+    yield from _sequences(packs, pack, plan.pack(local), tokenizer, context, colour)
+
+
+def _sequences(
+    packs: PackDataset, pack: Pack, indices: np.ndarray, tokenizer: Any, context: int, colour: bool
+) -> Iterator[RenderableType]:
+    mixture = packs.mixture
+    starts, positions = pack.cu_seqlens.tolist(), pack.position_ids[0].numpy()
+    weights, labels = pack.loss_weights[0].numpy(), pack.labels[0].numpy()
+    for number, (start, stop) in enumerate(pairwise(starts)):
+        index = indices[number]
+        mine = weights[start:stop]
+        count = int(np.count_nonzero(labels[start:stop] != IGNORE_INDEX))
+        weight = float(mine.max()) if count else 0.0
+        share = float(mine.sum(dtype=np.float64)) / pack.step_weight if pack.step_weight else 0.0
+        title = (
+            f"{number + 1}/{pack.num_sequences} {mixture.names[pack.source_ids[number]]} row {mixture.row_ids[index]}: "
+            f"tokens {start:,}-{stop - 1:,}, positions {positions[start]:,}-{positions[stop - 1]:,}, "
+            f"{count:,} targets × {weight:.3g}, {percent(share)} of the step's loss"
+        )
+        yield Text(f"{'──' if colour else '--'} {title}", style="bold cyan")
+        ids = pack.input_ids[0, start:stop].numpy()
+        yield sequence_text(ids, labels[start:stop], tokenizer, context, marks=not colour)
+
+
+def sequence_text(ids: np.ndarray, shifted: np.ndarray, tokenizer: Any, context: int, *, marks: bool) -> Text:
+    """Text of a sequence: `ids` int [L], `shifted` int [L] the target predicted AT each position (-100 for none)."""
+    text = Text()
+    for kind, start, stop in spans(ids, shifted):
+        if kind == END:
+            target = _visible(tokenizer.decode([int(shifted[start - 1])]))
+            text.append(f"⟦→ {target}⟧" if marks else f"→{target}", style=END)
+        elif kind == TARGET:
+            piece = _decode(ids, start, stop, tokenizer)
+            text.append(f"⟦{piece}⟧" if marks else piece, style=TARGET)
+        elif stop - start <= FOLD_FROM * context:
+            text.append(_decode(ids, start, stop, tokenizer))
+        else:  # the fold may cut characters, whose halves decode to U+FFFD
+            text.append(_decode(ids, start, start + context, tokenizer).rstrip("\ufffd"))
+            text.append(f" … [{stop - start - 2 * context:,} tokens] … ", style=FOLD)
+            text.append(_decode(ids, stop - context, stop, tokenizer).lstrip("\ufffd"))
+    return text
+
+
+def spans(ids: np.ndarray, shifted: np.ndarray) -> Iterator[tuple[str, int, int]]:
+    """Stretches (kind, start, stop) in order: PLAIN and TARGET tokens; END is a target in place of the token at start.
+
+    a b c d e predicting - c </s> e -  ->  (PLAIN, 0, 2), (TARGET, 2, 3), (END, 3, 3), (PLAIN, 3, 4), (TARGET, 4, 5)
+    """
+    kinds = np.zeros(len(ids), np.int8)  # 0 no target, 1 the token is the target, 2 another token is
+    kinds[1:] = np.where(shifted[:-1] == IGNORE_INDEX, 0, np.where(shifted[:-1] == ids[1:], 1, 2))
+    cuts = np.flatnonzero((np.diff(kinds) != 0) | (kinds[1:] == 2)) + 1
+    edges = [0, *cuts.tolist(), len(ids)]
+    pending = None  # the start of a stretch without targets, which an END token belongs to
+    for start, stop in pairwise(edges):
+        if kinds[start] == 1:
+            if pending is not None:
+                yield PLAIN, pending, start
+                pending = None
+            yield TARGET, start, stop
+        elif kinds[start] == 2:
+            if pending is not None:
+                yield PLAIN, pending, start
+            yield END, start, start
+            pending = start
+        elif pending is None:
+            pending = start
+    if pending is not None:
+        yield PLAIN, pending, len(ids)
+
+
+def _decode(ids: np.ndarray, start: int, stop: int, tokenizer: Any) -> str:
+    """Text of ids[start:stop], with its leading blank, which decoders leave out at the start of a text."""
+    before = max(0, start - 4)
+    text, head = (tokenizer.decode(ids[before:end].tolist(), skip_special_tokens=False) for end in (stop, start))
+    if not head or not text.startswith(head):  # a character may be cut in two at `start`
+        return _visible(tokenizer.decode(ids[start:stop].tolist(), skip_special_tokens=False))
+    return _visible(text[len(head) :])
+
+
+def _visible(text: str) -> str:
+    """Line ends are marked, control characters (which could command the terminal) shown as pictures."""
+    return text.translate(CONTROLS).replace("\n", "↵\n")

@@ -1,0 +1,41 @@
+"""``longalign plan``: what a fit's config makes of its data, before a GPU is touched.
+
+In: the options of ``fit``. Out: one screen, or one JSON object with ``--json``.
+"""
+
+import json
+import sys
+
+from longalign.commands.options import OwnOptions, at_least
+
+
+def run(name: str, args: list[str]) -> None:
+    """Parse ``args``, tokenise what is not cached, plan with every strategy, print."""
+    options = OwnOptions(name, "What a config makes of its data: lengths, packs, steps, balance, owners of the loss.")
+    options.add_argument("--world_size", type=at_least(1), help="ranks (default: trainer.devices × trainer.num_nodes)")
+    options.add_argument("--json", action="store_true", help="print one JSON object instead of the screen")
+    own, rest = options.parse_known_args(args)
+    plan(rest, options, own.world_size, own.json)
+
+
+def plan(args: list[str], options: OwnOptions, world_size: int | None, as_json: bool) -> None:
+    """Print the plan of the config in `args`."""
+    from longalign.commands.config import read_config
+    from longalign.commands.plan_figures import plan_figures
+    from longalign.commands.plan_screen import plan_screen
+    from longalign.commands.screen import make_console, show
+
+    fit = read_config(args, options, world_size=world_size)
+    fit.check_world_size()
+    _, held_out = fit.load_mixture()
+    figures = plan_figures(fit.data, held_out, fit.cost, fit.world_size)
+    total = figures["plan"]["total_steps"]
+    figures["run_steps"] = total if fit.max_steps < 0 else min(total, fit.max_steps)
+    of = f"the shape of {fit.module.path}" if fit.module else "Llama-2-7B's (model.model is not given)"
+    figures["cost"] = {"of": of, "linear": fit.cost.linear, "quadratic": fit.cost.quadratic}
+    if as_json:
+        json.dump(figures, sys.stdout, indent=1, ensure_ascii=False)
+        print()
+        return
+    console = make_console()
+    show(console, plan_screen(figures, colour=console.is_terminal))

@@ -1,0 +1,135 @@
+"""The figures of ``longalign plan``: data, lengths, owners of the gradient, plan, strategies. Pure, as one JSON object.
+
+Shares, fill and working share are 0-1, spreads are std / mean over steps, lengths are tokens.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from longalign.data.datamodule import LongAlignData
+from longalign.data.mixture import Mixture
+from longalign.data.plan import STRATEGIES, BatchPlan, SequenceCost, plan_batches
+from longalign.data.plan_report import length_buckets, sequence_loss_weights, summarize
+
+ONE_SEQUENCE_A_PACK = ("naive", "sorted")
+NUM_BUCKETS = 8
+
+
+def plan_figures(data: LongAlignData, held_out: Mixture, cost: SequenceCost, world_size: int) -> dict[str, Any]:
+    """All figures, JSON-ready, of `data` whose mixture is loaded. Loss shares are of the first epoch."""
+    mixture = data.mixture
+    assert mixture is not None
+    plans = data.plan(cost, world_size)
+    lengths, num_targets = mixture.lengths, mixture.num_targets
+    weights = sequence_loss_weights(plans[0], num_targets)
+    return {
+        "sources": source_figures(mixture, held_out, weights),
+        "lengths": length_figures(plans[0], mixture),
+        "heaviest_tenth": {mode: _share_of_heaviest(values, 0.1) for mode, values in weights.items()},
+        "plan": {
+            **_summary(plans[0], mixture),
+            "loss": data.loss,
+            "max_length": data.max_length,
+            "epochs": data.epochs,
+            "seed": data.seed,
+            "steps_by_epoch": [plan.num_steps for plan in plans],
+            "total_steps": sum(plan.num_steps for plan in plans),
+            "sequences": len(mixture),
+            "tokens": int(lengths.sum()),
+            "targets": int(num_targets.sum()),
+        },
+        "strategies": strategy_figures(plans[0], mixture, cost, data.seed),
+    }
+
+
+def source_figures(
+    mixture: Mixture, held_out: Mixture, weights: dict[str, np.ndarray] | None = None
+) -> list[dict[str, Any]]:
+    """One dict a source: rows read, dropped, cut (by reason), held out; what is in the mix; its share of the loss."""
+    table = []
+    for number, (source, mixed) in enumerate(zip(mixture.sources, mixture.summary(), strict=True)):
+        report = source.report
+        row = {
+            **mixed,
+            "rows": report["rows"],
+            "dropped": report["dropped"],
+            "events": report["events"],
+            "held_out": int(np.count_nonzero(held_out.source_ids == number)),
+            "share_of_targets": mixed["targets"] / max(int(mixture.num_targets.sum()), 1),
+        }
+        if weights is not None:
+            mine = mixture.source_ids == number
+            row["loss"] = {mode: float(w[mine].sum() / max(w.sum(), 1e-300)) for mode, w in weights.items()}
+        table.append(row)
+    return table
+
+
+def length_figures(plan: BatchPlan, mixture: Mixture) -> dict[str, Any]:
+    """Quantiles and a histogram: of each bucket its shares of sequences, tokens, targets and loss by mode."""
+    lengths = mixture.lengths
+    longest = int(lengths.max())
+    powers = [1 << k for k in range(4, longest.bit_length())]  # 16 … the last one that is not above the longest
+    edges = (0, *powers[-(NUM_BUCKETS - 1) :])
+    found = length_buckets(plan, lengths, mixture.num_targets, edges)
+    buckets = [
+        {
+            "from": edge,
+            "below": found.edges[number + 1] if number + 1 < len(found.edges) else None,
+            "count": int(found.counts[number]),
+            "share_of_sequences": float(found.sequences[number]),
+            "share_of_tokens": float(found.tokens[number]),
+            "share_of_targets": float(found.targets[number]),
+            "loss": {mode: float(shares[number]) for mode, shares in found.loss.items()},
+        }
+        for number, edge in enumerate(found.edges)
+    ]
+    names = ("shortest", "median", "p90", "p99", "longest")
+    quantiles = np.quantile(lengths, (0, 0.5, 0.9, 0.99, 1), method="lower").astype(int).tolist()
+    return {**dict(zip(names, quantiles, strict=True)), "mean": float(lengths.mean()), "buckets": buckets}
+
+
+def strategy_figures(configured: BatchPlan, mixture: Mixture, cost: SequenceCost, seed: int) -> list[dict[str, Any]]:
+    """A summary of each strategy's first epoch, at about as many sequences a step as the configured one has."""
+    rows = []
+    for strategy in STRATEGIES:
+        plan = configured
+        if strategy != configured.strategy:
+            plan = plan_batches(
+                mixture.lengths,
+                mixture.num_targets,
+                strategy=strategy,
+                max_length=configured.max_length,
+                packs_per_step=_packs_per_step(strategy, configured, mixture),
+                world_size=configured.world_size,
+                seed=seed,
+                cost=cost,
+            )
+        rows.append({**_summary(plan, mixture), "configured": plan is configured})
+    return rows
+
+
+def _packs_per_step(strategy: str, configured: BatchPlan, mixture: Mixture) -> int:
+    """Packs a step that hold about as many sequences as a step of the configured plan; a multiple of the ranks.
+
+    From `packing` with 8 packs of 12 sequences to `naive`: 96 packs of one sequence; and back.
+    """
+    single, was_single = strategy in ONE_SEQUENCE_A_PACK, configured.strategy in ONE_SEQUENCE_A_PACK
+    if single == was_single:
+        return configured.packs_per_step
+    sequences_a_pack = len(mixture) * configured.max_length / mixture.lengths.sum()  # of full packs
+    if single:
+        sequences_a_pack = len(mixture) / np.count_nonzero(configured.pack_tokens)
+    factor = sequences_a_pack if single else 1 / sequences_a_pack
+    ranks = configured.world_size
+    return ranks * max(1, round(configured.packs_per_step * factor / ranks))
+
+
+def _summary(plan: BatchPlan, mixture: Mixture) -> dict[str, Any]:
+    return asdict(summarize(plan, mixture.lengths, mixture.num_targets))
+
+
+def _share_of_heaviest(weights: np.ndarray, fraction: float) -> float:
+    count = max(1, round(len(weights) * fraction))
+    return float(np.partition(weights, -count)[-count:].sum() / max(weights.sum(), 1e-300))

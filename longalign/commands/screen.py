@@ -1,0 +1,40 @@
+"""Tables and text on stdout: in colour in a terminal, plain lines that grep and diff can read in a pipe."""
+
+import sys
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+UNWRAPPED = 100_000  # columns of a pipe: nothing is cut or wrapped
+
+
+def make_console(width: int | None = None) -> Console:
+    """A console on stdout; `width` in columns, by default the terminal's, and without limit in a pipe."""
+    if width is None and not sys.stdout.isatty():
+        width = UNWRAPPED
+    return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False)
+
+
+def show(console: Console, *parts: RenderableType) -> None:
+    """Print; in a pipe without the blanks that fill up a table's lines."""
+    if console.is_terminal:
+        for part in parts:
+            console.print(part)
+        return
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def make_table(*headings: str) -> Table:
+    """A table without lines; the first column to the left, the others to the right."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=True)
+    return table
+
+
+def percent(share: float) -> str:
+    """``0.123 -> "12.3%"``."""
+    return f"{100 * share:.1f}%"

@@ -7,7 +7,6 @@ from typing import Any
 
 import jsonargparse
 import transformers
-import yaml
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -79,6 +78,13 @@ class LongAlignCLI(LightningCLI):
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         return super().init_parser(**{**kwargs, "exit_on_error": False, "allow_abbrev": False})
 
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """As Lightning's, but a path in the data section is data: it must not be read as a sub-config."""
+        parser.add_lightning_class_args(self.trainer_class, "trainer")
+        parser.set_defaults({f"trainer.{key}": value for key, value in self.trainer_defaults.items()})
+        parser.add_lightning_class_args(LongAlignModule, "model")
+        parser.add_class_arguments(LongAlignData, "data", fail_untyped=False, sub_configs=False)
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.set_defaults({"model.optimizer": OPTIMIZER})  # a lambda default could not be written to config.yaml
         parser.add_lightning_class_args(StepLogger, "progress")
@@ -90,9 +96,7 @@ class LongAlignCLI(LightningCLI):
                 warnings.simplefilter("ignore")  # Lightning warns that args are given beside sys.argv
                 super().parse_arguments(parser, args)
         except jsonargparse.ArgumentError as error:
-            raise UserError(explain_parser_error(str(error), known_keys(self))) from error
-        except yaml.YAMLError as error:
-            raise UserError(f"config is not YAML: {error}") from error
+            raise UserError(explain_parser_error(str(error), known_keys(self), args or [])) from error
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would let the hyper-parameters of a checkpoint win over the command line; here they do not."""

@@ -27,7 +27,7 @@ def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
         config = parser.parse_args(args)
     except jsonargparse.ArgumentError as error:
         keys = [action.dest for action in parser._actions]
-        raise UserError(explain_parser_error(str(error), keys)) from error
+        raise UserError(explain_parser_error(str(error), keys, args)) from error
     options = parser.instantiate_classes(config).as_dict()
     options.pop("config", None)
     return function(**options)

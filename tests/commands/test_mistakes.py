@@ -1,0 +1,137 @@
+"""A user's mistakes: one line that says what to do, exit status 2, no traceback."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from longalign.__main__ import main
+
+ROOT = Path(__file__).parent.parent.parent
+TINY = str(ROOT / "tests/golden/llama_tiny")
+GOOD = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
+
+
+@pytest.fixture
+def mistake(capfd, tmp_path):
+    """Run ``longalign`` and return its one line."""
+
+    def run(*arguments: str) -> str:
+        assert main([str(a) for a in arguments]) == 2
+        lines = [line for line in capfd.readouterr().err.splitlines() if "error:" in line]
+        assert len(lines) == 1
+        return lines[0]
+
+    return run
+
+
+@pytest.fixture
+def fit(mistake, tmp_path):
+    good = tmp_path / "good.jsonl"
+    good.write_text(json.dumps(GOOD) + "\n")
+
+    def run(**changed: str) -> str:
+        options = {
+            "model.model": TINY,
+            "data.long": good,
+            "data.chat_format": "llama2",
+            "data.cache_dir": tmp_path / "cache",
+            "data.num_workers": 0,
+            "trainer.accelerator": "cpu",
+            "trainer.devices": 1,
+            "trainer.default_root_dir": tmp_path / "run",
+        }
+        options |= {key.replace("__", "."): value for key, value in changed.items()}
+        return mistake("fit", *(f"--{key}={value}" for key, value in options.items()))
+
+    return run
+
+
+def test_unknown_command(mistake):
+    assert "did you mean 'fit'" in mistake("fti")
+    assert "expected one of" in mistake("xyzzy")
+
+
+def test_unknown_key_names_the_nearest(fit, mistake):
+    assert "did you mean 'data.max_length'" in fit(data__max_lenght=5)
+    assert "did you mean 'checkpoint'" in mistake("export", "--checkpont", "x")
+
+
+def test_wrong_type(fit):
+    line = fit(data__max_length="abc")
+    assert "data.max_length" in line and "abc" in line
+
+
+def test_missing_config_and_broken_yaml(mistake, tmp_path):
+    assert "nofile.yaml" in mistake("fit", "--config", tmp_path / "nofile.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("model: [unclosed\n")
+    assert "broken.yaml" in mistake("fit", "--config", broken)
+    broken.write_text("data: {max_lenght: 5}\n")
+    assert "max_lenght" in mistake("fit", "--config", broken)
+
+
+def test_missing_data_file(fit, tmp_path):
+    line = fit(data__long=tmp_path / "none.jsonl")
+    assert "none.jsonl does not exist" in line and "data.long" in line
+
+
+def test_no_data_at_all(mistake):
+    assert "data.long" in mistake("fit", "--model.model", TINY)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (json.dumps(GOOD) + "\n{broken\n", ["line 2", "bad.jsonl"]),
+        ("", ["bad.jsonl"]),
+        (json.dumps({"messages": [{"role": "user"}]}) + "\n", ["line 1", "content"]),
+        (json.dumps({"messages": [{"role": "robot", "content": "x"}]}) + "\n", ["line 1", "robot"]),
+        (json.dumps({"messages": [{"role": "user", "content": "only a question"}]}) + "\n", ["no_target"]),
+    ],
+)
+def test_bad_rows_are_named_by_file_and_line(fit, tmp_path, text, words):
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text(text)
+    line = fit(data__long=bad)
+    for word in words:
+        assert word in line
+
+
+def test_no_packs(fit):
+    assert "data.packs_per_step" in fit(data__packs_per_step=0)
+
+
+def test_missing_model_and_models_that_cannot_be_packed(fit, tmp_path):
+    assert "nowhere" in fit(model__model=tmp_path / "nowhere")
+    gpt = tmp_path / "gpt"
+    gpt.mkdir()
+    (gpt / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    assert "gpt2 cannot be packed" in fit(model__model=gpt)
+
+
+def test_remote_code_is_refused_without_a_question(fit, tmp_path):
+    folder = tmp_path / "remote"
+    folder.mkdir()
+    config = {"model_type": "strange", "auto_map": {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "code.py").write_text("raise SystemExit('remote code has run')\n")
+    assert "remote code" in fit(model__model=folder)
+
+
+def test_trainer_keys_that_the_plan_owns(fit):
+    assert "data.epochs" in fit(trainer__max_epochs=3)
+    assert "trainer.max_steps" in fit(trainer__limit_train_batches=5)
+    assert "packs_per_step" in fit(trainer__accumulate_grad_batches=5)
+
+
+def test_bad_strategy_is_one_line(fit):
+    assert "nope" in fit(trainer__strategy="nope")
+
+
+def test_missing_checkpoint(fit, mistake, tmp_path):
+    assert "does not exist" in fit(ckpt_path=tmp_path / "none.ckpt")
+    half = tmp_path / "step000004.ckpt"
+    half.mkdir()
+    assert "not a whole checkpoint" in fit(ckpt_path=half)
+    assert "no whole checkpoint" in mistake("export", "--checkpoint", tmp_path, "--target", tmp_path / "x")

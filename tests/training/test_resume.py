@@ -1,0 +1,116 @@
+"""A run that is killed and goes on is bit-equal to one that is not, however it was killed."""
+
+import os
+import random
+import resource
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from longalign.training.checkpoints import newest_checkpoint
+from tests.training.conftest import final_weights, run_apart, run_here, scalars, start
+
+STEPS = ["--data.max_length=128", "--data.packs_per_step=2", "--data.epochs=2", "--model.optimizer.lr=1e-3"]
+SAVING = ["--checkpoint.every_n_steps=2", "--checkpoint.keep=3"]
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """Arguments of a run, and the weights and losses of one that nobody disturbed."""
+    from tests.training.conftest import TINY
+
+    def build(root: Path, *more: str) -> list[str]:
+        options = {
+            "model.model": TINY,
+            "data.long": data["long"],
+            "data.short": data["short"],
+            "data.cache_dir": data["cache"],
+            "data.chat_format": "llama2",
+            "trainer.accelerator": "cpu",
+            "trainer.devices": "1",
+            "trainer.default_root_dir": str(root),
+        }
+        return ["fit", *(f"--{key}={value}" for key, value in options.items()), *STEPS, *SAVING, *more]
+
+    root = tmp_path_factory.mktemp("whole")
+    run_apart(build(root))
+    return build, final_weights(root), scalars(root, "train/loss")
+
+
+def wait_for(path: Path, process, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None and time.monotonic() < end, process.communicate()[0]
+        time.sleep(0.01)
+
+
+def assert_bit_equal(ours, reference) -> None:
+    assert ours.keys() == reference.keys()
+    for name, tensor in reference.items():
+        assert torch.equal(ours[name], tensor), name
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_run_goes_on_bit_equal(whole, tmp_path, how):
+    build, weights, losses = whole
+    process = start(build(tmp_path))
+    wait_for(tmp_path / "checkpoints/step000004.ckpt", process)
+    time.sleep(random.Random(how).random() * 0.3)
+    process.send_signal(how)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == (75 if how == signal.SIGTERM else -signal.SIGKILL), output
+    newest = newest_checkpoint(tmp_path / "checkpoints")
+    assert newest is not None and not (tmp_path / f"checkpoints/step{max(losses):06d}.ckpt").exists()
+    output = run_apart(build(tmp_path, "--ckpt_path=auto"))
+    assert f"checkpoint: {newest}" in output
+    assert_bit_equal(final_weights(tmp_path), weights)
+    assert scalars(tmp_path, "train/loss") == losses
+
+
+def test_a_full_disk_while_saving_costs_one_line_and_no_checkpoint(whole, tmp_path):
+    build, weights, losses = whole
+    run_apart(build(tmp_path, "--trainer.max_steps=4"))
+    before = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # noqa: E731
+    output = run_apart(build(tmp_path, "--ckpt_path=auto"), status=2, preexec_fn=limit)
+    assert "Traceback" not in output
+    assert [line for line in output.splitlines() if "error:" in line and "could not be written" in line], output
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == before
+    run_apart(build(tmp_path, "--ckpt_path=auto"))
+    assert set(scalars(tmp_path, "train/loss")) == set(losses)
+
+
+def test_two_ranks_stop_together_and_one_goes_on_with_the_same_steps(whole, tmp_path):
+    build, weights, losses = whole
+    process = start(build(tmp_path, "--trainer.devices=2"), start_new_session=True)
+    wait_for(tmp_path / "checkpoints/step000004.ckpt", process)
+    os.killpg(process.pid, signal.SIGTERM)  # as SLURM, torchrun and Kubernetes do
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 75, output
+    run_apart(build(tmp_path, "--ckpt_path=auto"))
+    resumed = scalars(tmp_path, "train/loss")
+    assert resumed.keys() == losses.keys()
+    assert list(resumed.values()) == pytest.approx(list(losses.values()), abs=1e-6)
+    for name, tensor in final_weights(tmp_path).items():
+        torch.testing.assert_close(tensor, weights[name], atol=1e-4, rtol=0)
+
+
+def test_other_data_or_steps_are_refused_on_resume(whole, tmp_path, capfd):
+    from longalign.__main__ import main
+
+    build, _, _ = whole
+    run_here(build(tmp_path, "--trainer.max_steps=2"))
+    for change, word in (("--data.seed=1", "the data or its plan"), ("--data.packs_per_step=4", "packs_per_step")):
+        assert main(build(tmp_path, "--ckpt_path=auto", change)) == 2
+        assert word in capfd.readouterr().err
+
+
+def test_a_run_that_is_done_stays_done(whole, tmp_path):
+    build, _, _ = whole
+    run_here(build(tmp_path, "--trainer.max_steps=3"))
+    before = final_weights(tmp_path)
+    run_here(build(tmp_path, "--trainer.max_steps=3", "--ckpt_path=auto"))
+    assert_bit_equal(final_weights(tmp_path), before)

@@ -1,5 +1,6 @@
 """Tables and text on stdout: in colour in a terminal, plain lines that grep and diff can read in a pipe."""
 
+import os
 import sys
 
 from rich.console import Console, RenderableType
@@ -16,15 +17,17 @@ def make_console(width: int | None = None) -> Console:
 
 
 def show(console: Console, *parts: RenderableType) -> None:
-    """Print; in a pipe without the blanks that fill up a table's lines."""
-    if console.is_terminal:
-        for part in parts:
-            console.print(part)
-        return
-    with console.capture() as captured:
-        for part in parts:
-            console.print(part)
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    """Print; in a pipe without the blanks that fill up a table's lines. Ends quietly where `head` has seen enough."""
+    try:
+        if console.is_terminal:
+            console.print(*parts, sep="\n")
+            return
+        with console.capture() as captured:
+            console.print(*parts, sep="\n")
+        print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        raise SystemExit(0) from None
 
 
 def make_table(*headings: str) -> Table:

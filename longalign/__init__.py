@@ -1,3 +1,3 @@
-"""longalign aligns causal language models on long contexts: packing with loss weighting, sorted and balanced batching."""
+"""Align causal language models on long contexts: packing with loss weighting, sorted or balanced batching."""
 
 __version__ = "0.1.0"

@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """A mistake that the user can mend. The message is one line: what was given, what is expected, which key to change."""
+    """A mistake that the user can mend. Its message is one line: what was given, what is expected, which key to set."""

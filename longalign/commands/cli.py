@@ -152,6 +152,7 @@ def quiet_libraries() -> None:
         ".*smaller than the logging interval.*",
         ".*exists and is not empty.*",
         ".*in eval mode.*",
+        ".*Total length of `list` across ranks is zero.*",  # no rows are held out
     ):
         warnings.filterwarnings("ignore", message=message)
     transformers.utils.logging.disable_progress_bar()

@@ -28,6 +28,6 @@ def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
     except jsonargparse.ArgumentError as error:
         keys = [action.dest for action in parser._actions]
         raise UserError(explain_parser_error(str(error), keys, args)) from error
-    options = parser.instantiate_classes(config).as_dict()
+    options = parser.instantiate(config).as_dict()
     options.pop("config", None)
     return function(**options)

@@ -55,7 +55,7 @@ def make_data(folder: Path) -> None:
         if not path.exists():
             english = generate_conversations(kind, count * 3 // 4, length=length, seed=1, language="en")
             # a Chinese character takes this model's tokenizer about as many tokens as three English letters
-            shorter = length and tuple(n // 6 for n in length)
+            shorter = length and (length[0] // 6, length[1] // 6)
             chinese = generate_conversations(kind, count - count * 3 // 4, length=shorter, seed=2, language="zh")
             write_jsonl(path, [*english, *chinese])
 
@@ -71,7 +71,7 @@ def make_model(folder: Path) -> None:
     log.info("reading SmolLM2-135M-Instruct from %s (once)", GGUF)
     model = AutoModelForCausalLM.from_pretrained(source, gguf_file=GGUF, dtype=torch.float32)
     del model.config.quantization_config  # the weights are plain floats now
-    model.hf_quantizer = None
+    model.hf_quantizer = None  # type: ignore[assignment]
     temporary = folder.with_name(folder.name + ".incomplete")
     shutil.rmtree(temporary, ignore_errors=True)
     model.save_pretrained(temporary)
@@ -92,7 +92,7 @@ def answer(folder: Path, messages: list[dict[str, Any]]) -> str:
         do_sample=False,
         pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
     )
-    return tokenizer.decode(output[0, prompt.shape[1] :], skip_special_tokens=True).strip()
+    return str(tokenizer.decode(output[0, prompt.shape[1] :], skip_special_tokens=True)).strip()
 
 
 def report(

@@ -5,6 +5,7 @@ position of a run is one number, its step, and a resumed run continues with the 
 """
 
 import logging
+import signal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -241,6 +242,7 @@ class LongAlignData(LightningDataModule):
             num_workers=self.num_workers,
             pin_memory=trainer.strategy.root_device.type == "cuda",
             prefetch_factor=4 if self.num_workers else None,
+            worker_init_fn=_leave_stop_signals_to_the_rank,
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -260,6 +262,12 @@ class LongAlignData(LightningDataModule):
                 "ckpt_path: the data or its plan is not the checkpoint's (sources, counts, tokenizer, max_length, "
                 "strategy, packs_per_step or seed differ): restore them, or start a new run from an exported model"
             )
+
+
+def _leave_stop_signals_to_the_rank(worker: int) -> None:
+    """A cluster signals the whole process group; a worker that died of it would break the rank's last step."""
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def named_sources(

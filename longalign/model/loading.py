@@ -31,6 +31,8 @@ def load_config(path: str, overrides: dict[str, Any] | None = None, gguf_file: s
     Raises:
         UserError: no such model, a config that only remote code can read, an unknown override, or no way to pack it.
     """
+    if not Path(path).is_dir() and (path.startswith(("/", ".", "~")) or path.count("/") > 1):
+        raise UserError(f"model.model: folder {path} does not exist; expected a folder or a hub name (owner/name)")
     with _one_line(path):
         config = AutoConfig.from_pretrained(path, trust_remote_code=False, **_gguf(gguf_file))
     for key, value in (overrides or {}).items():

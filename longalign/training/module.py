@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.strategies import ModelParallelStrategy
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.distributed.tensor import DTensor
@@ -198,7 +199,7 @@ class LongAlignModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restate the position in this run's micro-batches: a run may resume on another number of ranks."""
         saved = checkpoint.get("longalign")
-        if saved is None or "loops" not in checkpoint:
+        if saved is None or self.trainer.state.fn != TrainerFn.FITTING:
             return
         accumulate = self.trainer.accumulate_grad_batches
         if saved["packs_per_step"] != self.trainer.world_size * accumulate:

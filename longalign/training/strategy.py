@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 COMPLETE_MARK = "meta.pt"  # Lightning's metadata file, written after every rank's shard
@@ -53,10 +54,10 @@ class ShardStrategy(ModelParallelStrategy):
         if self.is_global_zero:
             _remove(temporary)
         self.barrier("checkpoint_clean")
-        failure: Exception | None = None
+        failure: BaseException | None = None
         try:
             super().save_checkpoint(checkpoint, temporary, storage_options)
-        except Exception as error:  # a full disk shows as OSError, RuntimeError or CheckpointException
+        except (OSError, RuntimeError, CheckpointException) as error:  # as which a full disk may show
             failure = error
         if any(self._gather_flags(failure is not None)):
             if self.is_global_zero:
@@ -72,12 +73,10 @@ class ShardStrategy(ModelParallelStrategy):
         return [bool(f) for f in self.reduce(flags, reduce_op="sum").tolist()]
 
 
-def _reason(failure: Exception | None) -> str:
-    """The innermost cause in words, on one line."""
-    if failure is None:
-        return "another rank failed"
-    text = str(failure)
-    return "no space left on device" if "No space left" in text else (text.strip().splitlines() or ["unknown"])[-1]
+def _reason(failure: BaseException | None) -> str:
+    """The innermost cause in words, on one line: the last of the traceback that torch puts into its message."""
+    lines = str(failure or "another rank failed").strip().splitlines()
+    return lines[-1].strip() if lines else type(failure).__name__
 
 
 def _remove(path: Path) -> None:

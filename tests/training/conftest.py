@@ -16,7 +16,7 @@ from longalign.training.checkpoints import newest_checkpoint
 
 ROOT = Path(__file__).parent.parent.parent
 TINY = str(ROOT / "tests/golden/llama_tiny")
-WORDS = "river stone lamp seven 12 harbour 月 light old bridge 3 winter".split()
+WORDS = ["river", "stone", "lamp", "seven", "12", "harbour", "月", "light", "old", "bridge", "3", "winter"]
 
 
 def conversation(number: int, words: int, answer: int) -> dict:

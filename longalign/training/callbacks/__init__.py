@@ -2,6 +2,6 @@
 
 from longalign.training.callbacks.checkpoint import StepCheckpoint
 from longalign.training.callbacks.step_logger import StepLogger
-from longalign.training.callbacks.validate_first import ValidateFirst
+from longalign.training.callbacks.validate_at_ends import ValidateAtEnds
 
-__all__ = ["StepCheckpoint", "StepLogger", "ValidateFirst"]
+__all__ = ["StepCheckpoint", "StepLogger", "ValidateAtEnds"]

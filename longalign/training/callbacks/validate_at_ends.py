@@ -1,0 +1,29 @@
+"""The held-out loss before the first step and after the last, so that a curve tells the whole run."""
+
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+
+
+class ValidateAtEnds(Callback):
+    """Run the validation loop once before training (not when resuming), and at the end unless it has just run."""
+
+    def __init__(self) -> None:
+        self.last_step = -1
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        if trainer.global_step == 0:
+            self._validate(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+        self.last_step = trainer.global_step
+
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        if self.last_step != trainer.global_step:
+            self._validate(trainer)
+
+    def _validate(self, trainer: Trainer) -> None:
+        if trainer.enable_validation:
+            trainer.validating = True
+            trainer.fit_loop.epoch_loop.val_loop.run()
+            trainer.training = True

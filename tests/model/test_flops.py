@@ -1,0 +1,45 @@
+import pytest
+from transformers import LlamaConfig
+
+from longalign.data.plan import SequenceCost
+from longalign.model.flops import model_shape, sequence_cost, train_flops
+from longalign.model.hardware import peak_bf16_flops
+
+LLAMA_2_7B = LlamaConfig()
+
+
+def test_llama_2_7b_counts():
+    shape = model_shape(LLAMA_2_7B)
+    assert shape.total == 6_738_415_616
+    assert shape.linear == 32 * (4 * 4096**2 + 3 * 4096 * 11008)
+    assert shape.attention_width == 32 * 4096 and shape.lm_head == 32000 * 4096
+
+
+def test_flops_of_one_document_are_causal_and_count_the_lm_head_on_targets():
+    shape, length, targets = model_shape(LLAMA_2_7B), 65536, 100
+    matrices, attention = 6 * shape.linear * length, 6 * 32 * 4096 * length**2
+    assert train_flops(shape, [length], targets) == pytest.approx(matrices + attention + 6 * shape.lm_head * targets)
+    assert train_flops(shape, [length // 2] * 2, 0) == pytest.approx(matrices + attention / 2)
+
+
+def test_cost_of_a_sequence_agrees_with_the_plans_default():
+    ours, default = sequence_cost(model_shape(LLAMA_2_7B)), SequenceCost()
+    assert ours.linear == pytest.approx(default.linear, rel=0.03)
+    assert ours.quadratic == pytest.approx(default.quadratic, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "peak"),
+    [
+        ("NVIDIA H200", 989.5e12),
+        ("NVIDIA H200 NVL", 835e12),
+        ("NVIDIA H100 80GB HBM3", 989.5e12),
+        ("NVIDIA H100 PCIe", 756e12),
+        ("NVIDIA A100-SXM4-80GB", 312e12),
+        ("NVIDIA GeForce RTX 4090", 165.2e12),
+        ("Tesla V100-SXM2-16GB", None),
+        ("NVIDIA A1000", None),
+    ],
+)
+def test_peak_of_known_gpus_and_none_for_others(name, peak):
+    assert peak_bf16_flops(name) == peak

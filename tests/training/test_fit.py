@@ -1,0 +1,101 @@
+"""What a run leaves behind: curves, config, checkpoints, and an exported folder that plain transformers loads."""
+
+import json
+import logging
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from longalign.__main__ import main
+from longalign.commands.export import export
+from tests.training.conftest import TINY, final_weights, run_apart, run_here, scalars
+
+STEPS = ["--data.packs_per_step=2", "--data.max_length=256", "--trainer.max_steps=3", "--data.validation=3"]
+FIRST = "--trainer.callbacks+=longalign.training.callbacks.ValidateAtEnds"
+
+
+@pytest.mark.parametrize("strategy", ["sharded", "single file"])
+def test_curves_checkpoint_and_export(arguments, tmp_path, capfd, caplog, strategy):
+    more = ["--trainer.strategy=auto"] if strategy == "single file" else []
+    with caplog.at_level(logging.INFO):
+        run_here(arguments(*STEPS, FIRST, *more))
+    root = tmp_path / "run"
+    steps = scalars(root, "train/loss")
+    assert list(steps) == [1, 2, 3] and list(scalars(root, "val/loss")) == [0, 3]
+    for tag in ("train/grad_norm", "lr", "train/sequences", "train/targets", "train/tokens", "perf/tokens_per_s"):
+        assert all(value > 0 for value in scalars(root, tag).values())
+    assert all(0 < value <= 1 for value in scalars(root, "perf/working_share").values())
+    sums = scalars(root, "train/loss_source/long"), scalars(root, "train/loss_source/short")
+    assert all(
+        min(s[1] for s in sums) <= steps[1] <= max(s[1] for s in sums) for _ in [0] if 1 in sums[0] and 1 in sums[1]
+    )
+    with pytest.raises(KeyError):
+        scalars(root, "perf/mfu")  # no figure for a CPU
+    assert "held-out loss" in caplog.text and (root / "config.yaml").exists()
+
+    target = tmp_path / "hf"
+    export(str(root), str(target), dtype="float32")
+    model = AutoModelForCausalLM.from_pretrained(target, dtype=torch.float32)
+    for name, tensor in final_weights(root).items():
+        assert torch.equal(model.state_dict()[name.removeprefix("model.")], tensor)
+    assert (
+        AutoTokenizer.from_pretrained(target)("a b").input_ids == AutoTokenizer.from_pretrained(TINY)("a b").input_ids
+    )
+    assert GenerationConfig.from_pretrained(target).eos_token_id == 2
+    assert json.loads((target / "longalign.json").read_text()) == {"chat_format": "llama2"}
+    assert main(["export", "--checkpoint", str(root), "--target", str(target)]) == 2
+    assert "exists already" in capfd.readouterr().err
+
+
+def test_the_saved_config_repeats_the_run(arguments, tmp_path):
+    run_here(arguments(*STEPS))
+    losses = scalars(tmp_path / "run", "train/loss")
+    saved = str(tmp_path / "run/config.yaml")
+    run_here(["fit", "--config", saved, f"--trainer.default_root_dir={tmp_path / 'again'}"])
+    assert scalars(tmp_path / "again", "train/loss") == losses
+
+
+def test_validate_gives_the_held_out_loss_of_fit(arguments, tmp_path):
+    run_here(arguments(*STEPS, FIRST))
+    held_out = scalars(tmp_path / "run", "val/loss")
+    for more, step in (([], 0), ([f"--ckpt_path={tmp_path}/run/checkpoints/step000003.ckpt"], 3)):
+        run_here(arguments(*STEPS, *more, root=f"v{step}", command="validate"))
+        value = scalars(tmp_path / f"v{step}", "val/loss")
+        assert list(value.values()) == pytest.approx([held_out[step]], abs=1e-6)
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing(arguments, tmp_path, caplog, monkeypatch):
+    from longalign.training.module import LongAlignModule
+
+    plain = LongAlignModule.training_step
+
+    def poisoned(self, pack, batch_idx):
+        out = plain(self, pack, batch_idx)
+        return {**out, "loss": out["loss"] * (float("nan") if self.trainer.global_step == 1 else 1.0)}
+
+    run_here(arguments(*STEPS[:2], "--trainer.max_steps=1", root="one"))
+    monkeypatch.setattr(LongAlignModule, "training_step", poisoned)
+    run_here(arguments(*STEPS[:2], "--trainer.max_steps=2", "--model.scheduler.total_steps=1", root="two"))
+    assert "step 2 skipped: gradient norm is nan" in caplog.text
+    assert list(scalars(tmp_path / "two", "train/skipped_steps").values()) == [0, 1]
+    one, two = final_weights(tmp_path / "one"), final_weights(tmp_path / "two")
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_too_many_bad_gradients_stop_the_run(arguments, monkeypatch, capfd):
+    from longalign.training.module import LongAlignModule
+
+    plain = LongAlignModule.training_step
+    monkeypatch.setattr(
+        LongAlignModule,
+        "training_step",
+        lambda self, pack, batch_idx: {**(out := plain(self, pack, batch_idx)), "loss": out["loss"] * float("inf")},
+    )
+    assert main(arguments(*STEPS[:2], "--model.max_skipped_steps=2")) == 2
+    assert "model.max_skipped_steps" in capfd.readouterr().err
+
+
+def test_ranks_that_do_not_divide_the_step_are_one_line(arguments):
+    output = run_apart(arguments("--data.packs_per_step=3", "--trainer.devices=2"), status=2)
+    assert "data.packs_per_step" in output and "Traceback" not in output

@@ -1,0 +1,35 @@
+import pytest
+import torch
+
+from longalign.data.collate import collate
+from longalign.model.flops import ModelShape
+from longalign.training.metrics import StepMeter
+
+SHAPE = ModelShape(linear=1000, lm_head=50, total=1100, attention_width=8)
+CPU = torch.device("cpu")
+
+
+def test_losses_by_source_and_length_and_flops_of_a_step():
+    short = ([1, 2, 3], [-100, 2, 3])
+    long = (list(range(1100)), [-100] * 1099 + [7])
+    without = ([5, 6], [-100, -100])
+    meter = StepMeter(["long", "short"], SHAPE)
+    meter.update(collate([long, short], source_ids=[0, 1]), torch.tensor([3.0, 1.0, 2.0]))
+    meter.update(collate([short, without], source_ids=[1, 1]), torch.tensor([4.0, 6.0]))
+    meter.update(collate([]), torch.zeros(0))
+    result = meter.reduce(lambda x: x, CPU)
+    assert result["loss"] == pytest.approx((3.0 + 1.5 + 5.0) / 3)  # Eq. 2: means of sequences with targets
+    assert result["loss_source/long"] == pytest.approx(3.0)
+    assert result["loss_source/short"] == pytest.approx((1.5 + 5.0) / 2)
+    assert result["loss_length/0-1k"] == pytest.approx(3.25) and result["loss_length/1k-4k"] == pytest.approx(3.0)
+    assert "loss_length/64k-up" not in result
+    assert (result["tokens"], result["targets"], result["sequences"]) == (1108, 5, 4)
+    squares = 1100**2 + 2 * 3**2 + 2**2
+    assert result["flops"] == 6 * (1000 * 1108 + 50 * 5 + 8 * squares)
+    assert meter.reduce(lambda x: x, CPU)["tokens"] == 0
+
+
+def test_ranks_are_summed_before_dividing():
+    meter = StepMeter(["all"], SHAPE)
+    meter.update(collate([([1, 2], [-100, 2])]), torch.tensor([4.0]))
+    assert meter.reduce(lambda x: x * 2, CPU)["loss"] == pytest.approx(4.0)

@@ -71,7 +71,7 @@ class StepCheckpoint(Checkpoint):
         if stop or periodic or (step == total and self.save_last):
             self._save(trainer, step)
         if stop and step < total:
-            log.warning("%s: saved step %d, exiting with status %d", signal.Signals(stop).name, step, PREEMPTED)
+            log.info("%s: saved step %d, exiting with status %d", signal.Signals(stop).name, step, PREEMPTED)
             if stop == signal.SIGUSR1:
                 _requeue(trainer)
             raise Preempted

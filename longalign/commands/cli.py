@@ -18,7 +18,7 @@ from longalign.data.datamodule import LongAlignData
 from longalign.errors import UserError
 from longalign.training.callbacks import StepCheckpoint, StepLogger
 from longalign.training.callbacks.checkpoint import checkpoint_folder
-from longalign.training.checkpoints import resolve_checkpoint
+from longalign.training.checkpoints import newest_checkpoint, resolve_checkpoint
 from longalign.training.module import LongAlignModule
 
 TRAINER_DEFAULTS: dict[str, Any] = {
@@ -123,10 +123,16 @@ class LongAlignCLI(LightningCLI):
         return super().instantiate_trainer(**kwargs)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
-        """Resolve ``--ckpt_path auto``."""
+        """Resolve ``--ckpt_path auto``; a new run does not write into the folder of another."""
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
+        folder = checkpoint_folder(self.trainer)
+        if subcommand == "fit" and not kwargs.get("ckpt_path") and newest_checkpoint(folder):
+            raise UserError(
+                f"trainer.default_root_dir: {folder.parent} holds a run already: go on with --ckpt_path auto, "
+                "or give another folder"
+            )
         if kwargs.get("ckpt_path"):
-            found = resolve_checkpoint(str(kwargs["ckpt_path"]), checkpoint_folder(self.trainer))
+            found = resolve_checkpoint(str(kwargs["ckpt_path"]), folder)
             kwargs["ckpt_path"] = None if found is None else str(found)
             logging.getLogger(__name__).info("checkpoint: %s", found or "none yet, starting from the model")
         return kwargs

@@ -35,6 +35,8 @@ def run(name: str, args: list[str]) -> None:
     quiet_libraries()
     make_data(FOLDER / "data")
     make_model(FOLDER / "model")
+    for name in ("checkpoints", "tensorboard"):  # of an earlier quickstart
+        shutil.rmtree(FOLDER / name, ignore_errors=True)
     started = time.monotonic()
     cli = LongAlignCLI(["fit", "--config", str(CONFIG), *args])
     seconds = time.monotonic() - started

@@ -17,6 +17,13 @@ from longalign.model.support import check_packable
 SMALL = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 97}
 GROUPED = {**SMALL, "num_key_value_heads": 2}
 FAMILIES = {
+    "smollm2": {
+        **SMALL,
+        "num_attention_heads": 3,
+        "hidden_size": 24,
+        "num_key_value_heads": 1,
+        "tie_word_embeddings": True,
+    },
     "llama": GROUPED,
     "qwen2": GROUPED,
     "qwen3": {**GROUPED, "head_dim": 8},
@@ -34,7 +41,7 @@ LENGTHS = (1, 5, 33, 12, 2)
 
 def tiny(family, dtype=torch.float64):
     torch.manual_seed(0)
-    config = AutoConfig.for_model(family, **FAMILIES[family])
+    config = AutoConfig.for_model("llama" if family == "smollm2" else family, **FAMILIES[family])
     check_packable(config)
     return AutoModelForCausalLM.from_config(config, dtype=dtype).train()
 

@@ -2,10 +2,11 @@
 
 import json
 import logging
+import shutil
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from longalign.__main__ import main
 from longalign.commands.export import export
@@ -46,6 +47,26 @@ def test_curves_checkpoint_and_export(arguments, tmp_path, capfd, caplog, strate
     assert json.loads((target / "longalign.json").read_text()) == {"chat_format": "llama2"}
     assert main(["export", "--checkpoint", str(root), "--target", str(target)]) == 2
     assert "exists already" in capfd.readouterr().err
+
+
+def test_tied_embeddings_survive_shards_and_export(arguments, tmp_path):
+    config = LlamaConfig.from_pretrained(TINY, tie_word_embeddings=True)
+    shutil.copytree(TINY, tmp_path / "tied")
+    (tmp_path / "tied/model.safetensors").unlink()
+    LlamaForCausalLM(config).save_pretrained(tmp_path / "tied")
+    run_here(arguments(*STEPS, f"--model.model={tmp_path / 'tied'}"))
+    export(str(tmp_path / "run"), str(tmp_path / "hf"), dtype="float32")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "hf", dtype=torch.float32)
+    before = AutoModelForCausalLM.from_pretrained(tmp_path / "tied", dtype=torch.float32)
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    assert torch.equal(model.lm_head.weight, final_weights(tmp_path / "run")["model.model.embed_tokens.weight"])
+    assert not torch.equal(model.lm_head.weight, before.lm_head.weight)
+
+
+def test_a_new_run_does_not_write_into_another(arguments, capfd):
+    run_here(arguments(*STEPS))
+    assert main(arguments(*STEPS)) == 2
+    assert "--ckpt_path auto" in capfd.readouterr().err
 
 
 def test_the_saved_config_repeats_the_run(arguments, tmp_path):

@@ -1,6 +1,7 @@
 """Log every optimizer step (losses, gradient norm, speed, memory), and show on the screen how far the run is."""
 
 import logging
+import resource
 import sys
 import time
 from typing import Any
@@ -93,8 +94,7 @@ class StepLogger(Callback):
         if peak := device_peak_flops(module.device):
             metrics["perf/mfu"] = flops / seconds / peak / trainer.world_size
             metrics["perf/tflops_per_s_per_gpu"] = flops / seconds / trainer.world_size / 1e12
-        if module.device.type == "cuda":
-            metrics["memory/peak_gib"] = torch.cuda.max_memory_allocated(module.device) / 2**30
+        metrics["memory/peak_gib"] = peak_memory_gib(module.device)
         return metrics
 
     def _show(self, step: int, metrics: dict[str, float]) -> None:
@@ -143,6 +143,13 @@ class StepLogger(Callback):
         if self.progress is not None:
             self.progress.stop()
             self.progress = None
+
+
+def peak_memory_gib(device: torch.device) -> float:
+    """The most memory that this rank has held so far: allocated on its GPU, or resident in its process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts in KiB
 
 
 def _duration(seconds: float) -> str:

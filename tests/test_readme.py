@@ -1,0 +1,80 @@
+"""The README's commands run, its options exist, and its Python runs, on tiny data."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from longalign.__main__ import COMMANDS, main
+from tests.commands.test_configs import ParseOnly
+from tests.training.conftest import TINY, conversation, write_rows
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+SMALL = [
+    "--data.chat_format=llama2",
+    "--data.max_length=256",
+    "--trainer.accelerator=cpu",
+    "--trainer.devices=1",
+    "--data.num_workers=0",
+]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("readme")
+    return {
+        "DIR": TINY,
+        "long.jsonl": write_rows(folder / "long.jsonl", [conversation(i, 60, 5) for i in range(20)]),
+        "chats.jsonl": write_rows(folder / "chats.jsonl", [conversation(i, 5, 5) for i in range(60)]),
+        "folder": folder,
+    }
+
+
+def recipe() -> list[list[str]]:
+    block = README.split("## The real recipe")[1].split("\n\n")[1]
+    return [shlex.split(line) for line in block.splitlines() if line.strip().startswith("longalign")]
+
+
+def test_the_recipe_runs(files, monkeypatch, capsys):
+    monkeypatch.chdir(files["folder"])
+    (files["folder"] / "configs").symlink_to(ROOT / "configs")
+    commands = [words[1] for words in recipe()]
+    assert commands == ["plan", "fit", "export"]
+    for words in recipe():
+        arguments = [str(files.get(word, word)) for word in words[1:]]
+        more = SMALL if words[1] in ("plan", "fit") else []
+        cache = [f"--data.cache_dir={files['folder']}/cache"] if more else []
+        limit = ["--trainer.max_steps=1"] if words[1] == "fit" else []
+        assert main([*arguments, *more, *cache, *limit]) == 0
+    assert (files["folder"] / "my-model-64k/model.safetensors").exists()
+    assert "working share" in capsys.readouterr().out.lower()
+
+
+def test_every_option_in_the_table_parses():
+    table = README.split("| you want | write |")[1].split("\n\n")[0]
+    options = re.findall(r"`(--[^`]+)`", table)
+    assert len(options) >= 12
+    for option in options:
+        ParseOnly(["fit", "--model.model=m", "--data.long=l.jsonl", *shlex.split(option)])
+
+
+def test_every_command_that_is_named_exists():
+    for command in re.findall(r"`longalign ([a-z -]+?)(?: --[^`]*)?`", README):
+        assert command in COMMANDS
+
+
+def test_every_file_that_is_named_exists():
+    for path in re.findall(r"`((?:bin|longalign|tests|configs)/[\w./-]+)", README) + re.findall(
+        r"\]\((docs/[^)]+)\)", README
+    ):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_python_runs(files):
+    code = re.search(r"```python\n(.*?)```", README, re.S)[1]
+    code = code.replace('"DIR"', repr(TINY)).replace('"template"', '"llama2"')
+    names = {"conversations": [conversation(i, 30, 5)["messages"] for i in range(40)]}
+    exec(code, names)
+    assert names["pack"].step_weight == names["plan"].step_sequences[0] > 0

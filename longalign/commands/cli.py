@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,28 @@ class RunConfig(SaveConfigCallback):
             write_atomically(folder / "config.yaml", text)
 
 
+class Parser(LightningArgumentParser):
+    """Lets a source's keys be set one by one, also where a config or an earlier option gave its path alone."""
+
+    def _apply_actions(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+        data = cfg.get("data") if isinstance(cfg, dict) else None
+        if isinstance(data, dict):
+            paths = {key: {"path": data[key]} for key in ("long", "short") if isinstance(data.get(key), str)}
+            cfg = {**cfg, "data": {**data, **paths}}
+        return super()._apply_actions(cfg, *args, **kwargs)
+
+
+def paths_as_keys(args: Sequence[str]) -> list[str]:
+    """``--data.long PATH`` as ``--data.long.path PATH``, so that ``--data.long.count`` can stand beside it."""
+    result: list[str] = []
+    for position, argument in enumerate(args):
+        name, equals, value = argument.partition("=")
+        value = value if equals else "".join(args[position + 1 : position + 2])
+        is_path = name in ("--data.long", "--data.short") and not value.startswith("{") and value not in ("null", "")
+        result.append(f"{name}.path{equals}{value if equals else ''}" if is_path else argument)
+    return result
+
+
 class LongAlignCLI(LightningCLI):
     """``fit`` and ``validate`` on ``LongAlignModule`` and ``LongAlignData``; every key of a YAML is an option, too."""
 
@@ -62,6 +85,7 @@ class LongAlignCLI(LightningCLI):
             save_config_callback=RunConfig,
             save_config_kwargs={"overwrite": True, "save_to_log_dir": False},
             auto_configure_optimizers=False,
+            parser_class=Parser,
             load_from_checkpoint_support=False,
             seed_everything_default=0,
             trainer_defaults=TRAINER_DEFAULTS,
@@ -94,7 +118,7 @@ class LongAlignCLI(LightningCLI):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Lightning warns that args are given beside sys.argv
-                super().parse_arguments(parser, args)
+                super().parse_arguments(parser, paths_as_keys(args))
         except jsonargparse.ArgumentError as error:
             raise UserError(explain_parser_error(str(error), known_keys(self), args or [])) from error
 

@@ -23,7 +23,7 @@ class ParseOnly(LongAlignCLI):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_parses_and_opens_with_a_comment(path):
     config = ParseOnly(["fit", "--config", str(path), "--model.model", "m", "--data.long", "l.jsonl"]).config.fit
-    assert config.data.long == "l.jsonl" and config.data.tokenizer == "m"
+    assert config.data.long.path == "l.jsonl" and config.data.tokenizer == "m"
     assert path.read_text().startswith("# ")
 
 
@@ -40,6 +40,17 @@ def test_mixes_are_one_line_each():
     for count in (0, 5000, 10000):
         arguments = ["fit", "--model.model=m", f"--data.long={{path: l.jsonl, count: {count}}}", "--data.short=s.jsonl"]
         assert ParseOnly(arguments).config.fit.data.long.count == count
+
+
+@pytest.mark.parametrize("first", ["--data.long=l.jsonl", "--data.long l.jsonl", "--config CONFIG"])
+def test_a_path_and_a_count_go_together(tmp_path, first):
+    path = tmp_path / "c.yaml"
+    path.write_text("data: {long: l.jsonl, short: s.jsonl}\n")
+    arguments = first.replace("CONFIG", str(path)).split()
+    config = ParseOnly(["fit", "--model.model=m", *arguments, "--data.long.count=5"]).config.fit
+    assert (config.data.long.path, config.data.long.count) == ("l.jsonl", 5)
+    config = ParseOnly(["fit", "--model.model=m", "--config", str(path), "--data.short", "t.jsonl"]).config.fit
+    assert (config.data.long.path, config.data.short.path) == ("l.jsonl", "t.jsonl")
 
 
 def test_a_source_can_be_changed_key_by_key(tmp_path):

@@ -9,7 +9,9 @@ import signal
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.strategies import Strategy
 from torch.utils.data import DataLoader
 
 from longalign.chat import load_tokenizer
@@ -79,6 +81,7 @@ class LongAlignData(LightningDataModule):
             if getattr(self, key) < least:
                 raise UserError(f"data.{key}: got {getattr(self, key)}, expected {least} or more")
         self._tokenizer: Any = None
+        self._failure: str | None = None
         self.mixture: Mixture | None = None
         self.plans: list[BatchPlan] = []
 
@@ -97,8 +100,14 @@ class LongAlignData(LightningDataModule):
         return self._tokenizer
 
     def prepare_data(self) -> None:
-        """Tokenise what is not in the cache: one process a node writes, the others wait."""
-        self.load_mixture()
+        """Tokenise what is not in the cache: one process a node writes, the others wait.
+
+        A user's mistake is kept until ``setup``, where every rank hears of it: ranks must not wait for one that left.
+        """
+        try:
+            self.load_mixture()
+        except UserError as error:
+            self._failure = str(error)
 
     def load_mixture(self) -> tuple[Mixture, Mixture]:
         """The training mix and the held-out rows, from the cache or tokenised now."""
@@ -145,6 +154,7 @@ class LongAlignData(LightningDataModule):
         """Read the cache, plan the run, and tell the trainer how many packs a rank sees in a step."""
         trainer = self.trainer
         assert trainer is not None
+        self._raise_failures(trainer.strategy)
         if self.mixture is None:
             self.load_mixture()
         cost = trainer.lightning_module.sequence_cost()  # type: ignore[operator]
@@ -168,6 +178,13 @@ class LongAlignData(LightningDataModule):
             )
         elif stage == "validate":
             raise UserError("data.validation: no rows are held out; expected a count or a fraction")
+
+    def _raise_failures(self, strategy: Strategy) -> None:
+        """Raise on every rank what ``prepare_data`` met on any."""
+        failed = torch.tensor(float(self._failure is not None), device=strategy.root_device)
+        failure = strategy.broadcast(self._failure)
+        if strategy.reduce(failed, reduce_op="max"):
+            raise UserError(self._failure or failure or "data: another node could not prepare its data; see its log")
 
     def _check_trainer(self) -> None:
         trainer = self.trainer

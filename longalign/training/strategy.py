@@ -62,7 +62,9 @@ class ShardStrategy(ModelParallelStrategy):
         if any(self._gather_flags(failure is not None)):
             if self.is_global_zero:
                 _remove(temporary)
-            raise OSError(f"checkpoint {final} could not be written: {_reason(failure)}") from failure
+            full = shutil.disk_usage(final.parent).free < 64 * 2**20  # torch's own words for it say nothing
+            reason = "the disk is full" if full else _reason(failure)
+            raise OSError(f"checkpoint {final} could not be written: {reason}") from failure
         if self.is_global_zero:
             _replace(temporary, final)
         self.barrier("checkpoint_renamed")
@@ -74,9 +76,9 @@ class ShardStrategy(ModelParallelStrategy):
 
 
 def _reason(failure: BaseException | None) -> str:
-    """The innermost cause in words, on one line: the last of the traceback that torch puts into its message."""
-    lines = str(failure or "another rank failed").strip().splitlines()
-    return lines[-1].strip() if lines else type(failure).__name__
+    """The cause in words, on one line: of the traceback that torch puts into its message, the system's or the last."""
+    lines = [line.strip() for line in str(failure or "another rank failed").splitlines() if line.strip()]
+    return next((line for line in lines if "Errno" in line), lines[-1] if lines else type(failure).__name__)
 
 
 def _remove(path: Path) -> None:

@@ -117,6 +117,11 @@ def test_too_many_bad_gradients_stop_the_run(arguments, monkeypatch, capfd):
     assert "model.max_skipped_steps" in capfd.readouterr().err
 
 
-def test_ranks_that_do_not_divide_the_step_are_one_line(arguments):
-    output = run_apart(arguments("--data.packs_per_step=3", "--trainer.devices=2"), status=2)
-    assert "data.packs_per_step" in output and "Traceback" not in output
+def test_what_one_rank_finds_wrong_stops_all_in_one_line(arguments, tmp_path):
+    (tmp_path / "bad.jsonl").write_text("{broken\n")
+    for wrong, words in (
+        ("--data.packs_per_step=3", "packs_per_step"),
+        (f"--data.long={tmp_path}/bad.jsonl", "line 1"),
+    ):
+        output = run_apart(arguments(wrong, "--trainer.devices=2"), status=2)
+        assert output.count("error:") == 1 and words in output and "Traceback" not in output

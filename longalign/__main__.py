@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 COMMANDS = {
     "fit": ("longalign.commands.fit", "train on packs of long and short conversations"),
@@ -70,9 +71,23 @@ def _fail(program: str, message: str) -> int:
     return 2
 
 
+class _StderrHandler(logging.StreamHandler):
+    """Writes to whatever ``sys.stderr`` is now: a progress bar puts itself there to keep its line."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _: TextIO) -> None:
+        pass
+
+
 def _set_up_logging() -> None:
     first = os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("RANK", "0") == "0"
-    logging.basicConfig(format="%(message)s", level=logging.INFO if first else logging.WARNING, stream=sys.stderr)
+    logging.basicConfig(
+        format="%(message)s", level=logging.INFO if first else logging.WARNING, handlers=[_StderrHandler()]
+    )
     for noisy in ("httpx", "httpx2", "datasets", "filelock", "fsspec"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.optim import Optimizer
 
 from longalign.data.collate import Pack
+from longalign.data.datamodule import LongAlignData
 from longalign.model.hardware import device_peak_flops
 from longalign.training.metrics import StepMeter
 from longalign.training.module import LongAlignModule
@@ -43,8 +45,6 @@ class StepLogger(Callback):
         self.total = trainer.datamodule.total_steps  # type: ignore[attr-defined]
         log.info("training: step %d of %d", trainer.global_step, self.total)
         if trainer.is_global_zero and sys.stderr.isatty():
-            from rich.console import Console
-
             self.progress = Progress(
                 TextColumn("step"),
                 MofNCompleteColumn(),
@@ -86,11 +86,12 @@ class StepLogger(Callback):
         metrics = {f"train/{name}": value for name, value in sums.items()}
         metrics["train/grad_norm"] = module.grad_norm
         metrics["train/skipped_steps"] = module.skipped_steps
-        metrics["train/epoch"] = trainer.datamodule.epochs * trainer.global_step / self.total  # type: ignore[attr-defined]
+        data: LongAlignData = trainer.datamodule  # type: ignore[attr-defined]
+        metrics["train/epoch"] = data.epochs * trainer.global_step / data.num_steps
         metrics["lr"] = self.rate
         metrics["perf/tokens_per_s"] = sums["tokens"] / seconds
         metrics["perf/seconds_per_step"] = seconds
-        metrics["perf/working_share"] = trainer.datamodule.working_share(trainer.global_step - 1)  # type: ignore[attr-defined]
+        metrics["perf/working_share"] = data.working_share(trainer.global_step - 1)
         if peak := device_peak_flops(module.device):
             metrics["perf/mfu"] = flops / seconds / peak / trainer.world_size
             metrics["perf/tflops_per_s_per_gpu"] = flops / seconds / trainer.world_size / 1e12

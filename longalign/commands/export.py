@@ -17,8 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.model.loading import load_generation_config
-from longalign.training.checkpoints import newest_checkpoint, resolve_checkpoint
-from longalign.training.strategy import COMPLETE_MARK
+from longalign.training.checkpoints import COMPLETE_MARK, newest_checkpoint, resolve_checkpoint
 
 log = logging.getLogger(__name__)
 

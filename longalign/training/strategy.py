@@ -11,7 +11,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
-COMPLETE_MARK = "meta.pt"  # Lightning's metadata file, written after every rank's shard
+from longalign.training.checkpoints import put_in_place, remove
 
 
 class ShardStrategy(ModelParallelStrategy):
@@ -52,7 +52,7 @@ class ShardStrategy(ModelParallelStrategy):
         final = Path(self.broadcast(str(filepath)))
         temporary = final.with_name(f".{final.name}.incomplete")
         if self.is_global_zero:
-            _remove(temporary)
+            remove(temporary)
         self.barrier("checkpoint_clean")
         failure: BaseException | None = None
         try:
@@ -61,12 +61,12 @@ class ShardStrategy(ModelParallelStrategy):
             failure = error
         if any(self._gather_flags(failure is not None)):
             if self.is_global_zero:
-                _remove(temporary)
+                remove(temporary)
             full = shutil.disk_usage(final.parent).free < 64 * 2**20  # torch's own words for it say nothing
             reason = "the disk is full" if full else _reason(failure)
             raise OSError(f"checkpoint {final} could not be written: {reason}") from failure
         if self.is_global_zero:
-            _replace(temporary, final)
+            put_in_place(temporary, final)
         self.barrier("checkpoint_renamed")
 
     def _gather_flags(self, flag: bool) -> list[bool]:
@@ -79,25 +79,3 @@ def _reason(failure: BaseException | None) -> str:
     """The cause in words, on one line: of the traceback that torch puts into its message, the system's or the last."""
     lines = [line.strip() for line in str(failure or "another rank failed").splitlines() if line.strip()]
     return next((line for line in lines if "Errno" in line), lines[-1] if lines else type(failure).__name__)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _replace(temporary: Path, final: Path) -> None:
-    """Flush ``temporary`` to disk, then give it its name; an older ``final`` goes once the new one is there."""
-    files = [temporary] if temporary.is_file() else [*temporary.iterdir(), temporary]
-    for path in files:
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-    outdated = final.with_name(f".{final.name}.outdated")
-    if final.exists():
-        _remove(outdated)
-        final.rename(outdated)
-    temporary.rename(final)
-    _remove(outdated)

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -16,8 +15,9 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from longalign.data.collate import Pack
 from longalign.errors import UserError
-from longalign.training.checkpoints import STEP, is_whole
+from longalign.training.checkpoints import put_in_place, remove, whole_checkpoints
 from longalign.training.module import LongAlignModule
+from longalign.training.strategy import ShardStrategy
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,8 @@ class StepCheckpoint(Checkpoint):
         for number in (signal.SIGTERM, signal.SIGUSR1):
             self._previous[number] = signal.signal(number, self._remember)
         if trainer.is_global_zero:
+            for leftover in self.folder.glob(".step*.ckpt.*"):  # of a run that was killed
+                remove(leftover)
             _write_hf_assets(trainer, pl_module, self.folder / "hf")
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
@@ -79,14 +81,19 @@ class StepCheckpoint(Checkpoint):
     def _save(self, trainer: Trainer, step: int) -> None:
         path = self.folder / f"step{step:06d}.ckpt"
         try:
-            trainer.save_checkpoint(path)
+            if isinstance(trainer.strategy, ShardStrategy):
+                trainer.save_checkpoint(path)  # it writes aside and renames by itself
+            else:
+                aside = path.with_name(f".{path.name}.incomplete")
+                trainer.save_checkpoint(aside)
+                if trainer.is_global_zero:
+                    put_in_place(aside, path)
         except (OSError, RuntimeError) as error:
             raise UserError(f"{error}: make room in {self.folder}, then go on with --ckpt_path auto") from error
         log.info("saved %s", path)
         if trainer.is_global_zero and self.keep:
-            whole = sorted(p for p in self.folder.glob("step*.ckpt") if STEP.search(p.name) and is_whole(p))
-            for old in whole[: -self.keep]:
-                shutil.rmtree(old) if old.is_dir() else old.unlink()
+            for old in whole_checkpoints(self.folder)[: -self.keep]:
+                remove(old)
 
     def teardown(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         for number, handler in self._previous.items():

@@ -40,7 +40,7 @@ OPTIMIZER = {"class_path": "torch.optim.AdamW", "init_args": {"lr": 2e-5, "betas
 
 
 class RunConfig(SaveConfigCallback):
-    """Writes the whole config of a run to ``config.yaml`` in its folder: ``--config`` of that file repeats the run."""
+    """Writes the whole config of a run to ``config.yaml`` in its folder, from which it can be run again in another."""
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
@@ -146,17 +146,25 @@ class LongAlignCLI(LightningCLI):
             )
         return super().instantiate_trainer(**kwargs)
 
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        except MisconfigurationException as error:
+            raise UserError(f"trainer: {error}") from error
+
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
-        """Resolve ``--ckpt_path auto``; a new run does not write into the folder of another."""
+        """Resolve ``--ckpt_path auto``; a new run does not write into another's folder."""
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
         folder = checkpoint_folder(self.trainer)
-        if subcommand == "fit" and not kwargs.get("ckpt_path") and newest_checkpoint(folder):
+        asked, newest = kwargs.get("ckpt_path"), newest_checkpoint(folder)
+        goes_on = asked == "auto" or (asked and newest and Path(asked).resolve() == newest.resolve())
+        if subcommand == "fit" and newest and not goes_on:
             raise UserError(
-                f"trainer.default_root_dir: {folder.parent} holds a run already: go on with --ckpt_path auto, "
-                "or give another folder"
+                f"trainer.default_root_dir: {folder.parent} holds a run up to {newest.name}: "
+                "go on with --ckpt_path auto, or give another folder"
             )
-        if kwargs.get("ckpt_path"):
-            found = resolve_checkpoint(str(kwargs["ckpt_path"]), folder)
+        if asked:
+            found = resolve_checkpoint(str(asked), folder)
             kwargs["ckpt_path"] = None if found is None else str(found)
             logging.getLogger(__name__).info("checkpoint: %s", found or "none yet, starting from the model")
         return kwargs

@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.model.loading import load_generation_config
-from longalign.training.checkpoints import COMPLETE_MARK, newest_checkpoint, resolve_checkpoint
+from longalign.training.checkpoints import COMPLETE_MARK, newest_checkpoint, read_metadata, resolve_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
     reader = FileSystemReader(path)
     prefix = "state_dict."
-    metadata = reader.read_metadata().state_dict_metadata
+    metadata = read_metadata(path).state_dict_metadata
     state = {
         key: torch.empty(entry.size, dtype=entry.properties.dtype)
         for key, entry in metadata.items()

@@ -22,11 +22,14 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
     if "parsing config" in message and (file := _broken_yaml(args)):
         where = message.replace(' in "<unicode string>"', "").removeprefix("Problems parsing config: ")
         return f"{file} is not YAML: {where}"
-    unknown = UNKNOWN_KEY.search(message)
-    if unknown and re.search("accept|nrecognized|not expected", message):
-        near = difflib.get_close_matches(unknown[1], keys, n=1, cutoff=0.5)
-        return f"unknown key {unknown[1]!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    return message
+    found = [match[1] for match in UNKNOWN_KEY.finditer(message)]
+    if not found or not re.search("accept|nrecognized|not expected", message):
+        return message
+    unknown = found[-1]  # the innermost
+    if unknown in keys:
+        return message
+    near = difflib.get_close_matches(unknown, keys, n=1, cutoff=0.5)
+    return f"unknown key {unknown!r}" + (f"; did you mean {near[0]!r}?" if near else f": {message}")
 
 
 def _broken_yaml(args: Sequence[str]) -> str | None:

@@ -157,6 +157,7 @@ class LongAlignData(LightningDataModule):
         self._raise_failures(trainer.strategy)
         if self.mixture is None:
             self.load_mixture()
+        self._check_model(trainer.lightning_module.config)
         cost = trainer.lightning_module.sequence_cost()  # type: ignore[operator]
         if stage == "fit":
             self._check_trainer()
@@ -179,6 +180,25 @@ class LongAlignData(LightningDataModule):
         elif stage == "validate":
             raise UserError("data.validation: no rows are held out; expected a count or a fraction")
 
+    def _check_model(self, config: Any) -> None:
+        """Compare what the data holds with what the model can take."""
+        assert self.mixture is not None
+        if len(self.tokenizer) > config.vocab_size:  # rare, so that it may cost a look at each token
+            largest = max(int(self.mixture[i][0].max()) for i in range(len(self.mixture)))
+            if largest >= config.vocab_size:
+                raise UserError(
+                    f"data.tokenizer: token {largest} occurs, but the model's vocabulary has {config.vocab_size} "
+                    "tokens: resize the model's embeddings, or use its own tokenizer"
+                )
+        positions, longest = getattr(config, "max_position_embeddings", None), int(self.mixture.lengths.max())
+        if positions and longest > positions:
+            log.warning(
+                "the longest sequence has %d tokens, the model was made for %d positions: "
+                "see model.config_overrides (rope_theta, max_position_embeddings)",
+                longest,
+                positions,
+            )
+
     def _raise_failures(self, strategy: Strategy) -> None:
         """Raise on every rank what ``prepare_data`` met on any."""
         failed = torch.tensor(float(self._failure is not None), device=strategy.root_device)
@@ -197,6 +217,10 @@ class LongAlignData(LightningDataModule):
             raise UserError("trainer.limit_train_batches: use trainer.max_steps or a source's count")
         if getattr(trainer, "overfit_batches", 0) not in BLOCKED_TRAINER_KEYS["overfit_batches"]:
             raise UserError("trainer.overfit_batches: use a source's count and data.epochs")
+        if trainer._accelerator_connector.use_distributed_sampler:
+            raise UserError(
+                "trainer.use_distributed_sampler: got true; the plan deals the packs to the ranks: set false"
+            )
         if self.packs_per_step % trainer.world_size:
             raise UserError(
                 f"data.packs_per_step: {self.packs_per_step} packs cannot be dealt to {trainer.world_size} ranks; "
@@ -264,7 +288,7 @@ class LongAlignData(LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """What must not change under a run: the steps' contents. The position is the trainer's global step."""
-        return {"plan": [plan.digest for plan in self.plans]}
+        return {"plan": [plan.digest for plan in self.plans], "loss": self.loss}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Refuse to go on with other steps than the run began with.
@@ -272,6 +296,10 @@ class LongAlignData(LightningDataModule):
         Raises:
             UserError: the data, the mix, the strategy or the seed differ from the checkpoint's.
         """
+        if self.plans and state_dict.get("loss", self.loss) != self.loss:
+            raise UserError(
+                f"data.loss: the checkpoint was trained with {state_dict['loss']}, this run has {self.loss}"
+            )
         ours = [plan.digest for plan in self.plans]
         same = min(len(ours), len(state_dict["plan"]))
         if ours and ours[:same] != state_dict["plan"][:same]:

@@ -27,12 +27,12 @@ class Backend:
     """A kernel: ``forward(q, k, v, cu, max_seqlen, scale) -> (out, lse)`` and
     ``backward(dout, q, k, v, out, lse, cu, max_seqlen, scale) -> (dq, dk, dv)``.
 
-    ``missing(device)`` says why the kernel cannot run there, None if it can.
+    ``missing(device, dtype)`` says why the kernel cannot run there, None if it can.
     """
 
     forward: Callable[..., tuple[Tensor, Tensor]]
     backward: Callable[..., tuple[Tensor, Tensor, Tensor]]
-    missing: Callable[[torch.device], str | None]
+    missing: Callable[[torch.device, torch.dtype], str | None]
 
 
 def _one_sequence(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
@@ -83,17 +83,19 @@ def _torch_backward(
     )
 
 
-def _torch_missing(device: torch.device) -> str | None:
+def _torch_missing(device: torch.device, dtype: torch.dtype) -> str | None:
     if device.type != "cuda":
         return "needs a CUDA GPU"
     if torch.cuda.get_device_capability(device) < (8, 0):
         return "needs an Ampere GPU or newer"
+    if dtype not in (torch.bfloat16, torch.float16):
+        return "needs model.compute_dtype bfloat16"
     return None
 
 
 BACKENDS: dict[str, Backend] = {
     "torch": Backend(_torch_forward, _torch_backward, _torch_missing),
-    "sdpa": Backend(_sdpa_forward, _sdpa_backward, lambda device: None),
+    "sdpa": Backend(_sdpa_forward, _sdpa_backward, lambda device, dtype: None),
 }
 """In the order in which ``auto`` tries them. ``sdpa``, one sequence at a time, runs anywhere and is the plain twin."""
 
@@ -177,19 +179,19 @@ def _backward(ctx: Any, dout: Tensor, _dlse: Tensor) -> tuple[Tensor | None, ...
 varlen_attention.register_autograd(_backward, setup_context=_setup_context)
 
 
-def choose_backend(name: str, device: torch.device) -> str:
-    """The backend to use on ``device``: ``name`` itself, or for ``auto`` the first that runs there.
+def choose_backend(name: str, device: torch.device, dtype: torch.dtype = torch.bfloat16) -> str:
+    """The backend to use on ``device`` in ``dtype``: ``name`` itself, or for ``auto`` the first that runs there.
 
     Raises:
         UserError: unknown name, or one that cannot run on this device.
     """
     if name == "auto":
-        name = next(key for key, backend in BACKENDS.items() if backend.missing(device) is None)
+        name = next(key for key, backend in BACKENDS.items() if backend.missing(device, dtype) is None)
         log.info("attention: %s (first of %s that runs on %s)", name, ", ".join(BACKENDS), device)
         return name
     if name not in BACKENDS:
         raise UserError(f"model.attention: got {name!r}, expected auto, {', '.join(BACKENDS)}")
-    if reason := BACKENDS[name].missing(device):
+    if reason := BACKENDS[name].missing(device, dtype):
         raise UserError(f"model.attention={name} {reason}; this run is on {device}: use auto")
     return name
 
@@ -208,14 +210,20 @@ def _attention_forward(
     max_length_q: int | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    position_bias: Tensor | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """transformers' attention interface: query ``[B, H, T, D]``, key and value ``[B, K, T, D]`` -> ``[B, T, H, D]``.
 
     With ``cu_seq_lens_q`` (and B = 1) the sequences of a pack; without, plain causal attention, for ``generate``.
     """
-    if attention_mask is not None or dropout or sliding_window or softcap:
-        raise NotImplementedError("longalign attention takes no mask, dropout, sliding window or softcap")
+    extras = any(x is not None for x in (attention_mask, s_aux, position_bias))
+    if extras or dropout or sliding_window or softcap:
+        raise NotImplementedError("longalign attention takes no mask, bias, sinks, dropout, sliding window or softcap")
+    if torch.is_autocast_enabled(query.device.type):  # rotary embedding in fp32 has undone autocast's dtype
+        dtype = torch.get_autocast_dtype(query.device.type)
+        query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if cu_seq_lens_q is not None:
         assert query.shape[0] == 1 and max_length_q is not None

@@ -4,12 +4,14 @@ No remote code is ever run, and no pickle is read except by ``torch.load(weights
 """
 
 import json
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.device_mesh import DeviceMesh
@@ -21,6 +23,8 @@ from longalign.model.attention import register_attention
 from longalign.model.checkpointing import Checkpointing, apply_checkpointing
 from longalign.model.packed import attach_packed_loss
 from longalign.model.support import check_packable
+
+UNREADABLE = (SafetensorError, pickle.UnpicklingError, json.JSONDecodeError)
 
 
 def load_config(path: str, overrides: dict[str, Any] | None = None, gguf_file: str | None = None) -> PreTrainedConfig:
@@ -106,7 +110,7 @@ def shard_model(
         register_fsdp_forward_method(model, method)
     model.to_empty(device=device)
     model.tie_weights()
-    _rebuild_buffers(model, config, device)
+    _rebuild_buffers(model, weights, device)
     state = {} if weights is None else weights.state_dict()
     set_model_state_dict(model, state, options=StateDictOptions(full_state_dict=True, broadcast_from_rank0=True))
     if weights is not None:
@@ -120,12 +124,21 @@ def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
     return max(lists, key=lambda layers: sum(p.numel() for p in layers.parameters()))
 
 
-def _rebuild_buffers(model: PreTrainedModel, config: PreTrainedConfig, device: torch.device) -> None:
-    """Make the modules with buffers that no checkpoint holds (rotary frequencies) anew: meta-init left them empty."""
+def _rebuild_buffers(model: PreTrainedModel, weights: PreTrainedModel | None, device: torch.device) -> None:
+    """Fill the buffers that no checkpoint holds and meta-init left empty, such as rotary frequencies.
+
+    Modules without parameters are made anew from the config; of others (Gemma's scaled embedding) rank 0 sends them.
+    """
+    whole = {} if weights is None else dict(weights.named_buffers())
     for name, module in list(model.named_modules()):
-        if module._non_persistent_buffers_set:
-            assert next(module.parameters(), None) is None, f"{name} has parameters beside non-persistent buffers"
-            model.set_submodule(name, type(module)(config=config).to(device))
+        if module._non_persistent_buffers_set and next(module.parameters(), None) is None:
+            model.set_submodule(name, type(module)(config=model.config).to(device))  # type: ignore[call-arg]
+            continue
+        for key in sorted(module._non_persistent_buffers_set):
+            buffer = getattr(module, key)
+            if whole:
+                buffer.copy_(whole[f"{name}.{key}"])
+            torch.distributed.broadcast(buffer, src=0)
 
 
 def load_generation_config(path: str | Path) -> GenerationConfig | None:
@@ -145,7 +158,9 @@ def _one_line(path: str) -> Iterator[None]:
     """Turn what transformers raises for a wrong folder or file into one line."""
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, json.JSONDecodeError) as error:
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, EOFError, *UNREADABLE) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "trust_remote_code" in str(error):
             first = "it needs remote code, which longalign never runs"

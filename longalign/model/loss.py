@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-LOGITS_BYTES = 512 * 2**20  # fp32 logits of one chunk; larger chunks were no faster on H200, see bin/benchmark-loss
+LOGITS_BYTES = 512 * 2**20  # fp32 logits of one chunk
 
 
 def weighted_linear_cross_entropy(

@@ -10,6 +10,9 @@ from longalign.errors import UserError
 LENGTH_DEPENDENT_ROPE = {"dynamic", "longrope"}
 """RoPE types whose frequencies depend on the longest position of a batch: a sequence would see its neighbours."""
 
+DROPOUTS = ("attention_dropout", "hidden_dropout", "hidden_dropout_prob", "resid_pdrop", "embd_pdrop", "dropout")
+"""Randomness that no checkpoint holds: a resumed run would not be the same."""
+
 
 def check_packable(config: PreTrainedConfig) -> None:
     """Refuse a model whose packed forward could differ from each sequence alone.
@@ -40,7 +43,7 @@ def _obstacle(config: PreTrainedConfig) -> str | None:
         return f"it has layers of type {', '.join(sorted(other))}"
     if not layers and getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
         return f"it has a sliding window of {config.sliding_window} tokens (set it to null if the model allows)"
-    for key in ("attn_logit_softcapping", "final_logit_softcapping", "attention_dropout"):
+    for key in ("attn_logit_softcapping", "final_logit_softcapping", *DROPOUTS):
         if getattr(config, key, None):
             return f"its {key} is {getattr(config, key)}"
     if not getattr(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)], "_supports_attention_backend", False):

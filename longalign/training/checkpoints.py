@@ -1,9 +1,15 @@
 """Checkpoints on disk: which are whole, which is the newest, and how one appears and goes in a single move."""
 
 import os
+import pickle
 import re
 import shutil
+import zipfile
 from pathlib import Path
+from typing import Any
+
+import torch
+from torch.distributed.checkpoint import metadata as dcp_metadata
 
 from longalign.errors import UserError
 
@@ -12,11 +18,56 @@ COMPLETE_MARK = "meta.pt"  # Lightning's metadata file of a sharded checkpoint, 
 STEP = re.compile(r"step(\d+)\.ckpt$")
 
 
+class _MetadataUnpickler(pickle.Unpickler):
+    """Reads torch's ``.metadata`` pickle, and nothing but the plain records that belong in it."""
+
+    ALLOWED = frozenset(
+        {
+            *(("torch.distributed.checkpoint.metadata", name) for name in vars(dcp_metadata)),
+            ("torch.distributed.checkpoint.filesystem", "_StorageInfo"),
+            ("torch.serialization", "_get_layout"),
+            *((module, name) for module in ("pathlib", "pathlib._local") for name in ("PosixPath", "PurePosixPath")),
+            ("collections", "OrderedDict"),
+            ("torch", "Size"),
+            *(("torch", name) for name, value in vars(torch).items() if isinstance(value, torch.dtype)),
+        }
+    )
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self.ALLOWED:
+            raise pickle.UnpicklingError(f"{module}.{name} has no place in a checkpoint's metadata")
+        return super().find_class(module, name)
+
+
+def read_metadata(path: Path) -> dcp_metadata.Metadata:
+    """What a sharded checkpoint says of itself, read without running anything that it might hold.
+
+    Raises:
+        UserError: it is unreadable, or not what torch writes.
+    """
+    try:
+        with (path / ".metadata").open("rb") as file:
+            return _MetadataUnpickler(file).load()
+    except (OSError, EOFError, pickle.UnpicklingError, AttributeError, ValueError) as error:
+        raise UserError(f"checkpoint {path} has no readable metadata: {error}") from error
+
+
 def is_whole(path: Path) -> bool:
-    """Whether ``path`` is a finished checkpoint: a folder with its metadata, or a file that is not a temporary one."""
+    """Whether ``path`` is a finished checkpoint: a folder with its metadata and every shard, or a single file."""
     if path.name.startswith("."):
         return False
-    return (path / COMPLETE_MARK).is_file() if path.is_dir() else path.is_file()
+    if not path.is_dir():
+        return path.is_file() and zipfile.is_zipfile(path)  # as torch.save writes it
+    if not (path / COMPLETE_MARK).is_file():
+        return False
+    try:
+        pieces = (read_metadata(path).storage_data or {}).values()
+    except UserError:
+        return False
+    ends: dict[str, int] = {}
+    for piece in pieces:
+        ends[piece.relative_path] = max(ends.get(piece.relative_path, 0), piece.offset + piece.length)
+    return all((path / name).is_file() and (path / name).stat().st_size >= end for name, end in ends.items())
 
 
 def whole_checkpoints(folder: Path) -> list[Path]:
@@ -48,8 +99,12 @@ def put_in_place(temporary: Path, final: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
-    remove(final)
+    outdated = final.with_name(f".{final.name}.outdated")
+    if final.exists():
+        remove(outdated)
+        final.rename(outdated)
     temporary.rename(final)
+    remove(outdated)
 
 
 def resolve_checkpoint(path: str, folder: Path) -> Path | None:
@@ -63,5 +118,5 @@ def resolve_checkpoint(path: str, folder: Path) -> Path | None:
     if not Path(path).exists():
         raise UserError(f"ckpt_path: {path} does not exist; expected a checkpoint or 'auto'")
     if not is_whole(Path(path)):
-        raise UserError(f"ckpt_path: {path} is not a whole checkpoint ({COMPLETE_MARK} is missing); try 'auto'")
+        raise UserError(f"ckpt_path: {path} is not a whole checkpoint (a part is missing or damaged); try 'auto'")
     return Path(path)

@@ -75,12 +75,13 @@ class StepMeter:
         Groups without a sequence have no entry.
         """
         empty = torch.zeros(len(self.names), dtype=torch.float64, device=device)
+        totals = (self.objective, self.weights, *self.host.values())
         parts = [
-            torch.as_tensor([float(x) for x in (self.objective, self.weights, *self.host.values())], device=device),
+            torch.stack([torch.as_tensor(x, dtype=torch.float64, device=device) for x in totals]),
             empty + self.losses,
             empty + self.counts,
         ]
-        flat = all_reduce(torch.cat([part.double() for part in parts])).tolist()
+        flat = all_reduce(torch.cat(parts)).tolist()
         self.reset()
         objective, weight, tokens, targets, sequences, flops, *groups = flat
         result = {

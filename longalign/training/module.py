@@ -5,6 +5,7 @@ average, and the sum over a step is the paper's Eq. 2 for any packing, accumulat
 """
 
 import logging
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -69,11 +70,11 @@ class LongAlignModule(LightningModule):
         max_skipped_steps: int = 5,
     ) -> None:
         super().__init__()
-        self.path, self.gguf_file = model, gguf_file
+        self.path, self.gguf_file = str(Path(model).expanduser()) if model.startswith("~") else model, gguf_file
         self.attention, self.checkpointing, self.compute_dtype = attention, checkpointing, compute_dtype
         self.optimizer, self.scheduler = optimizer, scheduler
         self.max_skipped_steps = max_skipped_steps
-        self.config = load_config(model, config_overrides, gguf_file)
+        self.config = load_config(self.path, config_overrides, gguf_file)
         self.shape: ModelShape = model_shape(self.config)
         self.model: Any = None
         self.grad_norm = float("nan")
@@ -81,8 +82,11 @@ class LongAlignModule(LightningModule):
         self._forward_checked = False
 
     def sequence_cost(self) -> SequenceCost:
-        """How long a sequence of a given length takes, for the plan; depends on the model's shape alone."""
-        return sequence_cost(self.shape, self.checkpointing)
+        """How long a sequence of a given length takes, for the plan.
+
+        Depends on the model's shape alone, so that a run may resume with other checkpointing and the same plan.
+        """
+        return sequence_cost(self.shape)
 
     def configure_model(self) -> None:
         """Build the model once: FSDP2 shards under ``ShardStrategy``, a whole copy under any other strategy."""
@@ -90,13 +94,19 @@ class LongAlignModule(LightningModule):
             return
         strategy = self.trainer.strategy
         device = strategy.root_device
-        backend = choose_backend(self.attention, device)
+        dtype = self._compute_dtype(device)
+        backend = choose_backend(self.attention, device, dtype)
         if not isinstance(strategy, ModelParallelStrategy):
             whole = load_model(self.path, self.config, dtype=torch.float32, gguf_file=self.gguf_file)
             self.model = prepare_model(whole, backend, self.checkpointing)
             return
         if not isinstance(strategy, ShardStrategy):
             raise UserError("trainer.strategy: use longalign.training.strategy.ShardStrategy instead of its base class")
+        if self.trainer.precision != "32-true":
+            raise UserError(
+                f"trainer.precision: got {self.trainer.precision}; with ShardStrategy the master weights stay 32-true "
+                "and model.compute_dtype says in what to compute"
+            )
         self.model = shard_model(
             self.config,
             self._weights_on_rank_0(),
@@ -104,7 +114,7 @@ class LongAlignModule(LightningModule):
             device,
             attention=backend,
             checkpointing=self.checkpointing,
-            compute_dtype=self._compute_dtype(device),
+            compute_dtype=dtype,
         )
 
     def _compute_dtype(self, device: torch.device) -> torch.dtype:
@@ -112,14 +122,20 @@ class LongAlignModule(LightningModule):
             return torch.bfloat16 if device.type == "cuda" else torch.float32
         return COMPUTE_DTYPES[self.compute_dtype]
 
+    def _autocast(self) -> torch.autocast:
+        """Compute in bf16 where no FSDP2 policy does it: under DDP or on one device with fp32 weights."""
+        enabled = not isinstance(self.trainer.strategy, ShardStrategy)
+        dtype = self._compute_dtype(self.device)
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled and dtype == torch.bfloat16)
+
     def _weights_on_rank_0(self) -> Any:
         """The whole model on rank 0, None elsewhere; a failure of rank 0 is raised on every rank."""
         weights, failure = None, None
         if self.trainer.is_global_zero:
             try:
                 weights = load_model(self.path, self.config, gguf_file=self.gguf_file)
-            except UserError as error:
-                failure = str(error)
+            except Exception as error:  # whatever it is, the other ranks wait for it
+                failure = str(error) or type(error).__name__
         if failure := self.trainer.strategy.broadcast(failure):
             raise UserError(failure)
         return weights
@@ -128,7 +144,8 @@ class LongAlignModule(LightningModule):
         """Once a process: prove on a few tokens that packed logits are each sequence's own."""
         if not self._forward_checked:
             training = self.model.training
-            difference = check_packed_forward(self.model.eval(), self.device)
+            with self._autocast():
+                difference = check_packed_forward(self.model.eval(), self.device)
             self.model.train(training)
             log.info("packed forward agrees with each sequence alone to %.1e standard deviations", difference)
             self._forward_checked = True
@@ -141,13 +158,15 @@ class LongAlignModule(LightningModule):
 
     def training_step(self, pack: Pack, batch_idx: int) -> dict[str, Tensor]:
         """Loss of one pack, scaled so that Lightning's and the ranks' averaging give Σ w·ce / M over the step."""
-        loss_sum, token_losses = self.model.packed_loss(pack)
+        with self._autocast():
+            loss_sum, token_losses = self.model.packed_loss(pack)
         packs_per_step = self.trainer.world_size * self.trainer.accumulate_grad_batches
         return {"loss": loss_sum * (packs_per_step / pack.step_weight), "token_losses": token_losses}
 
     def validation_step(self, pack: Pack, batch_idx: int) -> dict[str, Tensor]:
         """Cross-entropy of each target of a held-out pack."""
-        return {"token_losses": self.model.packed_loss(pack)[1]}
+        with self._autocast():
+            return {"token_losses": self.model.packed_loss(pack)[1]}
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer, and the schedule stepped once an update over the plan's number of steps."""
@@ -169,7 +188,7 @@ class LongAlignModule(LightningModule):
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
         norm = get_total_norm(gradients)
         norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
-        self.grad_norm = float(norm)  # the one device sync of a step
+        self.grad_norm = float(norm)  # a device sync, once a step
         if not torch.isfinite(norm):
             return self._skip_step(optimizer)
         self.skipped_in_a_row = 0

@@ -4,6 +4,7 @@ import os
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from longalign.errors import UserError
 from longalign.training.checkpoints import put_in_place, remove
 
 
@@ -68,6 +70,17 @@ class ShardStrategy(ModelParallelStrategy):
         if self.is_global_zero:
             put_in_place(temporary, final)
         self.barrier("checkpoint_renamed")
+
+    def load_checkpoint(self, checkpoint_path: str | Path, weights_only: bool | None = None) -> dict[str, Any]:
+        """As Lightning's.
+
+        Raises:
+            UserError: the checkpoint is damaged, or is not of this model.
+        """
+        try:
+            return super().load_checkpoint(checkpoint_path, weights_only=weights_only)
+        except (OSError, ValueError, KeyError, RuntimeError, EOFError, UnpicklingError, CheckpointException) as error:
+            raise UserError(f"ckpt_path: {checkpoint_path} cannot be loaded: {_reason(error)}") from error
 
     def _gather_flags(self, flag: bool) -> list[bool]:
         flags = torch.zeros(self.world_size, device=self.root_device)

@@ -1,6 +1,7 @@
 """A user's mistakes: one line that says what to do, exit status 2, no traceback."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,18 @@ def test_unknown_command(mistake):
 def test_unknown_key_names_the_nearest(fit, mistake):
     assert "did you mean 'data.max_length'" in fit(data__max_lenght=5)
     assert "did you mean 'checkpoint'" in mistake("export", "--checkpont", "x")
+
+
+def test_unknown_key_of_an_optimizer_is_named(fit):
+    line = fit(model__optimizer="{class_path: torch.optim.AdamW, init_args: {wieght_decay: 0.1}}")
+    assert "wieght_decay" in line
+
+
+def test_damaged_weights_are_one_line(fit, tmp_path):
+    folder = tmp_path / "damaged"
+    shutil.copytree(TINY, folder)
+    (folder / "model.safetensors").write_bytes(b"not safetensors")
+    assert "damaged" in fit(model__model=folder)
 
 
 def test_wrong_type(fit):
@@ -123,6 +136,8 @@ def test_trainer_keys_that_the_plan_owns(fit):
     assert "data.epochs" in fit(trainer__max_epochs=3)
     assert "trainer.max_steps" in fit(trainer__limit_train_batches=5)
     assert "packs_per_step" in fit(trainer__accumulate_grad_batches=5)
+    assert "use_distributed_sampler" in fit(trainer__use_distributed_sampler="true")
+    assert "model.compute_dtype" in fit(trainer__precision="bf16-true")
 
 
 def test_bad_strategy_is_one_line(fit):

@@ -49,7 +49,7 @@ def test_sdpa_backend_equals_attention_written_out(lengths, kv_heads):
 @pytest.mark.parametrize("lengths", [*LENGTHS, [1] * 4096, [4096, 3, 700]])
 def test_gpu_backend_is_as_near_to_the_truth_as_plain_bf16(backend, size, lengths):
     device = torch.device("cuda")
-    if reason := BACKENDS[backend].missing(device):
+    if reason := BACKENDS[backend].missing(device, torch.bfloat16):
         pytest.skip(f"{backend} {reason}")
     qkv64, cu, longest = inputs(lengths, 8, 2, size, device=device)
     expected, _ = varlen_attention(*qkv64, cu, longest, size**-0.5, "sdpa")

@@ -1,9 +1,12 @@
 import pytest
+import torch
+import torch.distributed.checkpoint as dcp
 
 from longalign.errors import UserError
 from longalign.training.checkpoints import (
     newest_checkpoint,
     put_in_place,
+    read_metadata,
     remove,
     resolve_checkpoint,
     whole_checkpoints,
@@ -12,8 +15,7 @@ from longalign.training.checkpoints import (
 
 def sharded(folder, name, whole=True):
     path = folder / name
-    path.mkdir()
-    (path / "__0_0.distcp").write_text("shard")
+    dcp.save({"weight": torch.arange(4.0), "step": 3}, checkpoint_id=path, no_dist=True)
     if whole:
         (path / "meta.pt").write_text("meta")
     return path
@@ -24,7 +26,11 @@ def test_newest_is_by_number_and_only_whole_ones_count(tmp_path):
     new = sharded(tmp_path, "step1000000.ckpt")
     sharded(tmp_path, "step1000002.ckpt", whole=False)
     sharded(tmp_path, ".step1000004.ckpt.incomplete")
-    (tmp_path / "step000010.ckpt").write_text("a single file")
+    torch.save({"state_dict": {}}, tmp_path / "step000010.ckpt")
+    (tmp_path / "step1000006.ckpt").write_text("cut off")
+    shard_gone, shard_cut = (sharded(tmp_path, f"step100000{n}.ckpt") for n in (7, 8))
+    next(shard_gone.glob("*.distcp")).unlink()
+    next(shard_cut.glob("*.distcp")).write_bytes(b"short")
     assert whole_checkpoints(tmp_path) == [tmp_path / "step000010.ckpt", old, new]
     assert newest_checkpoint(tmp_path) == new
     assert resolve_checkpoint("auto", tmp_path) == new
@@ -41,3 +47,12 @@ def test_a_checkpoint_comes_and_goes_in_one_move(tmp_path):
     assert (final / "meta.pt").read_text() == "newer"
     remove(final)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_metadata_that_would_run_something_is_refused(tmp_path):
+    path = sharded(tmp_path, "step000002.ckpt")
+    proof = tmp_path / "it-has-run"
+    (path / ".metadata").write_bytes(b"cos\nsystem\n(S'touch " + str(proof).encode() + b"'\ntR.")
+    with pytest.raises(UserError, match=r"(os|posix)\.system has no place"):
+        read_metadata(path)
+    assert newest_checkpoint(tmp_path) is None and not proof.exists()

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from pickle import UnpicklingError
@@ -13,7 +15,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from longalign.errors import UserError
-from longalign.training.checkpoints import put_in_place, remove
+from longalign.training.checkpoints import put_in_place, read_metadata, remove
 
 
 class ShardStrategy(ModelParallelStrategy):
@@ -72,13 +74,16 @@ class ShardStrategy(ModelParallelStrategy):
         self.barrier("checkpoint_renamed")
 
     def load_checkpoint(self, checkpoint_path: str | Path, weights_only: bool | None = None) -> dict[str, Any]:
-        """As Lightning's.
+        """As Lightning's, but nothing that a checkpoint holds is ever run: no pickle without ``weights_only``.
 
         Raises:
             UserError: the checkpoint is damaged, or is not of this model.
         """
+        if Path(checkpoint_path).is_dir():
+            read_metadata(Path(checkpoint_path))
         try:
-            return super().load_checkpoint(checkpoint_path, weights_only=weights_only)
+            with _only_weights():
+                return super().load_checkpoint(checkpoint_path, weights_only=weights_only)
         except (OSError, ValueError, KeyError, RuntimeError, EOFError, UnpicklingError, CheckpointException) as error:
             raise UserError(f"ckpt_path: {checkpoint_path} cannot be loaded: {_reason(error)}") from error
 
@@ -86,6 +91,21 @@ class ShardStrategy(ModelParallelStrategy):
         flags = torch.zeros(self.world_size, device=self.root_device)
         flags[self.global_rank] = float(flag)
         return [bool(f) for f in self.reduce(flags, reduce_op="sum").tolist()]
+
+
+@contextmanager
+def _only_weights() -> Iterator[None]:
+    """torch's checkpoint reader asks for plain pickles of the optimizer's numbers; this overrules it."""
+    key = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(key)
+    os.environ[key] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[key]
+        else:
+            os.environ[key] = before
 
 
 def _reason(failure: BaseException | None) -> str:

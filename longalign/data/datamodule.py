@@ -24,7 +24,11 @@ from longalign.errors import UserError
 
 log = logging.getLogger(__name__)
 
-BLOCKED_TRAINER_KEYS = {"max_epochs": (None, -1, 1), "limit_train_batches": (None, 1, 1.0), "overfit_batches": (0, 0.0)}
+ALLOWED_TRAINER_VALUES = {
+    "max_epochs": (None, -1, 1),
+    "limit_train_batches": (None, 1, 1.0),
+    "overfit_batches": (0, 0.0),
+}
 
 
 class LongAlignData(LightningDataModule):
@@ -160,8 +164,8 @@ class LongAlignData(LightningDataModule):
         self._check_model(trainer.lightning_module.config)
         cost = trainer.lightning_module.sequence_cost()  # type: ignore[operator]
         if stage == "fit":
+            self.plans = self.plan(cost, trainer.world_size)  # which refuses ranks that packs_per_step cannot serve
             self._check_trainer()
-            self.plans = self.plan(cost, trainer.world_size)
             trainer.accumulate_grad_batches = self.packs_per_step // trainer.world_size
             log.info(
                 "%s: %d sequences in %d steps of %d packs, fill %.3f, working share %.3f on %d rank(s)",
@@ -209,22 +213,17 @@ class LongAlignData(LightningDataModule):
     def _check_trainer(self) -> None:
         trainer = self.trainer
         assert trainer is not None
-        if trainer.fit_loop.max_epochs not in BLOCKED_TRAINER_KEYS["max_epochs"]:
+        if trainer.fit_loop.max_epochs not in ALLOWED_TRAINER_VALUES["max_epochs"]:
             raise UserError(
                 f"trainer.max_epochs: got {trainer.fit_loop.max_epochs}; all epochs are planned as one: set data.epochs"
             )
-        if trainer.limit_train_batches not in BLOCKED_TRAINER_KEYS["limit_train_batches"]:
+        if trainer.limit_train_batches not in ALLOWED_TRAINER_VALUES["limit_train_batches"]:
             raise UserError("trainer.limit_train_batches: use trainer.max_steps or a source's count")
-        if getattr(trainer, "overfit_batches", 0) not in BLOCKED_TRAINER_KEYS["overfit_batches"]:
+        if getattr(trainer, "overfit_batches", 0) not in ALLOWED_TRAINER_VALUES["overfit_batches"]:
             raise UserError("trainer.overfit_batches: use a source's count and data.epochs")
         if trainer._accelerator_connector.use_distributed_sampler:
             raise UserError(
                 "trainer.use_distributed_sampler: got true; the plan deals the packs to the ranks: set false"
-            )
-        if self.packs_per_step % trainer.world_size:
-            raise UserError(
-                f"data.packs_per_step: {self.packs_per_step} packs cannot be dealt to {trainer.world_size} ranks; "
-                f"expected a multiple of {trainer.world_size}"
             )
         accumulate = self.packs_per_step // trainer.world_size
         if trainer.accumulate_grad_batches not in (1, accumulate):

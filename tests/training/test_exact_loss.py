@@ -49,7 +49,7 @@ def truth(data):
     return results
 
 
-def check(root: Path, expected, packs: int) -> None:
+def check(root: Path, expected) -> None:
     loss, gradients = expected
     assert scalars(root, "train/loss")[1] == pytest.approx(loss, abs=1e-6)
     before = AutoModelForCausalLM.from_pretrained(TINY, dtype=torch.float32).state_dict()
@@ -73,7 +73,7 @@ def check(root: Path, expected, packs: int) -> None:
 def test_one_rank(arguments, truth, tmp_path, batching, packs, mode, more):
     batch = [f"--data.strategy={batching}", f"--data.packs_per_step={packs}", f"--data.loss={mode}"]
     run_here(arguments(*SGD, *batch, *more))
-    check(tmp_path / "run", truth[mode], packs)
+    check(tmp_path / "run", truth[mode])
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_one_rank(arguments, truth, tmp_path, batching, packs, mode, more):
 def test_two_ranks(arguments, truth, tmp_path, batching, packs, mode, more):
     batch = [f"--data.strategy={batching}", f"--data.packs_per_step={packs}", f"--data.loss={mode}"]
     run_apart(arguments(*SGD, *batch, *more, "--trainer.devices=2"))
-    check(tmp_path / "run", truth[mode], packs)
+    check(tmp_path / "run", truth[mode])

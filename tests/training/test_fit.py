@@ -27,10 +27,9 @@ def test_curves_checkpoint_and_export(arguments, tmp_path, capfd, caplog, strate
     for tag in ("train/grad_norm", "lr", "train/sequences", "train/targets", "train/tokens", "perf/tokens_per_s"):
         assert all(value > 0 for value in scalars(root, tag).values())
     assert all(0 < value <= 1 for value in scalars(root, "perf/working_share").values())
-    sums = scalars(root, "train/loss_source/long"), scalars(root, "train/loss_source/short")
-    assert all(
-        min(s[1] for s in sums) <= steps[1] <= max(s[1] for s in sums) for _ in [0] if 1 in sums[0] and 1 in sums[1]
-    )
+    long, short = (scalars(root, f"train/loss_source/{name}") for name in ("long", "short"))
+    both = long.keys() & short.keys()
+    assert both and all(min(long[i], short[i]) <= steps[i] <= max(long[i], short[i]) for i in both)
     with pytest.raises(KeyError):
         scalars(root, "perf/mfu")  # no figure for a CPU
     assert "held-out loss" in caplog.text and (root / "config.yaml").exists()

@@ -1,7 +1,6 @@
 """``longalign export``: a training checkpoint, sharded or single, to a folder that plain transformers loads."""
 
 import logging
-import os
 import shutil
 import warnings
 from pathlib import Path
@@ -12,10 +11,11 @@ import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint import FileSystemReader
 from torch.distributed.checkpoint.metadata import TensorStorageMetadata
-from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from longalign.commands.parse import call
 from longalign.errors import UserError
+from longalign.files import new_folder
 from longalign.model.loading import load_generation_config
 from longalign.training.checkpoints import COMPLETE_MARK, newest_checkpoint, read_metadata, resolve_checkpoint
 
@@ -51,32 +51,28 @@ def export(
     folder = Path(assets) if assets else path.parent / "hf"
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} has no config.json; give --assets, a folder with the model's config and tokenizer")
-    final = Path(target)
-    if final.exists():
-        raise UserError(f"target: {target} exists already; give a new folder")
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    state = {key.removeprefix(PREFIX): value for key, value in load_weights(path).items() if key.startswith(PREFIX)}
-    state = {key: value.to(getattr(torch, dtype)) for key, value in state.items()}
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
-    missing = set(model.state_dict()) - set(state)
-    if missing:
-        raise UserError(f"{path} lacks {len(missing)} weights of {folder}'s config, such as {min(missing)}")
-    model.load_state_dict(state, assign=True)
-    model.tie_weights()
-    temporary = final.with_name(f".{final.name}.incomplete")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        shutil.copytree(folder, temporary)
-        model.generation_config = load_generation_config(folder) or GenerationConfig.from_model_config(config)
+    with new_folder(target) as temporary:
+        model = assemble(path, folder, getattr(torch, dtype))
+        shutil.copytree(folder, temporary, dirs_exist_ok=True)
         model.save_pretrained(temporary, max_shard_size=max_shard_size)
-        os.replace(temporary, final)
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise UserError(f"{target} could not be written: {error.strerror or error}") from error
-    log.info("exported %s to %s", path, final)
-    print(final)
-    return final
+    log.info("exported %s to %s", path, target)
+    print(target)
+    return Path(target)
+
+
+def assemble(checkpoint: Path, assets: Path, dtype: torch.dtype) -> PreTrainedModel:
+    """The transformers model with a checkpoint's weights, by the config in ``assets``."""
+    config = AutoConfig.from_pretrained(assets, trust_remote_code=False)
+    weights = {key.removeprefix(PREFIX): w for key, w in load_weights(checkpoint).items() if key.startswith(PREFIX)}
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    missing = set(model.state_dict()) - set(weights)
+    if missing:
+        raise UserError(f"{checkpoint} lacks {len(missing)} weights of {assets}'s config, such as {min(missing)}")
+    model.load_state_dict({key: w.to(dtype) for key, w in weights.items()}, assign=True)
+    model.tie_weights()
+    model.generation_config = load_generation_config(assets) or GenerationConfig.from_model_config(config)
+    return model
 
 
 def find_checkpoint(path: Path) -> Path:

@@ -92,11 +92,11 @@ def write_atomically(file: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def build_once(folder: Path, build: Callable[[Path], None]) -> bool:
+def build_once(folder: Path, build: Callable[[Path], None], *, option: str = "data.cache_dir") -> bool:
     """Let `build(temporary_folder)` fill `folder` unless it is there; True if this call has built it.
 
     The first process takes the lock and builds, the others wait and find the folder. Temporaries of killed runs are
-    removed by the next process that holds the lock.
+    removed by the next process that holds the lock. `option` is the config key that says where the folder lies.
 
     Raises:
         UserError: the disk is full, or the folder cannot be written.
@@ -112,9 +112,9 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> bool:
             return True
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise UserError(f"the disk of {folder.parent} is full; free space or set another data.cache_dir") from error
+            raise UserError(f"the disk of {folder.parent} is full; free space or set another {option}") from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST):
-            raise UserError(f"cannot write to {folder.parent}: {error.strerror}; set another data.cache_dir") from error
+            raise UserError(f"cannot write to {folder.parent}: {error.strerror}; set another {option}") from error
         raise
 
 

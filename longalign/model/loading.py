@@ -19,27 +19,38 @@ from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_f
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedConfig, PreTrainedModel
 
 from longalign.errors import UserError
+from longalign.files import read_json
 from longalign.model.attention import register_attention
+from longalign.model.chatglm import ROPE_BASE, glm_config, is_chatglm, rope_theta
 from longalign.model.checkpointing import Checkpointing, apply_checkpointing
+from longalign.model.conversion import converted_folder
 from longalign.model.packed import attach_packed_loss
 from longalign.model.support import check_packable
 
+CACHE_DIR = "~/.cache/longalign"
 UNREADABLE = (SafetensorError, pickle.UnpicklingError, json.JSONDecodeError)
 
 
 def load_config(path: str, overrides: dict[str, Any] | None = None, gguf_file: str | None = None) -> PreTrainedConfig:
     """The model's config, with ``overrides`` applied, refused if the model cannot be packed.
 
-    ``rope_theta`` among the overrides goes into ``rope_parameters``; any other key must exist in the config.
+    A folder in ChatGLM3's own format gives the config of transformers' GLM. ``rope_theta`` among the overrides goes
+    into ``rope_parameters``, GLM's ``rope_ratio`` is that over 10000; any other key must exist in the config.
 
     Raises:
         UserError: no such model, a config that only remote code can read, an unknown override, or no way to pack it.
     """
     if not Path(path).is_dir() and (path.startswith(("/", ".", "~")) or path.count("/") > 1):
         raise UserError(f"model.model: folder {path} does not exist; expected a folder or a hub name (owner/name)")
-    with _one_line(path):
-        config = AutoConfig.from_pretrained(path, trust_remote_code=False, **_gguf(gguf_file))
-    for key, value in (overrides or {}).items():
+    overrides = dict(overrides or {})
+    if is_chatglm_folder(path):
+        config = glm_config(read_json(Path(path) / "config.json"), overrides.pop("rope_ratio", None))
+    else:
+        with _one_line(path):
+            config = AutoConfig.from_pretrained(path, trust_remote_code=False, **_gguf(gguf_file))
+    if config.model_type == "glm" and "rope_ratio" in overrides:
+        overrides["rope_theta"] = ROPE_BASE * float(overrides.pop("rope_ratio"))
+    for key, value in overrides.items():
         if key == "rope_theta":
             config.rope_parameters = {**(config.rope_parameters or {}), "rope_theta": float(value)}
         elif hasattr(config, key):
@@ -54,10 +65,29 @@ def load_config(path: str, overrides: dict[str, Any] | None = None, gguf_file: s
     return config
 
 
+def is_chatglm_folder(path: str | Path) -> bool:
+    """Whether this is a folder in the format of ChatGLM2's and ChatGLM3's own code."""
+    file = Path(path) / "config.json"
+    return file.is_file() and is_chatglm(read_json(file))
+
+
+def weights_folder(path: str, config: PreTrainedConfig, cache_dir: str | Path = CACHE_DIR) -> str:
+    """Where transformers can load the weights from: ``path`` itself, or a ChatGLM3 folder's conversion in the cache.
+
+    Raises:
+        UserError: a ChatGLM3 folder that cannot be converted.
+    """
+    if not is_chatglm_folder(path):
+        return path
+    return str(converted_folder(Path(path), rope_theta(config) / ROPE_BASE, Path(cache_dir).expanduser()))
+
+
 def load_model(
     path: str, config: PreTrainedConfig, *, dtype: torch.dtype | str = "auto", gguf_file: str | None = None
 ) -> PreTrainedModel:
     """The whole model on this process's CPU, in train mode; ``dtype="auto"`` keeps the checkpoint's.
+
+    ``path`` is a hub name or a folder; of ChatGLM3's own format, the ``weights_folder``.
 
     Raises:
         UserError: missing or incomplete weights.
@@ -163,5 +193,8 @@ def _one_line(path: str) -> Iterator[None]:
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, EOFError, *UNREADABLE) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "trust_remote_code" in str(error):
-            first = "it needs remote code, which longalign never runs"
+            first = (
+                "it needs remote code, which longalign never runs (ChatGLM2 and 3 need none from a folder: "
+                "hf download NAME --local-dir DIR)"
+            )
         raise UserError(f"model.model: cannot load {path}: {first}") from error

@@ -25,7 +25,7 @@ from longalign.errors import UserError
 from longalign.model.attention import choose_backend
 from longalign.model.checkpointing import Checkpointing
 from longalign.model.flops import ModelShape, model_shape, sequence_cost
-from longalign.model.loading import load_config, load_model, prepare_model, shard_model
+from longalign.model.loading import CACHE_DIR, load_config, load_model, prepare_model, shard_model, weights_folder
 from longalign.model.packed import check_packed_forward
 from longalign.training.schedule import WarmupCosine
 from longalign.training.strategy import ShardStrategy
@@ -44,7 +44,8 @@ class LongAlignModule(LightningModule):
     """Align a causal language model on packs of conversations.
 
     Args:
-        model: folder or hub name of the model; its tokenizer is used unless ``data.tokenizer`` names another.
+        model: folder or hub name of the model; its tokenizer is used unless ``data.tokenizer`` names another. A folder
+            in ChatGLM3's own format is converted once, into ``cache_dir``.
         attention: backend of the packed attention: auto (the first that runs), torch (FlashAttention 2 in torch) or
             sdpa (one sequence at a time, any device).
         checkpointing: what the backward computes again: none, full (whole layers), attention (all but attention).
@@ -52,8 +53,10 @@ class LongAlignModule(LightningModule):
             weights, gradients between ranks and optimizer states are float32.
         optimizer: a ``torch.optim`` class path with its arguments.
         scheduler: a learning-rate scheduler's class path, stepped once an optimizer update.
-        config_overrides: keys of the model's config to change, such as rope_theta or max_position_embeddings.
+        config_overrides: keys of the model's config to change, such as rope_theta or max_position_embeddings; for
+            ChatGLM3 and GLM also rope_ratio (200 for LongAlign-6B, whose own code hard-codes it).
         gguf_file: name of a GGUF file inside the ``model`` folder, to load its weights and tokenizer.
+        cache_dir: where converted models are kept.
         max_skipped_steps: stop after this many updates in a row whose gradient is not finite (each is skipped).
     """
 
@@ -67,10 +70,12 @@ class LongAlignModule(LightningModule):
         scheduler: LRSchedulerCallable = WarmupCosine,
         config_overrides: dict[str, Any] | None = None,
         gguf_file: str | None = None,
+        cache_dir: str = CACHE_DIR,
         max_skipped_steps: int = 5,
     ) -> None:
         super().__init__()
         self.path, self.gguf_file = str(Path(model).expanduser()) if model.startswith("~") else model, gguf_file
+        self.cache_dir = cache_dir
         self.attention, self.checkpointing, self.compute_dtype = attention, checkpointing, compute_dtype
         self.optimizer, self.scheduler = optimizer, scheduler
         self.max_skipped_steps = max_skipped_steps
@@ -97,7 +102,7 @@ class LongAlignModule(LightningModule):
         dtype = self._compute_dtype(device)
         backend = choose_backend(self.attention, device, dtype)
         if not isinstance(strategy, ModelParallelStrategy):
-            whole = load_model(self.path, self.config, dtype=torch.float32, gguf_file=self.gguf_file)
+            whole = self._load_whole(dtype=torch.float32)
             self.model = prepare_model(whole, backend, self.checkpointing)
             return
         if not isinstance(strategy, ShardStrategy):
@@ -128,12 +133,16 @@ class LongAlignModule(LightningModule):
         dtype = self._compute_dtype(self.device)
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled and dtype == torch.bfloat16)
 
+    def _load_whole(self, dtype: torch.dtype | str = "auto") -> Any:
+        folder = weights_folder(self.path, self.config, self.cache_dir)
+        return load_model(folder, self.config, dtype=dtype, gguf_file=self.gguf_file)
+
     def _weights_on_rank_0(self) -> Any:
         """The whole model on rank 0, None elsewhere; a failure of rank 0 is raised on every rank."""
         weights, failure = None, None
         if self.trainer.is_global_zero:
             try:
-                weights = load_model(self.path, self.config, gguf_file=self.gguf_file)
+                weights = self._load_whole()
             except Exception as error:  # whatever it is, the other ranks wait for it
                 failure = str(error) or type(error).__name__
         if failure := self.trainer.strategy.broadcast(failure):

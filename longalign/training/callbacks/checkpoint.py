@@ -1,8 +1,8 @@
 """Checkpoints every n steps, at the end, and when the scheduler of the cluster says stop."""
 
-import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -15,6 +15,8 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from longalign.data.collate import Pack
 from longalign.errors import UserError
+from longalign.model.loading import weights_folder
+from longalign.model.record import read_record, write_record
 from longalign.training.checkpoints import put_in_place, remove, whole_checkpoints
 from longalign.training.module import LongAlignModule
 from longalign.training.strategy import ShardStrategy
@@ -113,7 +115,11 @@ def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) ->
         module.model.generation_config.save_pretrained(folder)
     data = trainer.datamodule  # type: ignore[attr-defined]
     data.tokenizer.save_pretrained(folder)
-    (folder / "longalign.json").write_text(json.dumps({"chat_format": data.chat_format}, indent=1) + "\n")
+    source = Path(weights_folder(module.path, module.config, module.cache_dir))
+    record = read_record(source).get("chatglm")
+    if record:  # for the way back
+        shutil.copyfile(source / "tokenizer.model", folder / "tokenizer.model")
+    write_record(folder, chat_format=data.chat_format, chatglm=record)
 
 
 def _requeue(trainer: Trainer) -> None:

@@ -1,0 +1,57 @@
+"""Small files read with one-line errors, and folders that appear under their name only when they are whole."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from longalign.errors import UserError
+
+
+@contextmanager
+def new_folder(target: str | Path, option: str = "target") -> Iterator[Path]:
+    """A hidden folder to fill, which takes the name ``target`` at the end; after a failure nothing is left.
+
+    A killed process leaves the hidden folder, and the next one removes it.
+
+    Raises:
+        UserError: ``target`` exists, or cannot be written; ``option`` is its name on the command line.
+    """
+    final = Path(target).expanduser()
+    if final.exists():
+        raise UserError(f"{option}: {target} exists already; give a new folder")
+    temporary = final.with_name(f".{final.name}.incomplete")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        os.replace(temporary, final)
+    except OSError as error:
+        raise UserError(f"{option}: {target} could not be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        UserError: it is missing, unreadable or something else.
+    """
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UserError(f"{file}: cannot be read as JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{file}: expected a JSON object, got {type(value).__name__}")
+    return value
+
+
+def write_json(file: Path, value: dict[str, Any]) -> None:
+    """Write a JSON object, indented, with text as it is."""
+    file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -16,6 +16,7 @@ COMMANDS = {
     "data prepare": ("longalign.commands.data_prepare", "tokenise a config's data ahead of training"),
     "convert": ("longalign.commands.convert", "ChatGLM3's own format to a folder for plain transformers, and back"),
     "export": ("longalign.commands.export", "training checkpoint to Hugging Face folder"),
+    "chat": ("longalign.commands.chat", "talk to a model in its own format, about long documents too"),
 }
 
 

@@ -1,0 +1,193 @@
+"""``longalign chat``: talk to a model in its own format, about long documents too."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+import transformers
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from longalign.chat import ChatFormat, load_tokenizer
+from longalign.commands.chat_session import Session, log, show_document
+from longalign.commands.conversation import Conversation, read_document
+from longalign.commands.parse import call
+from longalign.errors import UserError
+from longalign.model.generate import Generator, generation_settings
+from longalign.model.loading import load_config, load_model, weights_folder
+from longalign.model.record import NAME, read_record
+
+Dtype = Literal["auto", "bfloat16", "float16", "float32"]
+
+
+def run(name: str, args: list[str]) -> None:
+    """Parse ``args`` and talk."""
+    try:
+        call(chat, name, args)
+    except UserError as error:  # said by code that knows the options of fit
+        raise UserError(
+            str(error).replace("model.model", "--model").replace("data.chat_format", "--chat_format")
+        ) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def chat(
+    model: str,
+    file: str | None = None,
+    prompt: str | None = None,
+    system: str | None = None,
+    chat_format: Literal["auto", "template", "chatglm3", "llama2"] = "auto",
+    overflow: Literal["error", "shorten_document"] = "error",
+    max_new_tokens: int = 1024,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    dtype: Dtype = "auto",
+    gguf_file: str | None = None,
+) -> None:
+    """Talk to a model: one answer with --prompt, else a conversation in the terminal, or a line of a pipe at a time.
+
+    Args:
+        model: folder (exported, converted, or in ChatGLM3's own format) or hub name.
+        file: a UTF-8 text, which stands in front of the first question.
+        prompt: one question; its answer goes to stdout.
+        system: system message.
+        chat_format: of the prompts; auto is what the folder's longalign.json says, else the tokenizer's chat template.
+        overflow: for a prompt that leaves no room for the answer: error, or cut the middle out of the document.
+        max_new_tokens: length of an answer at most.
+        temperature: 0 takes the likeliest token; by default the model's generation config decides.
+        top_p: sample from the likeliest tokens with this probability together.
+        seed: of the sampling.
+        device: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.
+        dtype: of the weights; auto is bfloat16 on a GPU, float32 on a CPU unless that computes in bfloat16.
+        gguf_file: a GGUF file in the model's folder.
+    """
+    _check_numbers(max_new_tokens, temperature, top_p)
+    if prompt is not None and not prompt.strip():
+        raise UserError("prompt: got an empty text, expected a question; leave --prompt out for a conversation")
+    model = str(Path(model).expanduser()) if model.startswith("~") else model
+    document = None if file is None else read_document(file)
+    place = _device(device)
+    transformers.utils.logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        transformers.utils.logging.disable_progress_bar()
+    config = load_config(model, gguf_file=gguf_file)
+    tokenizer = load_tokenizer(model, gguf_file=gguf_file)
+    kind = find_format(model, chat_format, tokenizer)
+    context = getattr(config.get_text_config(), "max_position_embeddings", None)
+    conversation = Conversation(
+        tokenizer,
+        kind,
+        context=context,
+        max_new_tokens=max_new_tokens,
+        system=system,
+        overflow=overflow,
+        goes_on=prompt is None,
+    )
+    if file is not None:
+        show_document(file, conversation.load(document))
+    asked = None if prompt is None else conversation.ask(prompt)  # before the weights are read: it may be too long
+    network = _load(model, config, place, _dtype(dtype, place, config), gguf_file)
+    room = f", {context:,} tokens" if context else ""
+    log.info(
+        "%s: %s, %s on %s, chat format %s%s",
+        model,
+        type(network).__name__,
+        str(network.dtype).removeprefix("torch."),
+        place,
+        kind,
+        room,
+    )
+    if seed is not None:
+        torch.manual_seed(seed)
+    settings = generation_settings(
+        network.generation_config,
+        conversation.answer_ends(),
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_p=top_p,
+    )
+    session = Session(conversation, Generator(network, settings), tokenizer)
+    if asked is None:
+        session.talk()
+    elif not session.answer(asked):
+        raise KeyboardInterrupt
+
+
+def find_format(model: str, chat_format: str, tokenizer: Any) -> ChatFormat:
+    """The format of a model's prompts: what was asked for, else what its longalign.json says, else its template.
+
+    Raises:
+        UserError: an unknown format is recorded, or there is nothing to go by.
+    """
+    found = chat_format if chat_format != "auto" else _record(model).get("chat_format", "template")
+    if found not in get_args(ChatFormat):
+        raise UserError(f"{model}: {NAME} has chat_format {found!r}, expected one of {', '.join(get_args(ChatFormat))}")
+    if found == "template" and not tokenizer.chat_template:
+        raise UserError(
+            f"{model} has no chat template and no other format in {NAME}; give --chat_format chatglm3 or llama2, "
+            "the one that it was trained with"
+        )
+    return found  # type: ignore[return-value]
+
+
+def _record(model: str) -> dict[str, Any]:
+    if Path(model).is_dir():
+        return read_record(Path(model))
+    try:
+        return json.loads(Path(hf_hub_download(model, NAME)).read_text(encoding="utf-8"))
+    except (EntryNotFoundError, HfHubHTTPError):  # most models of the hub have none; or there is no network
+        return {}
+
+
+def _load(
+    model: str, config: PreTrainedConfig, device: torch.device, dtype: torch.dtype, gguf_file: str | None
+) -> PreTrainedModel:
+    network: Any = load_model(weights_folder(model, config), config, dtype=dtype, gguf_file=gguf_file)
+    if gguf_file is not None:  # comes in float32; rotary frequencies, which are buffers, stay so
+        for parameter in network.parameters():
+            parameter.data = parameter.data.to(dtype)
+    try:
+        return network.to(device).eval()
+    except torch.OutOfMemoryError as error:
+        size = sum(p.nbytes for p in network.parameters()) / 2**30
+        raise UserError(f"device: {device} has no room for the model's {size:.1f} GiB; give --device cpu") from error
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"device: cannot use {name!r} ({str(error).splitlines()[0]}); expected auto, cpu, cuda"
+        ) from error
+    return device
+
+
+def _dtype(name: Dtype, device: torch.device, config: PreTrainedConfig) -> torch.dtype:
+    if name != "auto":
+        return getattr(torch, name)
+    if device.type != "cpu":
+        return torch.bfloat16
+    able: dict[str, Any] = getattr(
+        torch.cpu, "get_capabilities", dict
+    )()  # without these a CPU is several times slower in bfloat16
+    fast = able.get("avx512_bf16") or able.get("amx_bf16")
+    return torch.bfloat16 if fast and config.dtype in (torch.bfloat16, torch.float16) else torch.float32
+
+
+def _check_numbers(max_new_tokens: int, temperature: float | None, top_p: float | None) -> None:
+    if max_new_tokens < 1:
+        raise UserError(f"max_new_tokens: got {max_new_tokens}, expected 1 or more")
+    if temperature is not None and not temperature >= 0:
+        raise UserError(f"temperature: got {temperature}, expected 0 (greedy) or more")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise UserError(f"top_p: got {top_p}, expected more than 0 and at most 1")

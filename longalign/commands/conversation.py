@@ -1,0 +1,155 @@
+"""What was said so far, and the next prompt's ids in the model's own format: those of training, uncut or said so."""
+
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+from longalign.chat import ChatFormat, Message, chat_encoder, encode_conversation, encode_prompt
+from longalign.chat.overflow import shorten_document
+from longalign.errors import UserError
+
+log = logging.getLogger(__name__)
+
+Fit = Literal["error", "shorten_document"]
+
+SPARE = 1 / 16
+"""Of the context: left free when a document is cut in a conversation, so that the next turns need no other cut."""
+
+
+class Conversation:
+    """Messages of a conversation whose prompts and answers fit in ``context`` tokens (None: the model has no limit).
+
+    A document stands in front of the next question, with a blank line between, as in LongAlign's data.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        chat_format: ChatFormat,
+        *,
+        context: int | None,
+        max_new_tokens: int,
+        system: str | None = None,
+        overflow: Fit = "error",
+        goes_on: bool = True,
+    ) -> None:
+        self._tokenizer, self._format = tokenizer, chat_format
+        self._encoder = chat_encoder(tokenizer, chat_format)
+        self._context, self._max_new_tokens = context, max_new_tokens
+        self._system, self._overflow, self._goes_on = system, overflow, goes_on
+        self._document: str | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew; a document stands in front of the next question again."""
+        self.messages: list[Message] = [] if not self._system else [{"role": "system", "content": self._system}]
+        self._unread = self._document
+        self._before = (self.messages, self._unread)
+
+    @property
+    def has_document(self) -> bool:
+        """Whether a document stands in front of the first question."""
+        return self._document is not None
+
+    def load(self, text: str | None) -> int:
+        """Put a document in front of the next question (None: none); returns its length in tokens.
+
+        Raises:
+            UserError: it cannot fit, whatever the question.
+        """
+        tokens = len(self._encoder.text.encode(text)) if text else 0
+        if self._overflow == "error":
+            self._check(tokens, "the document")
+        self._document = self._unread = text
+        return tokens
+
+    def ask(self, question: str) -> list[int]:
+        """Add a question; returns the prompt's ids.
+
+        Raises:
+            UserError: it does not fit, or the format refuses it; the conversation is as it was.
+        """
+        content = f"{self._unread.rstrip()}\n\n{question}" if self._unread else question
+        messages = [*self.messages, {"role": "user", "content": content}]
+        ids = encode_prompt(messages, self._tokenizer, self._format)
+        if self._too_long(len(ids)) and self._overflow == "shorten_document":
+            ids, messages = self._shorten(messages, len(ids))
+        self._check(len(ids), "the prompt")
+        self._before = (self.messages, self._unread)
+        self.messages, self._unread = messages, None
+        return ids
+
+    def answered(self, text: str) -> None:
+        """Add the answer to the last question."""
+        self.messages = [*self.messages, {"role": "assistant", "content": self._without_thoughts(text)}]
+        self._before = (self.messages, self._unread)
+
+    def take_back(self) -> None:
+        """Remove the last question if it has no answer."""
+        self.messages, self._unread = self._before
+
+    def answer_ends(self) -> set[int]:
+        """The control tokens that end an answer in training: EOS, and what the format puts after one."""
+        asked: Message = {"role": "user", "content": "a"}
+        said: Message = {"role": "assistant", "content": "b"}
+        try:
+            _, labels = encode_conversation([asked, said, asked, said], self._tokenizer, self._format)
+        except UserError:  # a template that can be used for prompts, but not for training
+            labels = []
+        ends = {label for label, after in zip(labels, [*labels[1:], -100], strict=True) if label >= 0 > after}
+        return (ends & self._encoder.text.control_ids) | {self._tokenizer.eos_token_id}
+
+    def _too_long(self, tokens: int) -> bool:
+        return self._context is not None and tokens + self._max_new_tokens > self._context
+
+    def _check(self, tokens: int, what: str) -> None:
+        if self._too_long(tokens):
+            raise UserError(
+                f"{what} has {tokens} tokens and --max_new_tokens is {self._max_new_tokens}, together "
+                f"{tokens + self._max_new_tokens}; the model has room for {self._context} (max_position_embeddings); "
+                "give less text, a smaller --max_new_tokens, or --overflow shorten_document"
+            )
+
+    def _shorten(self, messages: list[Message], tokens: int) -> tuple[list[int], list[Message]]:
+        assert self._context is not None
+        room = self._context - self._max_new_tokens - int(SPARE * self._context * self._goes_on)
+        tried: list[tuple[list[int], list[Message]]] = []
+
+        def encode(shorter: list[Message]) -> tuple[list[int], list[int]]:
+            tried.append((self._encoder.prompt(shorter), shorter))
+            return tried[-1][0], []
+
+        found = shorten_document(messages, tokens, room, encode=encode, offsets=self._encoder.text.offsets)
+        if found is None:
+            return self._encoder.prompt(messages), messages
+        log.warning("%d of %d tokens were cut out of the middle of the longest text", tokens - len(found[0]), tokens)
+        return next((ids, shorter) for ids, shorter in tried if ids is found[0])
+
+    def _without_thoughts(self, answer: str) -> str:
+        """Templates of models that think drop the thoughts of earlier answers."""
+        template = str(self._tokenizer.chat_template or "")
+        if self._format != "template" or "</think>" not in template:
+            return answer
+        return answer.rpartition("</think>")[2].strip()
+
+
+def read_document(path: str) -> str:
+    """The text of a file.
+
+    Raises:
+        UserError: it is missing, empty, or no UTF-8 text.
+    """
+    try:
+        text = Path(path).expanduser().read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"file: {path}: {error.strerror or error}; expected a text file") from error
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"file: {path} is not UTF-8 text (byte {error.start}); for a PDF extract the text first, for another "
+            "encoding: iconv -t UTF-8"
+        ) from error
+    if "\0" in text:
+        raise UserError(f"file: {path} holds zero bytes; expected UTF-8 text")
+    if not text.strip():
+        raise UserError(f"file: {path} is empty; expected a text to ask about")
+    return text

@@ -1,0 +1,186 @@
+"""A prompt's ids in, the model's next tokens out, one at a time; what was read once is not read again.
+
+Keys and values of the last prompt and its answer stay in memory. The next prompt is compared with them and read from
+the first token that differs: a longer conversation costs its last turn, another question its own tokens, and the
+document in front of both is read once. Only the last position's logits are made.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, GenerationConfig, PreTrainedModel
+from transformers.generation.streamers import BaseStreamer
+
+from longalign.errors import UserError
+
+READ_CHUNK = 8192
+"""Tokens of a prompt that are read at once: bounds the memory of activations, not what is computed."""
+
+_ATTENTION = {"full_attention", "sliding_attention"}
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What came of a prompt. ``ids`` are without the stop token; ``ended`` says that there was one."""
+
+    ids: list[int]
+    ended: bool
+    tokens_read: int
+    tokens_kept: int  # of the prompt, from earlier calls
+    read_s: float  # up to the first token
+    write_s: float
+
+
+class Generator:
+    """A model with its cache. ``generate`` may be called with any prompts; those that share a beginning are cheaper."""
+
+    def __init__(self, model: PreTrainedModel, settings: GenerationConfig) -> None:
+        self._model = model
+        model.generation_config = settings  # given to generate() instead, its None would be filled from the model's
+        self._stops = set(settings.eos_token_id)
+        self._rewinds = _rewinds(model)
+        self.forget()
+
+    def forget(self) -> None:
+        """Free the cache."""
+        self._ids: list[int] = []  # the tokens whose keys and values it holds
+        # without a config every layer keeps every token: a window that has moved on could not be put back
+        self._cache: Any = DynamicCache()
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        prompt: list[int],
+        on_token: Callable[[int], None] = lambda _: None,
+        on_read: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Generation:
+        """Continue ``prompt`` up to a stop token or ``max_new_tokens``.
+
+        ``on_token`` gets each token as it is made, ``on_read`` how many of the new tokens are read. An exception out of
+        them, or Ctrl-C, leaves a cache that fits what was read and written so far.
+
+        Raises:
+            UserError: the GPU's memory is too small.
+        """
+        kept = self._rewind(prompt)
+        started = time.monotonic()
+        streamer = _Streamer(on_token, self._stops)
+        try:
+            output = self._run(prompt, kept, streamer, on_read)
+        except torch.OutOfMemoryError as error:
+            self.forget()
+            raise UserError(
+                f"out of GPU memory with a prompt of {len(prompt)} tokens; give a shorter --file, or --device cpu"
+            ) from error
+        finally:
+            self._settle([*prompt, *streamer.seen])
+        now = time.monotonic()
+        first = streamer.first_at or now
+        ids = output[0, len(prompt) :].tolist()
+        ended = bool(ids) and ids[-1] in self._stops
+        read = len(prompt) - kept
+        return Generation(ids[:-1] if ended else ids, ended, read, kept, first - started, now - first)
+
+    def _run(self, prompt: list[int], kept: int, streamer: "_Streamer", on_read: Callable[[int, int], None]) -> Tensor:
+        ids = torch.tensor([prompt], device=self._model.device)
+        memory: dict[str, Any] = {}
+        on_read(0, len(prompt) - kept)
+        if self._rewinds:
+            memory["past_key_values"] = self._cache
+            for start in range(kept, len(prompt) - READ_CHUNK, READ_CHUNK):
+                chunk = ids[:, start : start + READ_CHUNK]
+                self._model.base_model(input_ids=chunk, past_key_values=self._cache, use_cache=True)
+                on_read(start + READ_CHUNK - kept, len(prompt) - kept)
+        generate: Any = self._model.generate
+        return generate(ids, attention_mask=torch.ones_like(ids), streamer=streamer, **memory)
+
+    def _rewind(self, prompt: list[int]) -> int:
+        """Cut the cache to what it has in common with ``prompt``, but for the last token: its logits are needed."""
+        common = 0
+        for known, asked in zip(self._ids, prompt[:-1], strict=False):
+            if known != asked:
+                break
+            common += 1
+        self._crop(common)
+        return common
+
+    def _settle(self, ids: list[int]) -> None:
+        """Make all layers of the cache as long as the shortest, and remember the ``ids`` in it."""
+        if not self._rewinds:
+            return
+        layers = self._cache.layers
+        sizes = [(layer.keys.shape[-2], layer.values.shape[-2]) if layer.is_initialized else (0, 0) for layer in layers]
+        if any(keys != values for keys, values in sizes):  # Ctrl-C came between the two
+            return self.forget()
+        self._ids = ids
+        self._crop(min([len(ids), *(keys for keys, _ in sizes)]) if sizes else 0)
+
+    def _crop(self, length: int) -> None:
+        if length == 0:
+            return self.forget()
+        for layer in self._cache.layers:
+            layer.crop(length - layer.get_seq_length())
+        self._ids = self._ids[:length]
+
+
+def generation_settings(
+    defaults: GenerationConfig,
+    stop_ids: Iterable[int],
+    *,
+    max_new_tokens: int,
+    temperature: float | None = None,
+    top_p: float | None = None,
+) -> GenerationConfig:
+    """A model's generation config with what was asked for: ``temperature`` 0 is greedy, None leaves it as it is.
+
+    Answers end at ``stop_ids`` and at the config's own stop tokens.
+    """
+    settings = copy.deepcopy(defaults)
+    own = settings.eos_token_id
+    stops = {*stop_ids, *([] if own is None else [own] if isinstance(own, int) else own)}
+    settings.eos_token_id = sorted(stops)
+    settings.pad_token_id = min(stops) if settings.pad_token_id is None else settings.pad_token_id
+    settings.max_new_tokens, settings.max_length = max_new_tokens, None
+    settings.num_beams, settings.use_cache, settings.cache_implementation = 1, True, None
+    if temperature == 0:
+        settings.do_sample, settings.temperature, settings.top_p, settings.top_k = False, None, None, None
+    elif temperature is not None or top_p is not None:
+        settings.do_sample = True
+        settings.temperature = settings.temperature if temperature is None else temperature
+        settings.top_p = settings.top_p if top_p is None else top_p
+    return settings
+
+
+def _rewinds(model: PreTrainedModel) -> bool:
+    """Whether the cache can be cut back to any length: all layers are attention, none has a running state."""
+    layer_types = getattr(model.config.get_text_config(), "layer_types", None) or ()
+    return not model._is_stateful and set(layer_types) <= _ATTENTION
+
+
+class _Streamer(BaseStreamer):
+    """Passes tokens on, without the prompt (the first call) and the stop token."""
+
+    def __init__(self, on_token: Callable[[int], None], stops: set[int]) -> None:
+        self._on_token = on_token
+        self._stops = stops
+        self._prompt_is_past = False
+        self.seen: list[int] = []
+        self.first_at: float | None = None
+
+    def put(self, value: Tensor) -> None:
+        if not self._prompt_is_past:
+            self._prompt_is_past = True
+            return
+        self.first_at = self.first_at or time.monotonic()
+        for token in value.flatten().tolist():
+            self.seen.append(token)
+            if token not in self._stops:
+                self._on_token(token)
+
+    def end(self) -> None:
+        pass

@@ -1,8 +1,12 @@
 """ChatGLM's tokenizer as a fast tokenizer: a sentencepiece BPE model and special tokens after its vocabulary.
 
-The original is Python code in the model's folder; this reads `tokenizer.model` and gives the same ids.
+The original is Python code in the model's folder; this reads `tokenizer.model` and gives the same ids. Role tokens such
+as `<|user|>` are found anywhere in a text, as is the custom; the other special tokens only where they stand alone, and
+`[gMASK]sop` at a text's start (see `standalone`).
 """
 
+import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,11 @@ import sentencepiece
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from longalign.chat import standalone
+from longalign.chat.chatglm_template import choose_template
 from longalign.errors import UserError
+
+log = logging.getLogger(__name__)
 
 # [MASK] = N, ..., eop = N+4 with N pieces in the sentencepiece model. ChatGLM3 has four role tokens behind them.
 SPECIAL_TOKENS = ("[MASK]", "[gMASK]", "[sMASK]", "sop", "eop")
@@ -23,37 +31,41 @@ def build_chatglm_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """The tokenizer of a folder in ChatGLM's format; saved, it loads with AutoTokenizer.
 
-    `role_tokens` follow the five special tokens; by default there are `ROLE_TOKENS` where `config` (the folder's
-    tokenizer_config.json) lists them among its added tokens. Special tokens written in a text are text
-    (`split_special_tokens`), as in the original: "sop" is part of words.
+    `role_tokens` follow the five special tokens. By default there are `ROLE_TOKENS` where `config` (the folder's
+    tokenizer_config.json) lists one of them, or else the folder's tokenization_chatglm.py names them; where neither
+    says anything, unless they go beyond the `padded_vocab_size` of the folder's config.json. ChatGLM3's first releases
+    do not list them, and unused they do no harm.
+
+    A name that is a piece of the vocabulary, too, gets angle brackets: `<sop>`.
+
+    Raises:
+        UserError: no sentencepiece BPE model, or `config` gives a special token another id.
     """
     config = config or {}
-    model = _read_model(folder / "tokenizer.model")
-    if role_tokens is None:
-        listed = {str(token.get("content")) for token in config.get("added_tokens_decoder", {}).values()}
-        role_tokens = ROLE_TOKENS if listed.issuperset(ROLE_TOKENS) else ()
+    file = folder / "tokenizer.model"
+    model = _read_model(file)
     backend = _backend(model)
-    for probe in _PROBES:
-        if backend.encode(probe).ids != model.encode(probe):
-            raise UserError(f"{folder / 'tokenizer.model'}: not a BPE model with byte fallback as ChatGLM's is")
-    special = [*SPECIAL_TOKENS, *role_tokens]
-    backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
-    prefix = [(token, backend.token_to_id(token)) for token in ("[gMASK]", "sop")]
-    backend.post_processor = processors.TemplateProcessing(
-        single="[gMASK] sop $A", pair="[gMASK] sop $A $B", special_tokens=prefix
-    )
-    return PreTrainedTokenizerFast(
+    _check_probes(model, backend, file)
+    pieces = backend.get_vocab()
+    names = [f"<{name}>" if name in pieces else name for name in SPECIAL_TOKENS]
+    opening = (names[1], names[3])
+    if role_tokens is None:
+        role_tokens = ROLE_TOKENS if _has_roles(folder, config, len(pieces)) else ()
+    _add_special_tokens(model, backend, names, opening, role_tokens)
+    _check_ids(backend, len(pieces), [*names, *role_tokens], _listed(config), file)
+    tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend,
         name_or_path=str(folder),
         unk_token="<unk>",
         pad_token="<unk>",
         eos_token="</s>",
-        additional_special_tokens=special,
-        split_special_tokens=True,
+        additional_special_tokens=[*names, *role_tokens],
         clean_up_tokenization_spaces=False,
         padding_side="left",
         model_input_names=["input_ids", "attention_mask"],
     )
+    tokenizer.chat_template = choose_template(tokenizer, opening, model.encode, role_tokens, _own_template(folder, config))
+    return tokenizer
 
 
 def _read_model(file: Path) -> sentencepiece.SentencePieceProcessor:
@@ -70,24 +82,105 @@ def _read_model(file: Path) -> sentencepiece.SentencePieceProcessor:
 def _backend(model: sentencepiece.SentencePieceProcessor) -> Tokenizer:
     pieces = [model.IdToPiece(i) for i in range(model.GetPieceSize())]
     vocab = {piece: i for i, piece in enumerate(pieces)}
-    special = {i for i in range(len(pieces)) if model.IsControl(i) or model.IsUnknown(i) or model.IsByte(i)}
-    backend = Tokenizer(
-        models.BPE(vocab=vocab, merges=_merges(vocab, special), unk_token="<unk>", fuse_unk=True, byte_fallback=True)
-    )
+    ordinary = [i for i in range(len(pieces)) if not (model.IsControl(i) or model.IsUnknown(i) or model.IsByte(i))]
+    ordinary.sort(key=lambda i: -model.GetScore(i))
+    merges = _merges(vocab, [pieces[i] for i in ordinary])
+    backend = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     backend.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+        [
+            standalone.unmarking(),
+            decoders.Replace("▁", " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Strip(" ", 1, 0),
+        ]
     )
     return backend
 
 
-def _merges(vocab: dict[str, int], special: set[int]) -> list[tuple[str, str]]:
-    """Every way to put a piece together from two others, in order of the pieces' ids, which is sentencepiece's."""
+def _merges(vocab: dict[str, int], by_score: list[str]) -> list[tuple[str, str]]:
+    """Every way to put a piece together from two others; sentencepiece merges the piece of the best score first."""
     merges = []
-    for piece, rank in vocab.items():
-        if rank in special:
-            continue
+    for piece in by_score:
         splits = ((piece[:k], piece[k:]) for k in range(1, len(piece)))
         found = [(left, right) for left, right in splits if left in vocab and right in vocab]
         merges += sorted(found, key=lambda pair: (vocab[pair[0]], vocab[pair[1]]))
     return merges
+
+
+def _add_special_tokens(
+    model: sentencepiece.SentencePieceProcessor,
+    backend: Tokenizer,
+    names: list[str],
+    opening: tuple[str, str],
+    role_tokens: tuple[str, ...],
+) -> None:
+    control = [model.IdToPiece(i) for i in range(model.GetPieceSize()) if model.IsControl(i) or model.IsUnknown(i)]
+    alone = [*control, *names]
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), *standalone.marking(alone, opening), normalizers.Replace(" ", "▁")]
+    )
+    backend.add_special_tokens(standalone.added_tokens(alone))
+    backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in role_tokens])
+    prefix = " ".join(opening)
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{prefix} $A",
+        pair=f"{prefix} $A $B",
+        special_tokens=[(name, backend.token_to_id(name)) for name in opening],
+    )
+
+
+def _check_probes(model: sentencepiece.SentencePieceProcessor, backend: Tokenizer, file: Path) -> None:
+    for probe in _PROBES:
+        if backend.encode(probe).ids != model.encode(probe):
+            raise UserError(f"{file}: not a BPE model with byte fallback as ChatGLM's is")
+    pieces = [model.IdToPiece(i) for i in range(model.GetPieceSize()) if not model.IsByte(i)]
+    probes = ["".join(pieces[i : i + 8]).replace("▁", " ") for i in range(0, len(pieces), 8)]
+    ids = [encoding.ids for encoding in backend.encode_batch_fast(probes)]
+    if differing := sum(one != other for one, other in zip(ids, model.encode(probes), strict=True)):
+        log.warning("%s: %d of %d probes get other ids than sentencepiece's", file, differing, len(probes))
+
+
+def _check_ids(backend: Tokenizer, first: int, names: list[str], listed: dict[str, int | None], file: Path) -> None:
+    for expected, name in enumerate(names, start=first):
+        got = {backend.token_to_id(name), listed.get(name, expected) or expected} - {expected}
+        if got:
+            raise UserError(
+                f"{file}: {name} is token {got.pop()} by the vocabulary or by tokenizer_config.json, expected "
+                f"{expected}, as ChatGLM has it"
+            )
+
+
+def _has_roles(folder: Path, config: dict[str, Any], pieces: int) -> bool:
+    if _listed(config).keys() & set(ROLE_TOKENS):
+        return True
+    code = folder / "tokenization_chatglm.py"  # read as text, never run
+    if code.is_file():
+        return ROLE_TOKENS[1] in code.read_text(encoding="utf-8", errors="replace")
+    try:
+        padded = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("padded_vocab_size")
+    except (OSError, ValueError, AttributeError):
+        return True  # whoever needs the model's config will say what is wrong with it
+    return not isinstance(padded, int) or pieces + len(SPECIAL_TOKENS) + len(ROLE_TOKENS) <= padded
+
+
+def _listed(config: dict[str, Any]) -> dict[str, int | None]:
+    """The added tokens of a tokenizer_config.json, with their ids where it says them."""
+    named = [*(config.get("additional_special_tokens") or []), *(config.get("extra_special_tokens") or [])]
+    listed: dict[str, int | None] = dict.fromkeys(map(_content, named))
+    for token_id, token in (config.get("added_tokens_decoder") or {}).items():
+        listed[_content(token)] = int(token_id)
+    return listed
+
+
+def _content(token: Any) -> str:
+    return str(token.get("content")) if isinstance(token, dict) else str(token)
+
+
+def _own_template(folder: Path, config: dict[str, Any]) -> str | None:
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text(encoding="utf-8")
+    template = config.get("chat_template")
+    return template if isinstance(template, str) else None

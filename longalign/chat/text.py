@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from tokenizers import Tokenizer
 
+from longalign.chat import standalone
 from longalign.errors import UserError
 
 # Some tokenizers (DeepSeek's) declare their role marks as ordinary added tokens; <think> or <tool_call> are text.
@@ -21,6 +22,7 @@ _ROLE_MARK = re.compile(r"<[|｜].*[|｜]>", re.DOTALL)
 _HIDDEN = "\0\uffff"  # in front of a vocabulary entry, makes it one that no text has
 
 Span = tuple[int, int]
+Mark = tuple[int, int, dict[str, Any]]  # start, end, the control token's entry
 
 
 def _tokenizer(state: dict[str, Any], *, control_is_text: bool = True) -> Tokenizer:
@@ -52,6 +54,8 @@ class TextEncoder:
         added = state["added_tokens"]
         self.control = {t["content"]: t for t in added if t["special"] or _ROLE_MARK.fullmatch(t["content"])}
         self.control_ids = frozenset(t["id"] for t in self.control.values())
+        marks = any(map(standalone.is_marking, _parts(state["normalizer"], "normalizers")))
+        self.alone = {t["id"]: t for t in self.control.values() if marks and t["normalized"]}  # see `standalone`
         self.prefix_scheme = _prefix_scheme(state)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -148,7 +152,8 @@ class TextEncoder:
 
     @cached_property
     def _control_pattern(self) -> re.Pattern[str]:
-        longest_first = sorted(self.control, key=len, reverse=True)
+        anywhere = (name for name, token in self.control.items() if token["id"] not in self.alone)
+        longest_first = sorted(anywhere, key=len, reverse=True)
         return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
     def match_control(self, text: str) -> tuple[int, int] | None:
@@ -157,12 +162,31 @@ class TextEncoder:
         match = self._control_pattern.match(text, space)
         return (match.end(), self.control[match.group()]["id"]) if match else None
 
-    def _control_marks(self, text: str, content: list[Span]) -> list[tuple[int, int, dict[str, Any]]]:
-        marks, position = [], 0
+    def _control_marks(self, text: str, content: list[Span]) -> list[Mark]:
+        found, position = [], 0
         for start, end in [*content, (len(text), len(text))]:
-            marks += list(self._control_pattern.finditer(text, position, max(start, position)))
+            found += list(self._control_pattern.finditer(text, position, max(start, position)))
             position = max(end, position)
-        return [(mark.start(), mark.end(), self.control[mark.group()]) for mark in marks]
+        marks: list[Mark] = [(match.start(), match.end(), self.control[match.group()]) for match in found]
+        if not self.alone:
+            return marks
+        between = zip([0, *(end for _, end, _ in marks)], [*(start for start, _, _ in marks), len(text)], strict=True)
+        return sorted(
+            [*marks, *(mark for start, end in between for mark in self._leading_marks(text, start, end, content))],
+            key=lambda mark: mark[0],
+        )
+
+    def _leading_marks(self, text: str, start: int, end: int, content: list[Span]) -> list[Mark]:
+        """The standalone tokens with which the template begins a segment: its only text, or what opens a sequence."""
+        reach = sum(len(token["content"]) for token in self.alone.values())
+        marks: list[Mark] = []
+        for token_id in self._as_is.encode(text[start : min(start + reach, end)], add_special_tokens=False).ids:
+            token = self.alone.get(token_id)
+            if token is None:
+                break
+            marks.append((start, start + len(token["content"]), token))
+            start = marks[-1][1]
+        return [] if any(_overlaps(content, mark[:2]) for mark in marks) else marks
 
 
 def _is_boundary(offsets: list[Span], cut: int) -> bool:
@@ -224,4 +248,6 @@ def _without_control(state: dict[str, Any], control: dict[str, Any]) -> dict[str
         token | {"content": hidden.get(token["content"], token["content"]), "special": token["content"] in control}
         for token in state["added_tokens"]
     ]
-    return state | {"model": model, "added_tokens": added}
+    steps = [part for part in _parts(state["normalizer"], "normalizers") if not standalone.is_marking(part)]
+    normalizer = {"type": "Sequence", "normalizers": steps} if steps else None
+    return state | {"model": model, "added_tokens": added, "normalizer": normalizer}

@@ -1,0 +1,123 @@
+"""Jinja chat templates that make a server prompt with the ids that LongAlign trains on.
+
+A server renders a template to one text and encodes it at once; LongAlign encodes each question and answer on its own.
+Both give the same ids where a space stands in for sentencepiece's word-start mark; which spaces a tokenizer needs is
+found by trying. A byte-level tokenizer may merge an answer's first or last letters with the format's brackets: then
+prompts with a history have other ids, and the template is not exact.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from itertools import product
+from typing import Any, NamedTuple
+
+import jinja2
+
+from longalign.chat.encode import ChatFormat, chat_encoder
+from longalign.chat.formats import PlainEncoder, PlainFormat
+from longalign.chat.messages import Message
+from longalign.errors import UserError
+
+# Messages are gathered into rounds as `formats` does; @name@ is filled in.
+_ROUNDS_TEMPLATE = (
+    "{% macro turn(number, question, answer) %}{{ @lead@ if number == 1 else @gap@ }}{{ @frame@ }}"
+    "{% set answer = answer @clean@ | trim %}{% if answer %}{{ @gap@ + answer }}{% endif %}{% endmacro %}"
+    "{{ @prefix@ }}{% set now = namespace(number=1, question=none, answer=none) %}"
+    "{% for message in messages %}{% if message.role == 'assistant' %}"
+    "{% set now.answer = message.content if now.answer is none else now.answer + '\\n\\n' + message.content %}"
+    "{% else %}{% if now.answer is not none %}{{ turn(now.number, now.question or '', now.answer) }}"
+    "{% set now.number = now.number + 1 %}{% set now.question = none %}{% set now.answer = none %}{% endif %}"
+    "{% set now.question = message.content if now.question is none else now.question + '\\n\\n' + message.content %}"
+    "{% endif %}{% endfor %}{{ turn(now.number, now.question or '', now.answer or '') }}"
+    "{% if now.answer is not none and not add_generation_prompt %}{{ @end@ }}{% endif %}"
+)
+_ZERO_WIDTH = "\u200b\u200c\u200d\ufeff"
+
+
+def _talk(*turns: str) -> list[Message]:
+    roles = {"s": "system", "u": "user", "a": "assistant"}
+    return [{"role": roles[turn[0]], "content": turn[1:]} for turn in turns]
+
+
+_ONE_ROUND = [
+    _talk("uWhere is it?"),
+    _talk("sBe brief.", "u在哪里？"),
+    _talk("u  def f(x):\n    return x  "),
+    _talk("up", "uq"),
+]
+_HISTORY = [
+    _talk("uWhere is it?", "aIn the harbour.", "uWhy?", "a \u200b因为。 ", "u好 "),
+    _talk("u1", "a2", "u3", "a", "u5", "a6", "a7", "u8"),
+    _talk("aHello!", "uHi", "a```\nx = 1\n```", "s[x]", "uwhy"),
+]
+
+
+class PlainTemplate(NamedTuple):
+    """A chat template, and whether all prompts get the ids of `encode_prompt`; else only those of one round do."""
+
+    template: str
+    exact: bool
+
+
+def plain_chat_template(tokenizer: Any, chat_format: ChatFormat) -> PlainTemplate:
+    """LongAlign's format `chatglm3` or `llama2` as a Jinja template for this tokenizer.
+
+    Prompts end where the answer begins, with `add_generation_prompt` or without. A whole conversation ends with EOS
+    where the tokenizer reads EOS out of a text; ChatGLM's does not.
+
+    Raises:
+        UserError: the format is neither, or does not fit the tokenizer.
+    """
+    encoder = chat_encoder(tokenizer, chat_format)
+    if not isinstance(encoder, PlainEncoder):
+        raise UserError(f"chat format {chat_format!r} is the tokenizer's own template, expected chatglm3 or llama2")
+    names = {token_id: name for name, token_id in tokenizer.get_added_vocab().items()}
+    prefix = "".join(names[token_id] for token_id in encoder.prefix_ids)
+    blanks = list(product(("", " "), repeat=2))
+    candidates = [_rounds_template(encoder.format, prefix, *some) for some in blanks]
+    right = [[_agreement(tokenizer, one, encoder.prompt, some) for some in (_ONE_ROUND, _HISTORY)] for one in candidates]
+    best = max(range(len(candidates)), key=right.__getitem__)
+    with_eos = _rounds_template(encoder.format, prefix, *blanks[best], end=tokenizer.eos_token)
+    ended = rendered_ids(tokenizer, with_eos, _talk("uq", "ax"), prompt=False)[-1] == tokenizer.eos_token_id
+    return PlainTemplate(with_eos if ended else candidates[best], right[best] == [len(_ONE_ROUND), len(_HISTORY)])
+
+
+def _rounds_template(plain_format: PlainFormat, prefix: str, lead: str, gap: str, *, end: str = "") -> str:
+    parts = re.split(r"\{(number|text)\}", plain_format.question)  # text and name by turns
+    names = {"number": "number", "text": "question"}
+    frame = [names[part] if k % 2 else _quote(part) for k, part in enumerate(parts)]
+    filled = {
+        "lead": _quote(lead),
+        "gap": _quote(gap),
+        "frame": " ~ ".join(frame),
+        "clean": " ".join(f"| replace({json.dumps(mark)}, '')" for mark in _ZERO_WIDTH),
+        "prefix": _quote(prefix),
+        "end": _quote(end),
+    }
+    return re.sub(r"@(\w+)@", lambda match: filled[match[1]], _ROUNDS_TEMPLATE)
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def agrees(tokenizer: Any, template: str, reference: Callable[[list[Message]], list[int]]) -> bool:
+    """Whether a template, of whatever origin, gives the reference's ids for a set of prompts with the usual roles."""
+    prompts = [*_ONE_ROUND, *_HISTORY[:1]]
+    try:
+        return _agreement(tokenizer, template, reference, prompts) == len(prompts)
+    except (jinja2.TemplateError, TypeError):
+        return False
+
+
+def rendered_ids(tokenizer: Any, template: str, messages: list[Message], *, prompt: bool = True) -> list[int]:
+    """The ids that a server makes: the whole text is encoded at once, without the tokenizer's own prefix."""
+    text = tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False, add_generation_prompt=prompt)
+    return list(tokenizer(text, add_special_tokens=False).input_ids)
+
+
+def _agreement(
+    tokenizer: Any, template: str, reference: Callable[[list[Message]], list[int]], prompts: list[list[Message]]
+) -> int:
+    return sum(rendered_ids(tokenizer, template, messages) == reference(messages) for messages in prompts)

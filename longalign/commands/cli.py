@@ -129,6 +129,8 @@ class LongAlignCLI(LightningCLI):
         config = self.config[self.subcommand] if self.subcommand else self.config
         if config.data.tokenizer is None:
             config.data.tokenizer = config.model.model
+        if config.model.cache_dir is None:
+            config.model.cache_dir = config.data.cache_dir
 
     def instantiate_classes(self) -> None:
         try:

@@ -116,11 +116,10 @@ def converted_folder(source: Path, rope_ratio: float | None, cache_dir: Path) ->
     Raises:
         UserError: as ``convert_to_glm``, and for a full disk.
     """
-    models = cache_dir / "models"
     names = ("config.json", "tokenizer_config.json", "tokenizer.model", "generation_config.json")
     present = [source / name for name in names if (source / name).is_file()]
-    digests = [file_digest(str(file), models / "digests") for file in [*present, *shard_files(source)]]
-    folder = models / content_key({"files": digests, "rope_ratio": rope_ratio, "format": CACHE_FORMAT})[:32]
+    digests = [file_digest(str(file), cache_dir / "digests") for file in [*present, *shard_files(source)]]
+    folder = cache_dir / "models" / content_key({"files": digests, "rope_ratio": rope_ratio, "format": CACHE_FORMAT})[:32]
     build_once(folder, lambda temporary: _convert_aloud(source, temporary, rope_ratio), option="model.cache_dir")
     return folder
 

@@ -56,7 +56,7 @@ class LongAlignModule(LightningModule):
         config_overrides: keys of the model's config to change, such as rope_theta or max_position_embeddings; for
             ChatGLM3 and GLM also rope_ratio (200 for LongAlign-6B, whose own code hard-codes it).
         gguf_file: name of a GGUF file inside the ``model`` folder, to load its weights and tokenizer.
-        cache_dir: where converted models are kept.
+        cache_dir: where converted models are kept; ``data.cache_dir`` by default.
         max_skipped_steps: stop after this many updates in a row whose gradient is not finite (each is skipped).
     """
 
@@ -70,12 +70,12 @@ class LongAlignModule(LightningModule):
         scheduler: LRSchedulerCallable = WarmupCosine,
         config_overrides: dict[str, Any] | None = None,
         gguf_file: str | None = None,
-        cache_dir: str = CACHE_DIR,
+        cache_dir: str | None = None,
         max_skipped_steps: int = 5,
     ) -> None:
         super().__init__()
         self.path, self.gguf_file = str(Path(model).expanduser()) if model.startswith("~") else model, gguf_file
-        self.cache_dir = cache_dir
+        self.cache_dir = cache_dir or CACHE_DIR
         self.attention, self.checkpointing, self.compute_dtype = attention, checkpointing, compute_dtype
         self.optimizer, self.scheduler = optimizer, scheduler
         self.max_skipped_steps = max_skipped_steps

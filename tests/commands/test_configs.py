@@ -27,7 +27,7 @@ def test_parses_and_opens_with_a_comment(path):
     assert path.read_text().startswith("# ")
 
 
-@pytest.mark.parametrize("path", [p for p in CONFIGS if p.stem.startswith("llama2")], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [p for p in CONFIGS if p.stem.startswith(("llama2", "chatglm"))], ids=lambda p: p.stem)
 def test_has_the_papers_settings(path):
     config = yaml.safe_load(path.read_text())
     assert config["model"]["optimizer"]["init_args"]["lr"] == 2e-5

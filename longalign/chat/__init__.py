@@ -3,6 +3,7 @@
 from longalign.chat.encode import ChatFormat, EncodedRow, chat_encoder, encode_conversation, encode_prompt, encode_row
 from longalign.chat.messages import Message, check_messages, parse_messages
 from longalign.chat.overflow import Overflow
+from longalign.chat.plain_template import PlainTemplate, plain_chat_template
 from longalign.chat.tokenizer import load_tokenizer
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "EncodedRow",
     "Message",
     "Overflow",
+    "PlainTemplate",
     "chat_encoder",
     "check_messages",
     "encode_conversation",
@@ -17,4 +19,5 @@ __all__ = [
     "encode_row",
     "load_tokenizer",
     "parse_messages",
+    "plain_chat_template",
 ]

@@ -15,13 +15,12 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, GenerationConfig, GlmConfig
 
-from longalign.chat import load_tokenizer
-from longalign.chat.chatglm import ROLE_TOKENS
+from longalign.chat import ChatFormat, load_tokenizer
 from longalign.data.cache import build_once, content_key, file_digest
 from longalign.errors import UserError
 from longalign.files import read_json, write_json
 from longalign.model import chatglm
-from longalign.model.record import read_record, write_record
+from longalign.model.record import read_record, save_tokenizer, write_record
 from longalign.model.shards import ShardWriter, read_tensors, shard_files
 from longalign.progress import byte_progress
 
@@ -37,7 +36,7 @@ def convert_to_glm(
     target: Path,
     *,
     rope_ratio: float | None = None,
-    chat_format: str = "template",
+    chat_format: ChatFormat = "template",
     advance: Advance = lambda _: None,
 ) -> GlmConfig:
     """Fill the folder ``target`` with the GLM of a ChatGLM2/3 folder: weights, config, tokenizer, generation config.
@@ -50,7 +49,7 @@ def convert_to_glm(
         raise UserError(f"{source}: model_type is {original.get('model_type')}, expected chatglm")
     with _named(source):
         config = chatglm.glm_config(original, rope_ratio)
-    tokenizer = load_tokenizer(source)
+    tokenizer = load_tokenizer(source) if (source / "tokenizer.model").is_file() else None
     files = shard_files(source)
     kept: dict[str, Tensor] = {}
     writer = ShardWriter(target, max(file.stat().st_size for file in files))
@@ -62,8 +61,11 @@ def convert_to_glm(
     writer.close()
     config.save_pretrained(target)
     _generation_config(source, config, tokenizer).save_pretrained(target)
-    tokenizer.save_pretrained(target)
-    shutil.copyfile(source / "tokenizer.model", target / "tokenizer.model")  # for the way back
+    if tokenizer is None:
+        log.warning("%s has no tokenizer.model: the converted folder is without tokenizer", source)
+    else:
+        save_tokenizer(tokenizer, target, chat_format)
+        shutil.copyfile(source / "tokenizer.model", target / "tokenizer.model")  # for the way back
     write_record(
         target,
         chat_format=chat_format,
@@ -147,8 +149,8 @@ def _generation_config(source: Path, config: GlmConfig, tokenizer: Any) -> Gener
     """The folder's own, else one that ends answers at EOS and at the role tokens that ChatGLM3's code ends them at."""
     if (source / "generation_config.json").is_file():
         return GenerationConfig.from_pretrained(source)
-    roles = [tokenizer.convert_tokens_to_ids(role) for role in ROLE_TOKENS if role in tokenizer.get_vocab()]
-    ends = [config.eos_token_id, *(roles[n] for n in (1, 3) if roles)]  # <|user|> and <|observation|>
+    roles = {} if tokenizer is None else tokenizer.get_added_vocab()
+    ends = [config.eos_token_id, *(roles[role] for role in ("<|user|>", "<|observation|>") if role in roles)]
     return GenerationConfig(eos_token_id=ends, pad_token_id=0)
 
 

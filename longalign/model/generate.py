@@ -2,7 +2,7 @@
 
 Keys and values of the last prompt and its answer stay in memory. The next prompt is compared with them and read from
 the first token that differs: a longer conversation costs its last turn, another question its own tokens, and the
-document in front of both is read once. Only the last position's logits are made.
+document in front of both is read once. No logits are made but those of new tokens.
 """
 
 import copy
@@ -18,8 +18,14 @@ from transformers.generation.streamers import BaseStreamer
 
 from longalign.errors import UserError
 
-READ_CHUNK = 8192
-"""Tokens of a prompt that are read at once: bounds the memory of activations, not what is computed."""
+READ_CHUNK = 512
+"""Tokens of a prompt that a CPU reads at once: as fast as all at once, and Ctrl-C need not wait for long."""
+
+SMALL_MEMORY_CHUNK = 8192
+"""Tokens that a GPU reads at once where all do not fit in its memory. SDPA has its fast kernel only for all at once.
+
+ChatGLM3-6B's shape in bfloat16 on one H200, 64,000 tokens: 3.1 s and 10.2 GiB beside the weights; so 5.3 s and 4.2.
+"""
 
 _ATTENTION = {"full_attention", "sliding_attention"}
 
@@ -91,13 +97,29 @@ class Generator:
         memory: dict[str, Any] = {}
         on_read(0, len(prompt) - kept)
         if self._rewinds:
+            self._read(ids, kept, on_read)
             memory["past_key_values"] = self._cache
-            for start in range(kept, len(prompt) - READ_CHUNK, READ_CHUNK):
-                chunk = ids[:, start : start + READ_CHUNK]
-                self._model.base_model(input_ids=chunk, past_key_values=self._cache, use_cache=True)
-                on_read(start + READ_CHUNK - kept, len(prompt) - kept)
         generate: Any = self._model.generate
         return generate(ids, attention_mask=torch.ones_like(ids), streamer=streamer, **memory)
+
+    def _read(self, ids: Tensor, kept: int, on_read: Callable[[int, int], None]) -> None:
+        """Fill the cache with all of ``ids`` but the last."""
+        end = ids.shape[1] - 1
+        size = READ_CHUNK if ids.device.type == "cpu" else max(end - kept, 1)
+        try:
+            self._read_chunks(ids[:, :end], kept, size, on_read)
+            return
+        except torch.OutOfMemoryError:
+            if size <= SMALL_MEMORY_CHUNK:
+                raise
+        self._crop(kept)  # out of the except block, which keeps the failed pass in memory
+        self._read_chunks(ids[:, :end], kept, SMALL_MEMORY_CHUNK, on_read)
+
+    def _read_chunks(self, ids: Tensor, kept: int, size: int, on_read: Callable[[int, int], None]) -> None:
+        for start in range(kept, ids.shape[1], size):
+            chunk = ids[:, start : start + size]
+            self._model.base_model(input_ids=chunk, past_key_values=self._cache, use_cache=True)
+            on_read(start + chunk.shape[1] - kept, ids.shape[1] - kept)
 
     def _rewind(self, prompt: list[int]) -> int:
         """Cut the cache to what it has in common with ``prompt``, but for the last token: its logits are needed."""

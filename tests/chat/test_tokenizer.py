@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from tokenizers_for_tests import GOLDEN, sentencepiece
 
 from longalign.chat import load_tokenizer
-from longalign.chat.chatglm import ROLE_TOKENS, build_chatglm_tokenizer
 from longalign.chat.text import TextEncoder
 from longalign.errors import UserError
 
@@ -23,24 +22,6 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="\u2581\0"), max
 def test_segments_get_sentencepieces_ids(folder, text):
     model = spm.SentencePieceProcessor(str(GOLDEN / "tokenizer" / folder / "tokenizer.model"))
     assert TextEncoder(sentencepiece(folder=folder)).encode(text) == model.encode(text)
-
-
-def test_chatglm_tokens_stand_after_the_vocabulary_and_survive_saving(tmp_path):
-    tokenizer = sentencepiece(folder="chatglm")
-    names = ["[MASK]", "[gMASK]", "[sMASK]", "sop", "eop"]
-    assert tokenizer.convert_tokens_to_ids(names) == [496, 497, 498, 499, 500]
-    assert tokenizer("soprano")["input_ids"][:2] == [497, 499]
-    assert tokenizer.decode(tokenizer("soprano 你好").input_ids, skip_special_tokens=True) == "soprano 你好"
-    tokenizer.save_pretrained(tmp_path)
-    again = load_tokenizer(tmp_path)
-    text = "[gMASK] sop soprano </s> 你好"
-    assert again(text).input_ids == tokenizer(text).input_ids
-    assert again.eos_token_id == 2
-
-
-def test_chatglm3s_role_tokens_follow(tmp_path):
-    tokenizer = build_chatglm_tokenizer(GOLDEN / "tokenizer" / "chatglm", role_tokens=ROLE_TOKENS)
-    assert tokenizer.convert_tokens_to_ids(list(ROLE_TOKENS)) == [501, 502, 503, 504]
 
 
 def write(folder, **files):

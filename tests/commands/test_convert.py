@@ -100,7 +100,7 @@ def test_the_target_is_what_plain_transformers_loads(tmp_path):
     [
         (lambda s: (s / "config.json").unlink(), "config.json: No such file"),
         (lambda s: (s / "config.json").write_text('{"model_type": "llama"}'), "model_type is llama, expected chatglm"),
-        (lambda s: (s / "tokenizer.model").unlink(), "tokenizer.model: no such file"),
+        (lambda s: (s / "tokenizer.model").write_text("x"), "tokenizer.model: not a sentencepiece model"),
         (
             lambda s: (s / "model-00003-of-00005.safetensors").unlink(),
             "1 of 5 shards are missing, the first is model-0",
@@ -122,6 +122,17 @@ def test_a_broken_source_takes_one_line_and_leaves_nothing(damage, said, tmp_pat
     assert said in error
     assert error.count("\n") == 1
     assert os.listdir(tmp_path) == ["source"]
+
+
+def test_a_folder_without_tokenizer_gives_one_without(tmp_path, caplog):
+    weights = checkpoint(tmp_path / "source", "shards.bin", rope_ratio=1)
+    (tmp_path / "source/tokenizer.model").unlink()
+    (tmp_path / "source/tokenizer_config.json").unlink()
+    glm = convert(tmp_path / "source", tmp_path / "glm")
+    assert "without tokenizer" in caplog.text
+    back = convert(glm, tmp_path / "back", "--to=chatglm3")
+    assert same_bits(dict(read_tensors(shard_files(back))), weights)
+    assert not list(back.glob("tokenizer*"))
 
 
 def test_a_pickle_that_is_more_than_tensors_is_not_run(tmp_path, capsys):

@@ -70,4 +70,4 @@ def test_a_server_asks_and_answers_as_the_model_was_trained(server, chat_format,
     assert whole.usage.prompt_tokens == len(prompt)
     assert whole.choices[0].message.content == expected
     pieces = [chunk.choices[0].delta.content or "" for chunk in client.chat.completions.create(**ask, stream=True)]
-    assert "".join(pieces) == expected
+    assert "".join(pieces).rstrip("�") == expected.rstrip("�")  # a last letter that is not whole yet

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from longalign.data.collate import Pack
 from longalign.errors import UserError
 from longalign.model.loading import weights_folder
-from longalign.model.record import read_record, write_record
+from longalign.model.record import read_record, save_tokenizer, write_record
 from longalign.training.checkpoints import put_in_place, remove, whole_checkpoints
 from longalign.training.module import LongAlignModule
 from longalign.training.strategy import ShardStrategy
@@ -114,7 +114,7 @@ def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) ->
     if module.model.generation_config is not None:
         module.model.generation_config.save_pretrained(folder)
     data = trainer.datamodule  # type: ignore[attr-defined]
-    data.tokenizer.save_pretrained(folder)
+    save_tokenizer(data.tokenizer, folder, data.chat_format)
     source = Path(weights_folder(module.path, module.config, module.cache_dir))
     record = read_record(source).get("chatglm")
     if record:  # for the way back

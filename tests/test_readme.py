@@ -1,5 +1,6 @@
 """The README's commands run, its options exist, and its Python runs, on tiny data."""
 
+import io
 import re
 import shlex
 from pathlib import Path
@@ -32,17 +33,17 @@ def files(tmp_path_factory):
     }
 
 
-def recipe() -> list[list[str]]:
-    block = README.split("## The real recipe")[1].split("\n\n")[1]
+def commands_under(heading: str) -> list[list[str]]:
+    block = README.split(f"## {heading}")[1].split("\n\n")[1]
     return [shlex.split(line) for line in block.splitlines() if line.strip().startswith("longalign")]
 
 
 def test_the_recipe_runs(files, monkeypatch, capsys):
     monkeypatch.chdir(files["folder"])
     (files["folder"] / "configs").symlink_to(ROOT / "configs")
-    commands = [words[1] for words in recipe()]
-    assert commands == ["plan", "fit", "export"]
-    for words in recipe():
+    recipe = commands_under("The real recipe")
+    assert [words[1] for words in recipe] == ["plan", "fit", "export"]
+    for words in recipe:
         arguments = [str(files.get(word, word)) for word in words[1:]]
         more = SMALL if words[1] in ("plan", "fit") else []
         cache = [f"--data.cache_dir={files['folder']}/cache"] if more else []
@@ -50,6 +51,26 @@ def test_the_recipe_runs(files, monkeypatch, capsys):
         assert main([*arguments, *more, *cache, *limit]) == 0
     assert (files["folder"] / "my-model-64k/model.safetensors").exists()
     assert "working share" in capsys.readouterr().out.lower()
+
+
+def test_the_chatglm_commands_and_chat_run(files, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    (tmp_path / "paper.txt").write_text("A river. " * 20)
+    for name in ("LongAlign-6B-64k-base", "chatglm3-6b"):
+        (tmp_path / name).symlink_to(ROOT / "tests/golden/chatglm3_tiny")
+    monkeypatch.setattr("sys.stdin", io.StringIO("Why?\nAnd then?\n"))
+    lines = commands_under("ChatGLM3, without") + commands_under("Talk to it")
+    assert [words[1] for words in lines] == ["fit", "export", "convert", "convert", "chat", "chat"]
+    more = {
+        "fit": [*SMALL, "--data.chat_format=chatglm3", f"--data.cache_dir={tmp_path}", "--trainer.max_steps=1"],
+        "chat": ["--max_new_tokens=8"],
+    }
+    for words in lines:
+        arguments = [str(files.get(word, word)) for word in words[1:]]
+        assert main([*arguments, *more.get(words[1], [])]) == 0
+    assert (tmp_path / "my-chatglm3/config.json").exists() and (tmp_path / "chatglm3-6b-glm/config.json").exists()
+    assert capsys.readouterr().out.strip()
 
 
 def test_every_option_in_the_table_parses():

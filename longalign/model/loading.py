@@ -31,8 +31,10 @@ CACHE_DIR = "~/.cache/longalign"
 UNREADABLE = (SafetensorError, pickle.UnpicklingError, json.JSONDecodeError)
 
 
-def load_config(path: str, overrides: dict[str, Any] | None = None, gguf_file: str | None = None) -> PreTrainedConfig:
-    """The model's config, with ``overrides`` applied, refused if the model cannot be packed.
+def load_config(
+    path: str, overrides: dict[str, Any] | None = None, gguf_file: str | None = None, *, packed: bool = True
+) -> PreTrainedConfig:
+    """The model's config, with ``overrides`` applied, refused if it is to be ``packed`` and cannot.
 
     A folder in ChatGLM3's own format gives the config of transformers' GLM. ``rope_theta`` among the overrides goes
     into ``rope_parameters``, GLM's ``rope_ratio`` is that over 10000; any other key must exist in the config.
@@ -61,7 +63,8 @@ def load_config(path: str, overrides: dict[str, Any] | None = None, gguf_file: s
         if gguf_file is None:
             raise UserError(f"model.model: {path} is quantised; expected full-precision weights")
         del config.quantization_config
-    check_packable(config)
+    if packed:
+        check_packable(config)
     return config
 
 

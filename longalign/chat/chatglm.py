@@ -64,7 +64,9 @@ def build_chatglm_tokenizer(
         padding_side="left",
         model_input_names=["input_ids", "attention_mask"],
     )
-    tokenizer.chat_template = choose_template(tokenizer, opening, model.encode, role_tokens, _own_template(folder, config))
+    tokenizer.chat_template = choose_template(
+        tokenizer, opening, model.encode, role_tokens, _own_template(folder, config)
+    )
     return tokenizer
 
 

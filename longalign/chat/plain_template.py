@@ -2,8 +2,8 @@
 
 A server renders a template to one text and encodes it at once; LongAlign encodes each question and answer on its own.
 Both give the same ids where a space stands in for sentencepiece's word-start mark; which spaces a tokenizer needs is
-found by trying. A byte-level tokenizer may merge an answer's first or last letters with the format's brackets: then
-prompts with a history have other ids, and the template is not exact.
+found by trying. A tokenizer without that mark (byte-level) may merge an answer's first or last letters with the
+format's brackets: then prompts with a history have other ids.
 """
 
 import json
@@ -54,7 +54,9 @@ _HISTORY = [
 
 
 class PlainTemplate(NamedTuple):
-    """A chat template, and whether all prompts get the ids of `encode_prompt`; else only those of one round do."""
+    """A chat template, and whether every prompt gets the ids of `encode_prompt`; if not, those of one round still do
+    wherever a template can give them.
+    """
 
     template: str
     exact: bool
@@ -69,18 +71,22 @@ def plain_chat_template(tokenizer: Any, chat_format: ChatFormat) -> PlainTemplat
     Raises:
         UserError: the format is neither, or does not fit the tokenizer.
     """
+    if chat_format == "template":
+        raise UserError("chat format 'template' is the tokenizer's own template, expected chatglm3 or llama2")
     encoder = chat_encoder(tokenizer, chat_format)
-    if not isinstance(encoder, PlainEncoder):
-        raise UserError(f"chat format {chat_format!r} is the tokenizer's own template, expected chatglm3 or llama2")
+    assert isinstance(encoder, PlainEncoder)
     names = {token_id: name for name, token_id in tokenizer.get_added_vocab().items()}
-    prefix = "".join(names[token_id] for token_id in encoder.prefix_ids)
+    prefix = "".join(names.get(token_id, "") for token_id in encoder.prefix_ids)
     blanks = list(product(("", " "), repeat=2))
     candidates = [_rounds_template(encoder.format, prefix, *some) for some in blanks]
-    right = [[_agreement(tokenizer, one, encoder.prompt, some) for some in (_ONE_ROUND, _HISTORY)] for one in candidates]
+    probes = (_ONE_ROUND, _HISTORY)
+    right = [[_agreement(tokenizer, one, encoder.prompt, some) for some in probes] for one in candidates]
     best = max(range(len(candidates)), key=right.__getitem__)
-    with_eos = _rounds_template(encoder.format, prefix, *blanks[best], end=tokenizer.eos_token)
+    lead, gap = blanks[best]
+    with_eos = _rounds_template(encoder.format, prefix, lead, gap, end=tokenizer.eos_token)
     ended = rendered_ids(tokenizer, with_eos, _talk("uq", "ax"), prompt=False)[-1] == tokenizer.eos_token_id
-    return PlainTemplate(with_eos if ended else candidates[best], right[best] == [len(_ONE_ROUND), len(_HISTORY)])
+    exact = gap != "" and right[best] == list(map(len, probes))
+    return PlainTemplate(with_eos if ended else candidates[best], exact)
 
 
 def _rounds_template(plain_format: PlainFormat, prefix: str, lead: str, gap: str, *, end: str = "") -> str:
@@ -96,10 +102,6 @@ def _rounds_template(plain_format: PlainFormat, prefix: str, lead: str, gap: str
         "end": _quote(end),
     }
     return re.sub(r"@(\w+)@", lambda match: filled[match[1]], _ROUNDS_TEMPLATE)
-
-
-def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
 
 
 def agrees(tokenizer: Any, template: str, reference: Callable[[list[Message]], list[int]]) -> bool:
@@ -121,3 +123,7 @@ def _agreement(
     tokenizer: Any, template: str, reference: Callable[[list[Message]], list[int]], prompts: list[list[Message]]
 ) -> int:
     return sum(rendered_ids(tokenizer, template, messages) == reference(messages) for messages in prompts)
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

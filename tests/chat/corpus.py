@@ -47,7 +47,7 @@ def words(random: Random, count: int = 2000) -> list[str]:
     return ["".join(random.choices(_PARTS, k=random.randint(1, 5))) for _ in range(count)]
 
 
-def text(random: Random, vocabulary: list[str], length: int) -> str:
+def text(random: Random, vocabulary: list[str], length: int, names: list[str] = CONTROL_NAMES) -> str:
     """A text of `length` parts; every kind of part meets every other, with space between them or none."""
     kinds = [
         lambda: random.choice(vocabulary),
@@ -58,7 +58,7 @@ def text(random: Random, vocabulary: list[str], length: int) -> str:
         lambda: random.choice(_EMOJI),
         lambda: random.choice(_RARE),
         lambda: str(random.randint(0, 10 ** random.randint(1, 6))),
-        lambda: random.choice(CONTROL_NAMES),
+        lambda: random.choice(names),
         lambda: " " * random.randint(1, 9),
     ]
     chosen = random.choices(kinds, weights=[40, 8, 20, 10, 8, 1, 1, 4, 4, 4], k=length)

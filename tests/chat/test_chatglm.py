@@ -17,7 +17,21 @@ from longalign.errors import UserError
 
 TEXTS = 2000
 OPENING = "[gMASK]sop"
-CONTENTS = ["Hi", "  x ", "\n", " ", "", "a\n\nb\n", "\n x", "你好，世界。", "😀 👩‍🚀", "sop", "</s>", "[gMASK]sop x", "<0x0A>"]
+CONTENTS = [
+    "Hi",
+    "  x ",
+    "\n",
+    " ",
+    "",
+    "a\n\nb\n",
+    "\n x",
+    "你好，世界。",
+    "😀 👩‍🚀",
+    "sop",
+    "</s>",
+    "[gMASK]sop x",
+    "<0x0A>",
+]
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +40,8 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("chatglm")
     random = Random(0)
     words = corpus.words(random)
-    lines = (line for _ in range(8000) for line in corpus.text(random, words, 40).split("\n"))
+    texts = (corpus.text(random, words, 40, names=[""]) for _ in range(8000))
+    lines = (line.replace("op", "ap") for text in texts for line in text.split("\n"))  # no piece is called sop
     spm.SentencePieceTrainer.Train(
         sentence_iterator=lines,
         model_prefix=str(folder / "tokenizer"),
@@ -85,7 +100,9 @@ def test_any_text_gets_sentencepieces_ids_and_comes_back(tokenizer, model):
         assert tokenizer.decode(ids) == text
 
 
-@pytest.mark.parametrize("text", ["philosophy", "a sop to Cerberus", "people", "<s>struck</s>", " sop", "sop\n", "x [gMASK]"])
+@pytest.mark.parametrize(
+    "text", ["philosophy", "a sop to Cerberus", "people", "<s>struck</s>", " sop", "sop\n", "x [gMASK]"]
+)
 def test_names_within_a_text_are_text(tokenizer, model, text):
     assert ids_of(tokenizer, text) == model.encode(text)
     assert tokenizer(text).input_ids == [*tokenizer.convert_tokens_to_ids(["[gMASK]", "sop"]), *model.encode(text)]
@@ -159,7 +176,9 @@ def test_conversations_in_the_template_are_the_originals_prompts_and_answers(tok
 def copy(source, folder, config=None, **files):
     """A ChatGLM folder: "/" in a file's name is written "__"."""
     shutil.copy(source / "tokenizer.model", folder)
-    for name, content in ({"tokenizer_config__json": {"tokenizer_class": "ChatGLMTokenizer"} | (config or {})} | files).items():
+    for name, content in (
+        {"tokenizer_config__json": {"tokenizer_class": "ChatGLMTokenizer"} | (config or {})} | files
+    ).items():
         (folder / name.replace("__", ".")).write_text(content if isinstance(content, str) else json.dumps(content))
     return folder
 
@@ -171,7 +190,11 @@ PREP = GOLDEN / "tokenizer" / "chatglm"
     ("has", "config", "files"),
     [
         (True, {}, {}),
-        (True, {"additional_special_tokens": ["<|user|>", "<|observation|>"]}, {"config__json": {"padded_vocab_size": 501}}),
+        (
+            True,
+            {"additional_special_tokens": ["<|user|>", "<|observation|>"]},
+            {"config__json": {"padded_vocab_size": 501}},
+        ),
         (True, {"added_tokens_decoder": {"502": {"content": "<|user|>"}}}, {"tokenization_chatglm__py": "sop"}),
         (True, {}, {"tokenization_chatglm__py": 'roles = ["<|system|>", "<|user|>"]'}),
         (False, {}, {"tokenization_chatglm__py": 'special_tokens = ["[MASK]", "sop"]'}),
@@ -207,8 +230,14 @@ def test_the_folders_own_template_is_kept_where_it_gives_the_same_ids(tmp_path, 
         "{% for m in messages %}{% if loop.first %}[gMASK]sop{% endif %}<|{{ m['role'] }}|>\n {{ m['content'] }}"
         "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
     )
-    for template, expected in [(same, same), (same.replace("\n ", "\n"), OPENING + _ROLES), ("{{ oops(", OPENING + _ROLES)]:
-        config, files = ({"chat_template": template}, {}) if where == "config" else ({}, {"chat_template__jinja": template})
+    for template, expected in [
+        (same, same),
+        (same.replace("\n ", "\n"), OPENING + _ROLES),
+        ("{{ oops(", OPENING + _ROLES),
+    ]:
+        config, files = (
+            ({"chat_template": template}, {}) if where == "config" else ({}, {"chat_template__jinja": template})
+        )
         assert load_tokenizer(copy(PREP, tmp_path, config, **files)).chat_template == expected
 
 

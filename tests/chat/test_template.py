@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 import templates
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers_for_tests import PLAIN_ADDED, SPECIAL, byte_level, greedy_marks, sentencepiece
 
@@ -124,6 +124,19 @@ def test_control_tokens_written_in_a_message_stay_text(name, token):
     assert row.input_ids[: len(prompt)] == prompt
 
 
+@pytest.mark.parametrize("bad", ["sop", "[gMASK]sop", "[gMASK]", "a<|user|>b", "</s>"])
+def test_tokens_that_stand_alone_are_text_where_a_message_does(bad):
+    tokenizer = sentencepiece("[gMASK]sop{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}", "chatglm")
+    tokenizer.chat_template += "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    messages = [{"role": "user", "content": bad}, {"role": "assistant", "content": bad}]
+    row = encode_row({"messages": messages}, tokenizer, max_length=999)
+    names = ["[gMASK]", "sop", "<|user|>", "<|assistant|>", "</s>"]
+    control = tokenizer.convert_tokens_to_ids(names)
+    assert [i for i in row.input_ids if i in tokenizer.all_special_ids] == control
+    assert tokenizer.decode(row.input_ids, skip_special_tokens=True).replace(" ", "") == bad * 2
+    assert encode_prompt(messages[:1], tokenizer) == row.input_ids[: row.labels.count(-100)]
+
+
 def test_added_tokens_that_are_text_keep_their_ids():
     tokenizer = byte_level(templates.CHATML)
     messages = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "<think>x</think>y<|im_end|>z"}]
@@ -138,7 +151,9 @@ def test_added_tokens_that_are_text_keep_their_ids():
     ids=["byte-level", "metaspace", "prepend", "marks-eat-space"],
 )
 @settings(deadline=None, max_examples=60)
-@given(parts=st.lists(st.one_of(texts, st.sampled_from([*SPECIAL, "</s>", "<s>", "[gMASK]"])), max_size=6))
+@example(parts=["[gMASK]", "sop", "x"])
+@example(parts=["[gMASK]", "sop", "<|user|>", "sop", "<|user|>", "[gMASK]", "sop", "sop", "<|user|>", "a sop"])
+@given(parts=st.lists(st.one_of(texts, st.sampled_from([*SPECIAL, "</s>", "<s>", "[gMASK]", "sop"])), max_size=6))
 def test_encoding_in_pieces_gives_the_ids_of_the_whole_text(tokenizer, parts):
     tokenizer.chat_template = templates.CHATML
     encoder = chat_encoder(tokenizer).text

@@ -4,7 +4,7 @@ from longalign.chat.encode import ChatFormat, EncodedRow, chat_encoder, encode_c
 from longalign.chat.messages import Message, check_messages, parse_messages
 from longalign.chat.overflow import Overflow
 from longalign.chat.plain_template import PlainTemplate, plain_chat_template
-from longalign.chat.tokenizer import load_tokenizer
+from longalign.chat.tokenizer import load_tokenizer, save_tokenizer
 
 __all__ = [
     "ChatFormat",
@@ -20,4 +20,5 @@ __all__ = [
     "load_tokenizer",
     "parse_messages",
     "plain_chat_template",
+    "save_tokenizer",
 ]

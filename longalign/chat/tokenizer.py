@@ -1,13 +1,18 @@
-"""Loading a tokenizer, without ever running code that comes with it."""
+"""Loading a tokenizer without ever running code that comes with it, and saving it for servers."""
 
-import json
+import logging
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoTokenizer
 
 from longalign.chat.chatglm import build_chatglm_tokenizer
+from longalign.chat.encode import ChatFormat
+from longalign.chat.plain_template import plain_chat_template
 from longalign.errors import UserError
+from longalign.files import read_json
+
+log = logging.getLogger(__name__)
 
 
 def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: str | None = None) -> Any:
@@ -19,8 +24,8 @@ def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: 
     folder = Path(path).expanduser()
     if not folder.is_dir() and _looks_local(str(path)):
         raise UserError(f"{path}: no such folder; model.model or model.tokenizer must name a folder or a hub model")
-    config = _read_config(folder)
-    if config.get("tokenizer_class") == "ChatGLMTokenizer" and not (folder / "tokenizer.json").is_file():
+    config = _read_json(folder / "tokenizer_config.json")
+    if _is_chatglm(folder, config):
         return build_chatglm_tokenizer(folder, config)
     if folder.is_dir() and gguf_file is None and not any(map(_is_vocabulary, folder.iterdir())):
         raise UserError(f"{path}: no tokenizer in this folder (tokenizer.json or tokenizer.model)")
@@ -33,6 +38,23 @@ def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: 
         )
     except Exception as error:  # whatever a broken file makes a reader raise
         raise UserError(f"{path}: {_explain(error)}") from error
+
+
+def save_tokenizer(tokenizer: Any, folder: str | Path, chat_format: ChatFormat) -> None:
+    """Save a tokenizer with the chat template of the format that its model is trained on, so that servers use it."""
+    own = tokenizer.chat_template
+    try:
+        if chat_format != "template":
+            tokenizer.chat_template, exact = plain_chat_template(tokenizer, chat_format)
+            if not exact:
+                log.warning(
+                    "chat format %s: with this tokenizer a server's prompts differ from those trained on by a token "
+                    "where an earlier answer begins or ends; prompts of one round are the same",
+                    chat_format,
+                )
+        tokenizer.save_pretrained(folder)
+    finally:
+        tokenizer.chat_template = own
 
 
 def _is_vocabulary(file: Path) -> bool:
@@ -49,17 +71,17 @@ def _looks_local(path: str) -> bool:
     return path.startswith((".", "/", "~")) or path.count("/") > 1
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    file = folder / "tokenizer_config.json"
-    if not file.is_file():
-        return {}
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file}: cannot be read as JSON ({error})") from error
-    if not isinstance(config, dict):
-        raise UserError(f"{file}: expected a JSON object, got {type(config).__name__}")
-    return config
+def _is_chatglm(folder: Path, config: dict[str, Any]) -> bool:
+    """Whether this is ChatGLM's own format: by its tokenizer's class, or where that is not said by its model's type."""
+    if (folder / "tokenizer.json").is_file():
+        return False
+    if "tokenizer_class" in config or not (folder / "tokenizer.model").is_file():
+        return config.get("tokenizer_class") == "ChatGLMTokenizer"
+    return _read_json(folder / "config.json").get("model_type") == "chatglm"
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    return read_json(file) if file.is_file() else {}
 
 
 def _explain(error: Exception) -> str:

@@ -76,7 +76,7 @@ def chat(
     transformers.utils.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         transformers.utils.logging.disable_progress_bar()
-    config = load_config(model, gguf_file=gguf_file)
+    config = load_config(model, gguf_file=gguf_file, packed=False)
     tokenizer = load_tokenizer(model, gguf_file=gguf_file)
     kind = find_format(model, chat_format, tokenizer)
     context = getattr(config.get_text_config(), "max_position_embeddings", None)

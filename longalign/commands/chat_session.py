@@ -41,24 +41,25 @@ class Session:
         What was written until then stays in the conversation; a question without any answer is taken back.
         """
         text = AnswerText(self._tokenizer)
-        generation = None
         try:
             generation = self._generator.generate(
                 prompt, lambda token: self._write(text.put(token)), self._show_reading
             )
-        except KeyboardInterrupt:
-            log.debug("stopped")
         except UserError:
             self._conversation.take_back()
             raise
+        except KeyboardInterrupt:
+            self._write(text.end() + "\n")
+            if text.text:
+                self._conversation.answered(text.text)
+            else:
+                self._conversation.take_back()
+            log.info("(stopped%s)", "" if text.text else "; the question is taken back")
+            return False
         self._write(text.end() + "\n")
-        if generation is None and not text.text:
-            self._conversation.take_back()
-        else:
-            self._conversation.answered(text.text)
-        if generation is not None:
-            _report(generation)
-        return generation is not None
+        self._conversation.answered(text.text)
+        _report(generation)
+        return True
 
     def talk(self) -> None:
         """Answer what is typed, or each line of a pipe."""

@@ -6,7 +6,8 @@ shall end the answer.
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
+from functools import lru_cache
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,9 @@ def sequence_text(ids: np.ndarray, shifted: np.ndarray, tokenizer: Any, context:
     text = Text()
     for kind, start, stop in spans(ids, shifted):
         if kind == END:
-            target = _visible(tokenizer.decode([int(shifted[start - 1])]))
+            target = _visible(
+                tokenizer.decode([int(shifted[start - 1])]) or tokenizer.eos_token
+            )  # ChatGLM's is no text
             text.append(f"⟦→ {target}⟧" if marks else f"→{target}", style=END)
         elif kind == TARGET:
             piece = _decode(ids, start, stop, tokenizer)
@@ -133,10 +136,26 @@ def spans(ids: np.ndarray, shifted: np.ndarray) -> Iterator[tuple[str, int, int]
 def _decode(ids: np.ndarray, start: int, stop: int, tokenizer: Any) -> str:
     """Text of ids[start:stop], with its leading blank, which decoders leave out at the start of a text."""
     before = max(0, start - 4)
-    text, head = (tokenizer.decode(ids[before:end].tolist(), skip_special_tokens=False) for end in (stop, start))
+    text, head = (_text(ids[before:end].tolist(), tokenizer) for end in (stop, start))
     if not head or not text.startswith(head):  # a character may be cut in two at `start`
-        return _visible(tokenizer.decode(ids[start:stop].tolist(), skip_special_tokens=False))
+        return _visible(_text(ids[start:stop].tolist(), tokenizer))
     return _visible(text[len(head) :])
+
+
+def _text(ids: list[int], tokenizer: Any) -> str:
+    """Decoded ids; special tokens that the tokenizer decodes to nothing (ChatGLM's) by their names."""
+    silent = _silent_tokens(tokenizer)
+    runs = groupby(ids, key=lambda token: token in silent)
+    return "".join(
+        "".join(silent[token] for token in run) if is_silent else tokenizer.decode(list(run), skip_special_tokens=False)
+        for is_silent, run in runs
+    )
+
+
+@lru_cache(maxsize=4)
+def _silent_tokens(tokenizer: Any) -> dict[int, str]:
+    named = {token_id: name for name, token_id in tokenizer.get_added_vocab().items()}
+    return {token_id: name for token_id, name in named.items() if not tokenizer.decode([token_id])}
 
 
 def _visible(text: str) -> str:

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, GenerationConfig, GlmConfig
 
-from longalign.chat import ChatFormat, load_tokenizer
+from longalign.chat import ChatFormat, load_tokenizer, save_tokenizer
 from longalign.data.cache import build_once, content_key, file_digest
 from longalign.errors import UserError
 from longalign.files import read_json, write_json
 from longalign.model import chatglm
-from longalign.model.record import read_record, save_tokenizer, write_record
+from longalign.model.record import read_record, write_record
 from longalign.model.shards import ShardWriter, read_tensors, shard_files
 from longalign.progress import byte_progress
 
@@ -121,7 +121,9 @@ def converted_folder(source: Path, rope_ratio: float | None, cache_dir: Path) ->
     names = ("config.json", "tokenizer_config.json", "tokenizer.model", "generation_config.json")
     present = [source / name for name in names if (source / name).is_file()]
     digests = [file_digest(str(file), cache_dir / "digests") for file in [*present, *shard_files(source)]]
-    folder = cache_dir / "models" / content_key({"files": digests, "rope_ratio": rope_ratio, "format": CACHE_FORMAT})[:32]
+    folder = (
+        cache_dir / "models" / content_key({"files": digests, "rope_ratio": rope_ratio, "format": CACHE_FORMAT})[:32]
+    )
     build_once(folder, lambda temporary: _convert_aloud(source, temporary, rope_ratio), option="model.cache_dir")
     return folder
 

@@ -70,3 +70,9 @@ def test_a_tokenizers_own_code_is_never_run(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="which longalign never runs"):
         load_tokenizer(tmp_path)
     assert not ran.exists()
+
+
+def test_a_chatglm_folder_without_tokenizer_config_is_known_by_its_model(tmp_path):
+    shutil.copy(GOLDEN / "tokenizer" / "chatglm" / "tokenizer.model", tmp_path)
+    write(tmp_path, config__json={"model_type": "chatglm", "padded_vocab_size": 512})
+    assert load_tokenizer(tmp_path)("x").input_ids[:2] == [497, 499]

@@ -1,6 +1,7 @@
 """`longalign data inspect` and `data prepare` through the command line, and how a sequence is cut into spans."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,3 +111,9 @@ def test_prepare_fills_the_cache_and_says_where(longalign, files, tmp_path):
     assert re.search(r"^all +51 +1 ", out, re.MULTILINE)
     again, _ = longalign("data prepare", f"--data.cache_dir={cache}")
     assert again == out
+
+
+def test_special_tokens_that_decode_to_nothing_are_shown_by_name(longalign):
+    chatglm = Path(__file__).parent.parent / "golden/chatglm3_tiny"
+    out, _ = longalign("data inspect", "--data.chat_format=template", model=chatglm)
+    assert "[gMASK]sop<|user|>" in out and "</s>⟧" in out

@@ -13,10 +13,11 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from longalign.chat import save_tokenizer
 from longalign.data.collate import Pack
 from longalign.errors import UserError
 from longalign.model.loading import weights_folder
-from longalign.model.record import read_record, save_tokenizer, write_record
+from longalign.model.record import read_record, write_record
 from longalign.training.checkpoints import put_in_place, remove, whole_checkpoints
 from longalign.training.module import LongAlignModule
 from longalign.training.strategy import ShardStrategy

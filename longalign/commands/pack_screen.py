@@ -90,9 +90,7 @@ def sequence_text(ids: np.ndarray, shifted: np.ndarray, tokenizer: Any, context:
     text = Text()
     for kind, start, stop in spans(ids, shifted):
         if kind == END:
-            target = _visible(
-                tokenizer.decode([int(shifted[start - 1])]) or tokenizer.eos_token
-            )  # ChatGLM's is no text
+            target = _visible(_text([int(shifted[start - 1])], tokenizer))
             text.append(f"⟦→ {target}⟧" if marks else f"→{target}", style=END)
         elif kind == TARGET:
             piece = _decode(ids, start, stop, tokenizer)

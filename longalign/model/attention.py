@@ -1,15 +1,12 @@
 """Causal attention inside each sequence of a pack, as one op that selective checkpointing can save.
 
 In: queries, keys and values of T tokens end to end, with ``cu_seqlens``. Out: attention output and log-sum-exp.
-``longalign::varlen_attention`` hides which kernel computes it (``BACKENDS``); transformers' models reach it through
+``longalign::varlen_attention`` hides which kernel computes it (``kernels.py``); transformers' models reach it through
 ``AttentionInterface`` under the name ``longalign_<backend>``, so no modelling code is forked.
 """
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -18,86 +15,9 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from longalign.errors import UserError
+from longalign.model.kernels import BACKENDS, sdpa_backward
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Backend:
-    """A kernel: ``forward(q, k, v, cu, max_seqlen, scale) -> (out, lse)`` and
-    ``backward(dout, q, k, v, out, lse, cu, max_seqlen, scale) -> (dq, dk, dv)``.
-
-    ``missing(device, dtype)`` says why the kernel cannot run there, None if it can.
-    """
-
-    forward: Callable[..., tuple[Tensor, Tensor]]
-    backward: Callable[..., tuple[Tensor, Tensor, Tensor]]
-    missing: Callable[[torch.device, torch.dtype], str | None]
-
-
-def _one_sequence(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-    q, k, v = (x.transpose(0, 1).unsqueeze(0) for x in (q, k, v))
-    out = scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=q.shape[1] != k.shape[1])
-    return out.squeeze(0).transpose(0, 1)
-
-
-def _sdpa_forward(
-    q: Tensor, k: Tensor, v: Tensor, cu_seqlens: Tensor, max_seqlen: int, scale: float
-) -> tuple[Tensor, Tensor]:
-    out = torch.empty(*q.shape[:-1], v.shape[-1], dtype=q.dtype, device=q.device)
-    bounds = cu_seqlens.tolist()
-    for start, stop in pairwise(bounds):
-        out[start:stop] = _one_sequence(q[start:stop], k[start:stop], v[start:stop], scale)
-    return out, q.new_empty(0, dtype=torch.float32)  # its backward computes the forward again, so it needs no lse
-
-
-def _sdpa_backward(
-    dout: Tensor, q: Tensor, k: Tensor, v: Tensor, out: Tensor, lse: Tensor, cu: Tensor, max_seqlen: int, scale: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    grads = tuple(torch.empty_like(x) for x in (q, k, v))
-    bounds = cu.tolist()
-    for start, stop in pairwise(bounds):
-        with torch.enable_grad():
-            inputs = [x[start:stop].detach().requires_grad_() for x in (q, k, v)]
-            output = _one_sequence(inputs[0], inputs[1], inputs[2], scale)
-        for grad, part in zip(grads, torch.autograd.grad(output, inputs, dout[start:stop]), strict=True):
-            grad[start:stop] = part
-    return grads  # type: ignore[return-value]
-
-
-def _torch_forward(
-    q: Tensor, k: Tensor, v: Tensor, cu_seqlens: Tensor, max_seqlen: int, scale: float
-) -> tuple[Tensor, Tensor]:
-    out, lse, *_ = torch.ops.aten._flash_attention_forward(
-        q, k, v, cu_seqlens, cu_seqlens, max_seqlen, max_seqlen, 0.0, True, False, scale=scale
-    )
-    return out, lse
-
-
-def _torch_backward(
-    dout: Tensor, q: Tensor, k: Tensor, v: Tensor, out: Tensor, lse: Tensor, cu: Tensor, max_seqlen: int, scale: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    no_dropout = torch.empty(2, dtype=torch.uint64, device=q.device)  # philox state, not read when dropout is 0
-    return torch.ops.aten._flash_attention_backward(
-        dout, q, k, v, out, lse, cu, cu, max_seqlen, max_seqlen, 0.0, True, no_dropout, no_dropout, scale=scale
-    )
-
-
-def _torch_missing(device: torch.device, dtype: torch.dtype) -> str | None:
-    if device.type != "cuda":
-        return "needs a CUDA GPU"
-    if torch.cuda.get_device_capability(device) < (8, 0):
-        return "needs an Ampere GPU or newer"
-    if dtype not in (torch.bfloat16, torch.float16):
-        return "needs model.compute_dtype bfloat16"
-    return None
-
-
-BACKENDS: dict[str, Backend] = {
-    "torch": Backend(_torch_forward, _torch_backward, _torch_missing),
-    "sdpa": Backend(_sdpa_forward, _sdpa_backward, lambda device, dtype: None),
-}
-"""In the order in which ``auto`` tries them. ``sdpa``, one sequence at a time, runs anywhere and is the plain twin."""
 
 
 @torch.library.custom_op("longalign::varlen_attention", mutates_args=())
@@ -171,7 +91,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tens
 def _backward(ctx: Any, dout: Tensor, _dlse: Tensor) -> tuple[Tensor | None, ...]:
     q, k, v, out, lse, cu_seqlens = ctx.saved_tensors
     # sdpa's backward is made of autograd, which does not exist below the dispatcher, inside an op
-    run = _sdpa_backward if ctx.backend == "sdpa" else partial(varlen_attention_backward, backend=ctx.backend)
+    run = sdpa_backward if ctx.backend == "sdpa" else partial(varlen_attention_backward, backend=ctx.backend)
     grads = run(dout, q, k, v, out, lse, cu_seqlens, ctx.max_seqlen, ctx.scale)
     return (*grads, None, None, None, None)
 

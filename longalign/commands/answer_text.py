@@ -21,6 +21,7 @@ class AnswerText:
         # ids[start:done] are printed, and context for the rest: a decoder drops the space in front of a first token
         self._start = self._done = 0
         self._context = ""
+        self._in_bytes = False
         self._held = ""  # white space that may be the last
         self.text = ""
 
@@ -28,7 +29,9 @@ class AnswerText:
         """What can be printed after one more token."""
         self._ids.append(token_id)
         token = self._tokenizer.convert_ids_to_tokens(token_id)
-        return "" if token and _BYTE.fullmatch(token) else self._decode(final=False)
+        is_byte = bool(token and _BYTE.fullmatch(token))
+        self._in_bytes = is_byte or (self._in_bytes and not self._text([token_id]))  # a special token ends no run
+        return "" if self._in_bytes else self._decode(final=False)
 
     def end(self) -> str:
         """What is left."""

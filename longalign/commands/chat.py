@@ -38,8 +38,8 @@ def run(name: str, args: list[str]) -> None:
 def chat(
     model: str,
     file: str | None = None,
-    prompt: str | None = None,
-    system: str | None = None,
+    prompt: str = "",
+    system: str = "",
     chat_format: Literal["auto", "template", "chatglm3", "llama2"] = "auto",
     overflow: Literal["error", "shorten_document"] = "error",
     max_new_tokens: int = 1024,
@@ -55,8 +55,8 @@ def chat(
     Args:
         model: folder (exported, converted, or in ChatGLM3's own format) or hub name.
         file: a UTF-8 text, which stands in front of the first question.
-        prompt: one question; its answer goes to stdout.
-        system: system message.
+        prompt: one question; its answer goes to stdout. Without it there is a conversation.
+        system: system message, none by default.
         chat_format: of the prompts; auto is what the folder's longalign.json says, else the tokenizer's chat template.
         overflow: for a prompt that leaves no room for the answer: error, or cut the middle out of the document.
         max_new_tokens: length of an answer at most.
@@ -68,8 +68,8 @@ def chat(
         gguf_file: a GGUF file in the model's folder.
     """
     _check_numbers(max_new_tokens, temperature, top_p)
-    if prompt is not None and not prompt.strip():
-        raise UserError("prompt: got an empty text, expected a question; leave --prompt out for a conversation")
+    if prompt and not prompt.strip():
+        raise UserError("prompt: got white space, expected a question; leave --prompt out for a conversation")
     model = str(Path(model).expanduser()) if model.startswith("~") else model
     document = None if file is None else read_document(file)
     place = _device(device)
@@ -87,11 +87,11 @@ def chat(
         max_new_tokens=max_new_tokens,
         system=system,
         overflow=overflow,
-        goes_on=prompt is None,
+        goes_on=not prompt,
     )
     if file is not None:
         show_document(file, conversation.load(document))
-    asked = None if prompt is None else conversation.ask(prompt)  # before the weights are read: it may be too long
+    asked = conversation.ask(prompt) if prompt else None  # before the weights are read: it may be too long
     network = _load(model, config, place, _dtype(dtype, place, config), gguf_file)
     room = f", {context:,} tokens" if context else ""
     log.info(

@@ -29,7 +29,7 @@ class Conversation:
         *,
         context: int | None,
         max_new_tokens: int,
-        system: str | None = None,
+        system: str = "",
         overflow: Fit = "error",
         goes_on: bool = True,
     ) -> None:

@@ -2,7 +2,7 @@
 
 In: queries, keys and values of T tokens end to end, with ``cu_seqlens``. Out: attention output and log-sum-exp.
 ``longalign::varlen_attention`` hides which kernel computes it (``kernels.py``); transformers' models reach it through
-``AttentionInterface`` under the name ``longalign_<backend>``, so no modelling code is forked.
+``AttentionInterface`` under a name of ours (``attention_name``), so no modelling code is forked.
 """
 
 import logging
@@ -173,7 +173,12 @@ def _no_mask(*args: Any, attention_mask: Tensor | None = None, **kwargs: Any) ->
 
 
 def register_attention() -> None:
-    """Make ``attn_implementation="longalign_<backend>"`` known to transformers, once for each backend."""
+    """Make ``attention_name`` of each backend known to transformers."""
     for name in BACKENDS:
-        AttentionInterface.register(f"longalign_{name}", partial(_attention_forward, backend=name))
-        AttentionMaskInterface.register(f"longalign_{name}", _no_mask)
+        AttentionInterface.register(attention_name(name), partial(_attention_forward, backend=name))
+        AttentionMaskInterface.register(attention_name(name), _no_mask)
+
+
+def attention_name(backend: str) -> str:
+    """The ``attn_implementation`` of a backend: transformers looks up names with "flash" among its own kernels."""
+    return "longalign_" + backend.replace("flash_attn_", "fa")

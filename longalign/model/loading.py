@@ -20,10 +20,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, Pre
 
 from longalign.errors import UserError
 from longalign.files import read_json
-from longalign.model.attention import register_attention
+from longalign.model.attention import attention_name, register_attention
 from longalign.model.chatglm import ROPE_BASE, glm_config, is_chatglm, rope_theta
 from longalign.model.checkpointing import Checkpointing, apply_checkpointing
 from longalign.model.conversion import converted_folder
+from longalign.model.fused import fuse_layers
 from longalign.model.packed import attach_packed_loss
 from longalign.model.support import check_packable
 
@@ -107,10 +108,24 @@ def load_model(
     return model.train()
 
 
-def prepare_model(model: PreTrainedModel, attention: str, checkpointing: Checkpointing) -> PreTrainedModel:
-    """Switch a model to packed attention by ``attention`` (a backend's name), and set its activation checkpointing."""
+def random_model(config: PreTrainedConfig) -> PreTrainedModel:
+    """The model with random weights, the same at each call, in float32 on the CPU, in train mode."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32).train()
+
+
+def prepare_model(
+    model: PreTrainedModel, attention: str, checkpointing: Checkpointing, *, fused: bool = False
+) -> PreTrainedModel:
+    """Switch a model to packed attention by ``attention`` (a backend's name), and set its activation checkpointing.
+
+    ``fused``: with Liger's kernels for what stands between the matrix multiplications.
+    """
     register_attention()
-    model.set_attn_implementation(f"longalign_{attention}")
+    if fused:
+        fuse_layers(model)
+    model.set_attn_implementation(attention_name(attention))
     apply_checkpointing(model, checkpointing)
     return attach_packed_loss(model)
 
@@ -124,17 +139,20 @@ def shard_model(
     attention: str,
     checkpointing: Checkpointing,
     compute_dtype: torch.dtype,
+    fused: bool = False,
+    random_weights: bool = False,
 ) -> PreTrainedModel:
     """The model as FSDP2 shards with fp32 master weights, filled by broadcast from rank 0.
 
     Args:
         weights: the whole model on rank 0 (its memory is that of one copy in the checkpoint's dtype), None elsewhere.
         mesh: one-dimensional; every decoder layer and the root shard over it.
+        fused: as of ``prepare_model``. random_weights: draw them on the device instead of loading any.
         compute_dtype: of the gathered parameters and the activations; gradients reduce in fp32.
     """
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    prepare_model(model, attention, checkpointing)
+    prepare_model(model, attention, checkpointing, fused=fused)
     policy = MixedPrecisionPolicy(param_dtype=compute_dtype, reduce_dtype=torch.float32)
     for layer in decoder_layers(model):
         fully_shard(layer, mesh=mesh, mp_policy=policy)
@@ -144,11 +162,26 @@ def shard_model(
     model.to_empty(device=device)
     model.tie_weights()
     _rebuild_buffers(model, weights, device)
-    state = {} if weights is None else weights.state_dict()
-    set_model_state_dict(model, state, options=StateDictOptions(full_state_dict=True, broadcast_from_rank0=True))
+    if random_weights:
+        _draw_weights(model)
+    else:
+        state = {} if weights is None else weights.state_dict()
+        set_model_state_dict(model, state, options=StateDictOptions(full_state_dict=True, broadcast_from_rank0=True))
     if weights is not None:
         model.generation_config = weights.generation_config
     return model.train()
+
+
+@torch.no_grad()
+def _draw_weights(model: PreTrainedModel) -> None:
+    """Fill a sharded model in place: matrices normal, vectors one (of norms) or zero (biases)."""
+    torch.manual_seed(0)
+    std = getattr(model.config, "initializer_range", 0.02)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim > 1:
+            parameter.normal_(0.0, std)
+        else:
+            parameter.fill_(0.0 if name.endswith("bias") else 1.0)
 
 
 def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:

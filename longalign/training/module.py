@@ -25,7 +25,16 @@ from longalign.errors import UserError
 from longalign.model.attention import choose_backend
 from longalign.model.checkpointing import Checkpointing
 from longalign.model.flops import ModelShape, model_shape, sequence_cost
-from longalign.model.loading import CACHE_DIR, load_config, load_model, prepare_model, shard_model, weights_folder
+from longalign.model.fused import choose_fused
+from longalign.model.loading import (
+    CACHE_DIR,
+    load_config,
+    load_model,
+    prepare_model,
+    random_model,
+    shard_model,
+    weights_folder,
+)
 from longalign.model.packed import check_packed_forward
 from longalign.training.schedule import WarmupCosine
 from longalign.training.strategy import ShardStrategy
@@ -46,8 +55,11 @@ class LongAlignModule(LightningModule):
     Args:
         model: folder or hub name of the model; its tokenizer is used unless ``data.tokenizer`` names another. A folder
             in ChatGLM3's own format is converted once, into ``cache_dir``.
-        attention: backend of the packed attention: auto (the first that runs), torch (FlashAttention 2 in torch) or
-            sdpa (one sequence at a time, any device).
+        attention: backend of the packed attention: auto (the first that runs), flash_attn_4, flash_attn_3 or
+            flash_attn_2 (packages flash-attn-4, flash-attn-3, flash-attn), torch (FlashAttention 2 in torch) or sdpa
+            (one sequence at a time, any device).
+        fused: kernels of RMSNorm, SwiGLU and rotary embedding: liger (package liger-kernel), none (transformers' own),
+            or auto (Liger's on a GPU where the package is installed).
         checkpointing: what the backward computes again: none, full (whole layers), attention (all but attention).
         compute_dtype: of activations and gathered weights: auto is bfloat16 on a GPU and float32 on a CPU. Master
             weights, gradients between ranks and optimizer states are float32.
@@ -55,6 +67,7 @@ class LongAlignModule(LightningModule):
         scheduler: a learning-rate scheduler's class path, stepped once an optimizer update.
         config_overrides: keys of the model's config to change, such as rope_theta or max_position_embeddings; for
             ChatGLM3 and GLM also rope_ratio (200 for LongAlign-6B, whose own code hard-codes it).
+        random_weights: start from random weights; ``model`` then needs a config and no weights.
         gguf_file: name of a GGUF file inside the ``model`` folder, to load its weights and tokenizer.
         cache_dir: where converted models are kept; ``data.cache_dir`` by default.
         max_skipped_steps: stop after this many updates in a row whose gradient is not finite (each is skipped).
@@ -63,12 +76,14 @@ class LongAlignModule(LightningModule):
     def __init__(
         self,
         model: str,
-        attention: Literal["auto", "torch", "sdpa"] = "auto",
+        attention: Literal["auto", "flash_attn_4", "flash_attn_3", "flash_attn_2", "torch", "sdpa"] = "auto",
+        fused: Literal["auto", "liger", "none"] = "auto",
         checkpointing: Checkpointing = "attention",
         compute_dtype: Literal["auto", "bfloat16", "float32"] = "auto",
         optimizer: OptimizerCallable = paper_adamw,
         scheduler: LRSchedulerCallable = WarmupCosine,
         config_overrides: dict[str, Any] | None = None,
+        random_weights: bool = False,
         gguf_file: str | None = None,
         cache_dir: str | None = None,
         max_skipped_steps: int = 5,
@@ -76,7 +91,8 @@ class LongAlignModule(LightningModule):
         super().__init__()
         self.path, self.gguf_file = str(Path(model).expanduser()) if model.startswith("~") else model, gguf_file
         self.cache_dir = cache_dir or CACHE_DIR
-        self.attention, self.checkpointing, self.compute_dtype = attention, checkpointing, compute_dtype
+        self.attention, self.fused, self.checkpointing = attention, fused, checkpointing
+        self.compute_dtype, self.random_weights = compute_dtype, random_weights
         self.optimizer, self.scheduler = optimizer, scheduler
         self.max_skipped_steps = max_skipped_steps
         self.config = load_config(self.path, config_overrides, gguf_file)
@@ -119,7 +135,9 @@ class LongAlignModule(LightningModule):
             device,
             attention=backend,
             checkpointing=self.checkpointing,
+            fused=choose_fused(self.fused, device),
             compute_dtype=dtype,
+            random_weights=self.random_weights,
         )
 
     def _compute_dtype(self, device: torch.device) -> torch.dtype:
@@ -134,13 +152,15 @@ class LongAlignModule(LightningModule):
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled and dtype == torch.bfloat16)
 
     def _load_whole(self, dtype: torch.dtype | str = "auto") -> Any:
+        if self.random_weights:
+            return random_model(self.config)
         folder = weights_folder(self.path, self.config, self.cache_dir)
         return load_model(folder, self.config, dtype=dtype, gguf_file=self.gguf_file)
 
     def _weights_on_rank_0(self) -> Any:
         """The whole model on rank 0, None elsewhere; a failure of rank 0 is raised on every rank."""
         weights, failure = None, None
-        if self.trainer.is_global_zero:
+        if self.trainer.is_global_zero and not self.random_weights:
             try:
                 weights = self._load_whole()
             except Exception as error:  # whatever it is, the other ranks wait for it

@@ -1,0 +1,193 @@
+"""Liger's fused kernels in place of a layer's element-wise arithmetic: RMSNorm, SiLU·up, rotary embedding.
+
+Each saves passes over ``[T, width]`` tensors, which at 64k tokens are half a GiB and more. What is replaced is found
+by what it computes (on a few numbers, against the formula), not by its class's name; what differs stays as it is.
+"""
+
+import logging
+from collections.abc import Callable
+from copy import deepcopy
+from types import FunctionType, MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+from transformers import PreTrainedModel
+
+from longalign.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+def liger_missing(device: torch.device) -> str | None:
+    """Why Liger's kernels cannot be used on ``device``, None if they can."""
+    if device.type != "cuda":
+        return "needs a CUDA GPU"
+    try:
+        import liger_kernel.ops.rms_norm  # noqa: F401
+    except Exception as error:  # Triton or the driver may be at fault
+        return f"needs the package liger-kernel ({type(error).__name__}: {error})"
+    return None
+
+
+def choose_fused(name: str, device: torch.device) -> bool:
+    """Whether to use Liger's kernels on ``device``.
+
+    Raises:
+        UserError: they are asked for and cannot be used.
+    """
+    reason = liger_missing(device)
+    if name == "liger" and reason:
+        raise UserError(f"model.fused=liger {reason}; this run is on {device}: use auto or none")
+    return name != "none" and reason is None
+
+
+def fuse_layers(model: PreTrainedModel) -> dict[str, int]:
+    """Replace in every layer what Liger computes the same; returns how many of each kind.
+
+    Parameters keep their names, and the classes of transformers are not touched: only this model's modules change.
+    """
+    counts = {"norms": 0, "mlps": 0, "rotary": 0}
+    kinds: dict[type, str | None] = {}
+    for module in model.modules():
+        cls = type(module)
+        if cls not in kinds:
+            kinds[cls] = _kind(module)
+        kind = kinds[cls]
+        if kind is not None:
+            _FUSED[kind](module)
+            counts[_GROUPS[kind]] += 1
+    log.info("fused by Liger: %s", ", ".join(f"{count} {name}" for name, count in counts.items()))
+    return counts
+
+
+# What a module computes
+
+
+def _kind(module: nn.Module) -> str | None:
+    """``norm``, ``split_mlp``, ``joint_mlp`` or ``rotary`` if a module of this class is exactly that, else None."""
+    children = dict(module.named_children())
+    if not children and set(dict(module.named_parameters())) == {"weight"} and hasattr(module, "variance_epsilon"):
+        return "norm" if _same(module, _rms_norm) else None
+    if children.keys() >= {"down_proj"} and _is_silu(getattr(module, "act_fn", getattr(module, "activation_fn", None))):
+        if children.keys() >= {"gate_proj", "up_proj"}:
+            return "split_mlp" if _same(module, _split_mlp) else None
+        if "gate_up_proj" in children:
+            return "joint_mlp" if _same(module, _joint_mlp) else None
+    if children.keys() >= {"q_proj", "k_proj", "v_proj", "o_proj"}:
+        function = type(module).forward
+        rotary = getattr(function, "__globals__", {}).get("apply_rotary_pos_emb")
+        used = "apply_rotary_pos_emb" in getattr(getattr(function, "__code__", None), "co_names", ())
+        return "rotary" if used and rotary is not None and _rotates_halves(rotary) else None
+    return None
+
+
+def _rms_norm(module: Any, x: Tensor) -> Tensor:
+    y = x.float()
+    y = y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + module.variance_epsilon)
+    return module.weight * y.to(x.dtype)
+
+
+def _split_mlp(module: Any, x: Tensor) -> Tensor:
+    return module.down_proj(silu(module.gate_proj(x)) * module.up_proj(x))
+
+
+def _joint_mlp(module: Any, x: Tensor) -> Tensor:
+    gate, up = module.gate_up_proj(x).chunk(2, dim=-1)
+    return module.down_proj(silu(gate) * up)
+
+
+def _is_silu(function: Any) -> bool:
+    x = torch.linspace(-4, 4, 9)
+    return callable(function) and torch.allclose(function(x), silu(x), atol=1e-6)
+
+
+def _same(module: Any, formula: Callable[[Any, Tensor], Tensor]) -> bool:
+    """Whether a module computes a formula, tried on a small CPU copy with random weights (the module may be meta)."""
+    generator = torch.Generator().manual_seed(0)
+    try:
+        small = _small_copy(module)
+        with torch.no_grad():
+            for parameter in small.parameters():
+                parameter.copy_(torch.randn(parameter.shape, generator=generator))
+            x = torch.randn(3, _width(small), generator=generator)
+            return torch.allclose(small(x), formula(small, x), atol=1e-5)
+    except (TypeError, AttributeError, RuntimeError):
+        return False  # another signature, another arithmetic
+
+
+def _small_copy(module: Any) -> Any:
+    if hasattr(module, "variance_epsilon"):
+        return type(module)(8, eps=module.variance_epsilon)
+    config = deepcopy(module.config)
+    config.hidden_size, config.intermediate_size = 8, 16
+    return type(module)(config)
+
+
+def _width(module: Any) -> int:
+    return module.weight.shape[0] if hasattr(module, "weight") else module.down_proj.weight.shape[0]
+
+
+def _rotates_halves(rotary: Callable[..., Any]) -> bool:
+    """Whether ``rotary(q, k, cos, sin)`` turns (first half, second half) as Llama does, not neighbours as GLM does."""
+    generator = torch.Generator().manual_seed(0)
+    q, k = torch.randn(2, 1, 1, 3, 8, generator=generator)
+    angles = torch.randn(1, 3, 4, generator=generator).repeat(1, 1, 2)
+    cos, sin = angles.cos(), angles.sin()
+    try:
+        turned = rotary(q, k, cos, sin)
+    except (TypeError, RuntimeError):
+        return False
+    halves = [x * cos[:, None] + torch.cat((-x[..., 4:], x[..., :4]), -1) * sin[:, None] for x in (q, k)]
+    return all(torch.allclose(a, b, atol=1e-6) for a, b in zip(turned, halves, strict=True))
+
+
+# What takes its place
+
+
+def _fuse_norm(module: Any) -> None:
+    from liger_kernel.ops.rms_norm import LigerRMSNormFunction
+
+    def forward(self: Any, hidden_states: Tensor) -> Tensor:
+        return LigerRMSNormFunction.apply(hidden_states, self.weight, self.variance_epsilon, 0.0, "llama", False)
+
+    module.forward = MethodType(forward, module)
+
+
+def _fuse_split_mlp(module: Any) -> None:
+    from liger_kernel.ops.swiglu import LigerSiLUMulFunction
+
+    def forward(self: Any, x: Tensor) -> Tensor:
+        return self.down_proj(LigerSiLUMulFunction.apply(self.gate_proj(x), self.up_proj(x)))
+
+    module.forward = MethodType(forward, module)
+
+
+def _fuse_joint_mlp(module: Any) -> None:
+    from liger_kernel.ops.swiglu import LigerFusedGateUpSiLUMulFunction
+
+    def forward(self: Any, hidden_states: Tensor) -> Tensor:
+        joint = self.gate_up_proj(hidden_states)
+        product = LigerFusedGateUpSiLUMulFunction.apply(joint.flatten(0, -2))  # its backward gives two dimensions
+        return self.down_proj(product.view(*joint.shape[:-1], -1))
+
+    module.forward = MethodType(forward, module)
+
+
+def _fuse_rotary(module: Any) -> None:
+    """Give this attention module a forward whose ``apply_rotary_pos_emb`` is Liger's; its class keeps its own."""
+    from liger_kernel.ops.rope import LigerRopeFunction
+
+    def rotary(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        return LigerRopeFunction.apply(q, k, cos, sin)
+
+    plain = type(module).forward
+    names = {**plain.__globals__, "apply_rotary_pos_emb": rotary}
+    fused = FunctionType(plain.__code__, names, plain.__name__, plain.__defaults__, plain.__closure__)
+    fused.__kwdefaults__ = plain.__kwdefaults__
+    module.forward = MethodType(fused, module)
+
+
+_FUSED = {"norm": _fuse_norm, "split_mlp": _fuse_split_mlp, "joint_mlp": _fuse_joint_mlp, "rotary": _fuse_rotary}
+_GROUPS = {"norm": "norms", "split_mlp": "mlps", "joint_mlp": "mlps", "rotary": "rotary"}

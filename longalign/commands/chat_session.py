@@ -67,7 +67,10 @@ class Session:
             self._answer_lines()
             return
         with suppress(ImportError):
-            import readline  # noqa: F401  # with it input() edits lines and remembers them
+            import readline  # with it input() edits lines and remembers them
+
+            readline.set_completer_delims(" \t\n")  # whole paths are completed
+            readline.parse_and_bind("tab: complete")
         log.info("/help lists the commands; Ctrl-C stops an answer, Ctrl-D ends")
         for line in _typed_lines():
             if line.strip() == "/exit":

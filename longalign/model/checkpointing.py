@@ -6,6 +6,7 @@ from typing import Any, Literal
 import torch
 from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 from transformers import PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 Checkpointing = Literal["none", "full", "attention"]
 
@@ -15,8 +16,8 @@ def _save_attention(ctx: Any, op: Any, *args: Any, **kwargs: Any) -> CheckpointP
     return CheckpointPolicy.MUST_SAVE if saved else CheckpointPolicy.PREFER_RECOMPUTE
 
 
-def apply_checkpointing(model: PreTrainedModel, mode: Checkpointing) -> None:
-    """Set how the decoder layers save activations.
+def apply_checkpointing(model: PreTrainedModel, mode: Checkpointing, kept_layers: int = 0) -> None:
+    """Set how the decoder layers save activations; the last ``kept_layers`` keep everything, whatever the mode.
 
     ``none`` keeps everything; ``full`` keeps a layer's input and computes the layer again; ``attention`` also keeps
     the attention output (T × width × 2 bytes a layer in bf16), so that the part whose cost grows with the square of
@@ -28,3 +29,6 @@ def apply_checkpointing(model: PreTrainedModel, mode: Checkpointing) -> None:
     if mode == "attention":
         func = partial(func, context_fn=partial(create_selective_checkpoint_contexts, _save_attention))
     model._set_gradient_checkpointing(True, gradient_checkpointing_func=func)
+    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    for layer in layers[len(layers) - kept_layers :]:
+        layer.gradient_checkpointing = False

@@ -58,7 +58,7 @@ def fuse_layers(model: PreTrainedModel) -> dict[str, int]:
         if kind is not None:
             _FUSED[kind](module)
             counts[_GROUPS[kind]] += 1
-    log.info("fused by Liger: %s", ", ".join(f"{count} {name}" for name, count in counts.items()))
+    log.info("fused kernels: %s", ", ".join(f"{count} {name}" for name, count in counts.items()))
     return counts
 
 
@@ -66,7 +66,7 @@ def fuse_layers(model: PreTrainedModel) -> dict[str, int]:
 
 
 def _kind(module: nn.Module) -> str | None:
-    """``norm``, ``split_mlp``, ``joint_mlp`` or ``rotary`` if a module of this class is exactly that, else None."""
+    """``norm``, ``split_mlp``, ``joint_mlp``, ``rotary`` or ``other_rotary`` where this is what the class computes."""
     children = dict(module.named_children())
     if not children and set(dict(module.named_parameters())) == {"weight"} and hasattr(module, "variance_epsilon"):
         return "norm" if _same(module, _rms_norm) else None
@@ -79,7 +79,8 @@ def _kind(module: nn.Module) -> str | None:
         function = type(module).forward
         rotary = getattr(function, "__globals__", {}).get("apply_rotary_pos_emb")
         used = "apply_rotary_pos_emb" in getattr(getattr(function, "__code__", None), "co_names", ())
-        return "rotary" if used and rotary is not None and _rotates_halves(rotary) else None
+        if used and rotary is not None:
+            return "rotary" if _rotates_halves(rotary) else "other_rotary"
     return None
 
 
@@ -176,12 +177,27 @@ def _fuse_joint_mlp(module: Any) -> None:
 
 
 def _fuse_rotary(module: Any) -> None:
-    """Give this attention module a forward whose ``apply_rotary_pos_emb`` is Liger's; its class keeps its own."""
     from liger_kernel.ops.rope import LigerRopeFunction
 
     def rotary(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         return LigerRopeFunction.apply(q, k, cos, sin)
 
+    _replace_rotary(module, rotary)
+
+
+def _compile_rotary(module: Any) -> None:
+    """Compile the rotary embedding that Liger does not have (GLM's), which is a dozen passes over q and k."""
+    plain = type(module).forward.__globals__["apply_rotary_pos_emb"]
+    if plain not in _COMPILED:
+        _COMPILED[plain] = torch.compile(plain)
+    _replace_rotary(module, _COMPILED[plain])
+
+
+_COMPILED: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+
+def _replace_rotary(module: Any, rotary: Callable[..., Any]) -> None:
+    """Give this attention module a forward whose ``apply_rotary_pos_emb`` is another; its class keeps its own."""
     plain = type(module).forward
     names = {**plain.__globals__, "apply_rotary_pos_emb": rotary}
     fused = FunctionType(plain.__code__, names, plain.__name__, plain.__defaults__, plain.__closure__)
@@ -189,5 +205,11 @@ def _fuse_rotary(module: Any) -> None:
     module.forward = MethodType(fused, module)
 
 
-_FUSED = {"norm": _fuse_norm, "split_mlp": _fuse_split_mlp, "joint_mlp": _fuse_joint_mlp, "rotary": _fuse_rotary}
-_GROUPS = {"norm": "norms", "split_mlp": "mlps", "joint_mlp": "mlps", "rotary": "rotary"}
+_FUSED = {
+    "norm": _fuse_norm,
+    "split_mlp": _fuse_split_mlp,
+    "joint_mlp": _fuse_joint_mlp,
+    "rotary": _fuse_rotary,
+    "other_rotary": _compile_rotary,
+}
+_GROUPS = {"norm": "norms", "split_mlp": "mlps", "joint_mlp": "mlps", "rotary": "rotary", "other_rotary": "rotary"}

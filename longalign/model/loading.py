@@ -116,17 +116,24 @@ def random_model(config: PreTrainedConfig) -> PreTrainedModel:
 
 
 def prepare_model(
-    model: PreTrainedModel, attention: str, checkpointing: Checkpointing, *, fused: bool = False
+    model: PreTrainedModel,
+    attention: str,
+    checkpointing: Checkpointing,
+    *,
+    kept_layers: int = 0,
+    fused: bool = False,
 ) -> PreTrainedModel:
     """Switch a model to packed attention by ``attention`` (a backend's name), and set its activation checkpointing.
 
-    ``fused``: with Liger's kernels for what stands between the matrix multiplications.
+    Args:
+        kept_layers: how many of the last layers keep all activations.
+        fused: with Liger's kernels for what stands between the matrix multiplications.
     """
     register_attention()
     if fused:
         fuse_layers(model)
     model.set_attn_implementation(attention_name(attention))
-    apply_checkpointing(model, checkpointing)
+    apply_checkpointing(model, checkpointing, kept_layers)
     return attach_packed_loss(model)
 
 
@@ -139,6 +146,7 @@ def shard_model(
     attention: str,
     checkpointing: Checkpointing,
     compute_dtype: torch.dtype,
+    kept_layers: int = 0,
     fused: bool = False,
     random_weights: bool = False,
 ) -> PreTrainedModel:
@@ -147,12 +155,12 @@ def shard_model(
     Args:
         weights: the whole model on rank 0 (its memory is that of one copy in the checkpoint's dtype), None elsewhere.
         mesh: one-dimensional; every decoder layer and the root shard over it.
-        fused: as of ``prepare_model``. random_weights: draw them on the device instead of loading any.
+        kept_layers, fused: as of ``prepare_model``. random_weights: draw them on the device instead of loading any.
         compute_dtype: of the gathered parameters and the activations; gradients reduce in fp32.
     """
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    prepare_model(model, attention, checkpointing, fused=fused)
+    prepare_model(model, attention, checkpointing, kept_layers=kept_layers, fused=fused)
     policy = MixedPrecisionPolicy(param_dtype=compute_dtype, reduce_dtype=torch.float32)
     for layer in decoder_layers(model):
         fully_shard(layer, mesh=mesh, mp_policy=policy)

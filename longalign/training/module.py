@@ -35,6 +35,7 @@ from longalign.model.loading import (
     shard_model,
     weights_folder,
 )
+from longalign.model.memory import GIB, StepMemory, choose_checkpointing, layer_sizes, optimizer_state_bytes
 from longalign.model.packed import check_packed_forward
 from longalign.training.schedule import WarmupCosine
 from longalign.training.strategy import ShardStrategy
@@ -60,7 +61,9 @@ class LongAlignModule(LightningModule):
             (one sequence at a time, any device).
         fused: kernels of RMSNorm, SwiGLU and rotary embedding: liger (package liger-kernel), none (transformers' own),
             or auto (Liger's on a GPU where the package is installed).
-        checkpointing: what the backward computes again: none, full (whole layers), attention (all but attention).
+        checkpointing: what the backward computes again: none, full (whole layers), attention (all but attention), or
+            auto: attention in as many layers as the GPU's memory asks for, nothing in the others.
+        kept_layers: how many of the last layers keep all activations where ``checkpointing`` is full or attention.
         compute_dtype: of activations and gathered weights: auto is bfloat16 on a GPU and float32 on a CPU. Master
             weights, gradients between ranks and optimizer states are float32.
         optimizer: a ``torch.optim`` class path with its arguments.
@@ -78,7 +81,8 @@ class LongAlignModule(LightningModule):
         model: str,
         attention: Literal["auto", "flash_attn_4", "flash_attn_3", "flash_attn_2", "torch", "sdpa"] = "auto",
         fused: Literal["auto", "liger", "none"] = "auto",
-        checkpointing: Checkpointing = "attention",
+        checkpointing: Literal["auto", "none", "full", "attention"] = "auto",
+        kept_layers: int = 0,
         compute_dtype: Literal["auto", "bfloat16", "float32"] = "auto",
         optimizer: OptimizerCallable = paper_adamw,
         scheduler: LRSchedulerCallable = WarmupCosine,
@@ -92,7 +96,7 @@ class LongAlignModule(LightningModule):
         self.path, self.gguf_file = str(Path(model).expanduser()) if model.startswith("~") else model, gguf_file
         self.cache_dir = cache_dir or CACHE_DIR
         self.attention, self.fused, self.checkpointing = attention, fused, checkpointing
-        self.compute_dtype, self.random_weights = compute_dtype, random_weights
+        self.kept_layers, self.compute_dtype, self.random_weights = kept_layers, compute_dtype, random_weights
         self.optimizer, self.scheduler = optimizer, scheduler
         self.max_skipped_steps = max_skipped_steps
         self.config = load_config(self.path, config_overrides, gguf_file)
@@ -119,7 +123,8 @@ class LongAlignModule(LightningModule):
         backend = choose_backend(self.attention, device, dtype)
         if not isinstance(strategy, ModelParallelStrategy):
             whole = self._load_whole(dtype=torch.float32)
-            self.model = prepare_model(whole, backend, self.checkpointing)
+            mode: Checkpointing = "attention" if self.checkpointing == "auto" else self.checkpointing
+            self.model = prepare_model(whole, backend, mode, kept_layers=self.kept_layers)
             return
         if not isinstance(strategy, ShardStrategy):
             raise UserError("trainer.strategy: use longalign.training.strategy.ShardStrategy instead of its base class")
@@ -128,14 +133,17 @@ class LongAlignModule(LightningModule):
                 f"trainer.precision: got {self.trainer.precision}; with ShardStrategy the master weights stay 32-true "
                 "and model.compute_dtype says in what to compute"
             )
+        fused = choose_fused(self.fused, device)
+        mode, kept_layers = self._checkpointing(strategy, fused, dtype)
         self.model = shard_model(
             self.config,
             self._weights_on_rank_0(),
             strategy.shard_mesh,
             device,
             attention=backend,
-            checkpointing=self.checkpointing,
-            fused=choose_fused(self.fused, device),
+            checkpointing=mode,
+            kept_layers=kept_layers,
+            fused=fused,
             compute_dtype=dtype,
             random_weights=self.random_weights,
         )
@@ -144,6 +152,36 @@ class LongAlignModule(LightningModule):
         if self.compute_dtype == "auto":
             return torch.bfloat16 if device.type == "cuda" else torch.float32
         return COMPUTE_DTYPES[self.compute_dtype]
+
+    def step_memory(self, tokens: int, ranks: int, micro_steps: int, **more: Any) -> StepMemory:
+        """What a training step on packs of ``tokens`` takes of a GPU's memory."""
+        state_bytes = optimizer_state_bytes(self.optimizer)
+        sizes = layer_sizes(self.config, self.shape)
+        return StepMemory(sizes, tokens, ranks, micro_steps, state_bytes=state_bytes, **more)
+
+    def _checkpointing(self, strategy: ShardStrategy, fused: bool, dtype: torch.dtype) -> tuple[Checkpointing, int]:
+        """The mode and the layers kept whole; ``auto`` fills the GPU with the longest pack in mind."""
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if self.checkpointing != "auto":
+            return self.checkpointing, self.kept_layers
+        if strategy.root_device.type != "cuda" or data is None:
+            return "attention", self.kept_layers
+        free = torch.tensor(float(torch.cuda.mem_get_info(strategy.root_device)[0]), device=strategy.root_device)
+        free_bytes = int(strategy.reduce(free, reduce_op="min"))  # the same on every rank
+        micro_steps = max(1, data.packs_per_step // self.trainer.world_size)
+        step = self.step_memory(
+            data.max_length, self.trainer.world_size, micro_steps, compute_bytes=dtype.itemsize, fused=fused
+        )
+        found = choose_checkpointing(step, free_bytes)
+        log.info(
+            "checkpointing: %s, %d of %d layers kept whole; expecting a peak of %.1f GiB of %.1f",
+            found.checkpointing,
+            found.kept_layers,
+            found.sizes.layers,
+            found.estimate().peak / GIB,
+            free_bytes / GIB,
+        )
+        return found.checkpointing, found.kept_layers
 
     def _autocast(self) -> torch.autocast:
         """Compute in bf16 where no FSDP2 policy does it: under DDP or on one device with fp32 weights."""
@@ -204,6 +242,11 @@ class LongAlignModule(LightningModule):
         if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
             scheduler.set_total_steps(self.trainer.datamodule.total_steps)  # type: ignore[attr-defined]
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        """Step, and free the gradients at once: Lightning would hold them through the next forward."""
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        optimizer.zero_grad(set_to_none=True)
 
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None

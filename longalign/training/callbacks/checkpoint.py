@@ -116,7 +116,8 @@ def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) ->
         module.model.generation_config.save_pretrained(folder)
     data = trainer.datamodule  # type: ignore[attr-defined]
     save_tokenizer(data.tokenizer, folder, data.chat_format)
-    source = Path(weights_folder(module.path, module.config, module.cache_dir))
+    drawn = module.random_weights
+    source = Path(module.path if drawn else weights_folder(module.path, module.config, module.cache_dir))
     record = read_record(source).get("chatglm")
     if record:  # for the way back
         shutil.copyfile(source / "tokenizer.model", folder / "tokenizer.model")

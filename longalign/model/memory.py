@@ -1,0 +1,193 @@
+"""How much GPU memory a training step takes, by component, from the config alone; and how to use what is left.
+
+In: the model's config, ranks, tokens of the longest pack, bytes of optimizer state. Out: `MemoryEstimate`, and the
+number of layers that can keep all their activations instead of computing them again.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedConfig
+
+from longalign.errors import UserError
+from longalign.model.checkpointing import Checkpointing
+from longalign.model.flops import ModelShape
+
+GIB = 2**30
+RESERVED = 2 * GIB  # CUDA context, NCCL and kernel workspaces, which torch's allocator does not see
+SHARE_USED = 0.95  # of the free memory: the rest is for fragments and for what the model leaves out
+
+
+@dataclass(frozen=True)
+class LayerSizes:
+    """One decoder layer: widths (of a token, in numbers) and parameters.
+
+    hidden D, intermediate I, query A = heads × head size, key_value = key-value heads × head size.
+    """
+
+    hidden: int
+    intermediate: int
+    query: int
+    key_value: int
+    heads: int
+    parameters: int
+    layers: int
+    root_parameters: int  # embeddings, lm_head and the last norm
+
+    @property
+    def total_parameters(self) -> int:
+        return self.layers * self.parameters + self.root_parameters
+
+    def all_activations(self, bytes_a_number: int, fused: bool) -> int:
+        """Bytes a token that a layer keeps for its backward without checkpointing.
+
+        Inputs of both norms, of the projections and of the MLP, q, k, v, attention output, gate, up and their product.
+        transformers' own norms and SiLU keep more: two fp32 copies for each norm, and SiLU's output.
+        """
+        numbers = 4 * self.hidden + 2 * self.query + 2 * self.key_value + 3 * self.intermediate
+        extra = 0 if fused else 2 * 2 * 4 * self.hidden + self.intermediate * bytes_a_number
+        return numbers * bytes_a_number + 4 * self.heads + extra
+
+    def kept(self, mode: Checkpointing, bytes_a_number: int, fused: bool) -> int:
+        """Bytes a token that a layer keeps under a checkpointing mode."""
+        if mode == "none":
+            return self.all_activations(bytes_a_number, fused)
+        attention = self.query * bytes_a_number + 4 * self.heads if mode == "attention" else 0
+        return self.hidden * bytes_a_number + attention
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes on one GPU at the fullest moment of a step, by component."""
+
+    weights: int
+    optimizer: int
+    gradients: int
+    gathered: int
+    activations: int
+    working: int
+
+    @property
+    def peak(self) -> int:
+        return self.weights + self.optimizer + self.gradients + self.gathered + self.activations + self.working
+
+    def gib(self) -> dict[str, float]:
+        """Components and peak in GiB."""
+        return {key: value / GIB for key, value in {**vars(self), "peak": self.peak}.items()}
+
+
+@dataclass(frozen=True)
+class StepMemory:
+    """What the estimate of a step depends on; ``tokens`` of the longest pack, ``micro_steps`` of a rank in a step."""
+
+    sizes: LayerSizes
+    tokens: int
+    ranks: int = 1
+    micro_steps: int = 1
+    state_bytes: float = 8.0  # of optimizer state a parameter: AdamW in fp32
+    compute_bytes: int = 2
+    fused: bool = True
+    checkpointing: Checkpointing = "attention"
+    kept_layers: int = 0
+
+    def estimate(self) -> MemoryEstimate:
+        """The fullest moment: the backward of some layer, when the layers behind it have gradients already.
+
+        fp32 master weights, gradients and optimizer states are shared over the ranks; activations are each rank's own.
+        """
+        sizes, n = self.sizes, self.sizes.layers
+        shard = 4 * sizes.parameters // self.ranks
+        root = 4 * sizes.root_parameters // self.ranks
+        some = self.tokens * sizes.kept(self.checkpointing, self.compute_bytes, self.fused)
+        everything = self.tokens * sizes.all_activations(self.compute_bytes, self.fused)
+        kept = [some] * (n - self.kept_layers) + [everything] * self.kept_layers
+        moments = []
+        for layer in range(n):  # its activations are all there, computed again or kept
+            activations = sum(kept[:layer]) + everything
+            done = n if self.micro_steps > 1 else n - layer
+            moments.append((activations + done * shard, activations, done * shard))
+        _, activations, gradients = max(moments)
+        hidden = self.tokens * sizes.hidden * self.compute_bytes
+        return MemoryEstimate(
+            weights=n * shard + root,
+            optimizer=int(self.state_bytes * sizes.total_parameters / self.ranks),
+            gradients=gradients + self.compute_bytes * sizes.root_parameters // 2,  # the lm_head's, not yet reduced
+            gathered=self.compute_bytes * (2 * sizes.parameters + sizes.root_parameters),
+            activations=activations + hidden,  # the embeddings' output
+            working=self.tokens * sizes.intermediate * self.compute_bytes + 4 * sizes.parameters,
+        )
+
+
+def layer_sizes(config: PreTrainedConfig, shape: ModelShape) -> LayerSizes:
+    """The sizes of a model's layers, from its config and its count of parameters."""
+    any_config: Any = config.get_text_config()
+    heads = any_config.num_attention_heads
+    head_dim = getattr(any_config, "head_dim", None) or any_config.hidden_size // heads
+    key_value_heads = getattr(any_config, "num_key_value_heads", None) or heads
+    embeddings = any_config.vocab_size * any_config.hidden_size
+    tied = getattr(any_config, "tie_word_embeddings", False)
+    root = embeddings * (1 if tied else 2) + any_config.hidden_size
+    layers = any_config.num_hidden_layers
+    return LayerSizes(
+        hidden=any_config.hidden_size,
+        intermediate=any_config.intermediate_size,
+        query=heads * head_dim,
+        key_value=key_value_heads * head_dim,
+        heads=heads,
+        parameters=(shape.total - root) // layers,
+        layers=layers,
+        root_parameters=root,
+    )
+
+
+def choose_checkpointing(step: StepMemory, free_bytes: int) -> StepMemory:
+    """The step with as many layers kept whole as fit into ``free_bytes``; all layers in full mode where even none fits.
+
+    Raises:
+        UserError: not even full checkpointing fits; says what would.
+    """
+    budget = SHARE_USED * free_bytes - RESERVED
+    for kept in range(step.sizes.layers, -1, -1):
+        found = replace(step, checkpointing="attention", kept_layers=kept)
+        if found.estimate().peak <= budget:
+            return found
+    full = replace(step, checkpointing="full", kept_layers=0)
+    if full.estimate().peak <= budget:
+        return full
+    raise UserError(
+        f"model.checkpointing: a step on packs of {step.tokens:,} tokens needs {full.estimate().peak / GIB:.0f} GiB a "
+        f"GPU, there are {budget / GIB:.0f}: {cheapest_remedy(full, budget)}"
+    )
+
+
+def cheapest_remedy(step: StepMemory, budget: float) -> str:
+    """The smallest change that makes a step fit: 8-bit optimizer states, more GPUs, or shorter packs."""
+    eight_bit = replace(step, state_bytes=min(step.state_bytes, EIGHT_BIT_STATE))
+    if eight_bit.estimate().peak <= budget:
+        return "use an 8-bit optimizer (--model.optimizer torchao.optim.AdamW8bit)"
+    for ranks in (2, 4, 8, 16, 32, 64):
+        if ranks > step.ranks and replace(step, ranks=ranks).estimate().peak <= budget:
+            return f"use {ranks} GPUs"
+    tokens = step.tokens
+    while tokens > 1024 and replace(step, tokens=tokens, ranks=max(step.ranks, 8)).estimate().peak > budget:
+        tokens //= 2
+    return f"use more GPUs and --data.max_length {tokens}"
+
+
+EIGHT_BIT_STATE = 2 * (1 + 4 / 256)  # two states of a byte, and an fp32 scale for each 256
+
+
+def optimizer_state_bytes(optimizer: Any) -> float:
+    """Bytes of state a parameter of an optimizer factory: tried on a few numbers, or known by its name."""
+    probe = nn.Parameter(torch.zeros(4096))
+    made = optimizer([probe])
+    name = type(made).__name__.lower()
+    for word, size in (("8bit", EIGHT_BIT_STATE), ("fp8", EIGHT_BIT_STATE), ("4bit", 1 + 8 / 128)):
+        if word in name:
+            return size
+    probe.grad = torch.zeros_like(probe)
+    made.step()
+    states = (value for state in made.state.values() for value in state.values())
+    return sum(value.nbytes for value in states if isinstance(value, torch.Tensor) and value.ndim) / probe.numel()

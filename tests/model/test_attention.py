@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from longalign.errors import UserError
-from longalign.model.attention import BACKENDS, _attention_forward, _no_mask, choose_backend, varlen_attention
+from longalign.model.attention import _attention_forward, _no_mask, attention_name, choose_backend, varlen_attention
+from longalign.model.kernels import BACKENDS
 
 LENGTHS = [[257], [1], [1, 1, 1], [5, 1, 64, 130]]
 
@@ -76,10 +77,16 @@ def test_op_contracts_hold():
     )
 
 
+def test_transformers_does_not_take_our_kernels_for_its_own():
+    assert not [name for name in BACKENDS if "flash" in attention_name(name)]
+
+
 def test_choice_of_backend():
     assert choose_backend("auto", torch.device("cpu")) == "sdpa"
-    with pytest.raises(UserError, match="needs a CUDA GPU"):
-        choose_backend("torch", torch.device("cpu"))
+    for name in BACKENDS:
+        if name != "sdpa":
+            with pytest.raises(UserError, match="needs a CUDA GPU"):
+                choose_backend(name, torch.device("cpu"))
     with pytest.raises(UserError, match="expected auto"):
         choose_backend("flash9", torch.device("cpu"))
 

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 
 from longalign.__main__ import main
 from longalign.commands.export import export
+from longalign.training.module import LongAlignModule
 from tests.training.conftest import TINY, final_weights, run_apart, run_here, scalars
 
 STEPS = ["--data.packs_per_step=2", "--data.max_length=256", "--trainer.max_steps=3", "--data.validation=3"]
@@ -124,3 +125,26 @@ def test_what_one_rank_finds_wrong_stops_all_in_one_line(arguments, tmp_path):
     ):
         output = run_apart(arguments(wrong, "--trainer.devices=2"), status=2)
         assert output.count("error:") == 1 and words in output and "Traceback" not in output
+
+
+def test_gradients_do_not_outlive_their_step(arguments, monkeypatch):
+    held = []
+
+    def spy(self, pack, batch_idx):
+        held.append(any(parameter.grad is not None for parameter in self.parameters()))
+        return forward(self, pack, batch_idx)
+
+    forward = LongAlignModule.training_step
+    monkeypatch.setattr(LongAlignModule, "training_step", spy)
+    run_here(arguments(*STEPS))  # two packs a step
+    assert held == [False, True] * 3
+
+
+def test_random_weights_need_no_checkpoint(arguments, tmp_path):
+    (tmp_path / "config").mkdir()
+    for name in ("config.json", "tokenizer.model", "tokenizer_config.json"):
+        shutil.copy(f"{TINY}/{name}", tmp_path / "config")
+    run_here(arguments(*STEPS, f"--model.model={tmp_path / 'config'}", "--model.random_weights=true"))
+    weights = final_weights(tmp_path / "run")
+    assert 0.015 < float(weights["model.lm_head.weight"].std()) < 0.025
+    assert all(torch.isfinite(weight).all() for weight in weights.values())

@@ -1,0 +1,47 @@
+"""Checkpointing changes what is kept, not what is computed."""
+
+import pytest
+import torch
+
+from longalign.data.collate import collate
+from longalign.model.loading import decoder_layers, load_config, prepare_model, random_model
+from tests.model.golden_numbers import GOLDEN
+
+TINY = str(GOLDEN / "llama_tiny")
+IDS = list(range(3, 60))
+
+
+def gradients(mode, kept_layers=0):
+    """Gradients of a pack's loss, and how often each layer's MLP began."""
+    model = prepare_model(random_model(load_config(TINY)), "sdpa", mode, kept_layers=kept_layers)
+    runs = [0] * len(decoder_layers(model))
+    for number, layer in enumerate(decoder_layers(model)):
+        layer.mlp.register_forward_pre_hook(lambda *_, n=number: runs.__setitem__(n, runs[n] + 1))
+    model.packed_loss(collate([(IDS, IDS), (IDS[:9], IDS[:9])]))[0].backward()
+    return {name: parameter.grad for name, parameter in model.named_parameters()}, runs
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept", "runs"),
+    [
+        ("none", 0, [1, 1, 1]),
+        ("attention", 0, [2, 2, 2]),
+        ("full", 1, [2, 2, 1]),
+        ("attention", 2, [2, 1, 1]),
+        ("full", 3, [1, 1, 1]),
+    ],
+)
+def test_gradients_are_the_same_and_kept_layers_run_once(mode, kept, runs):
+    expected, _ = gradients("none")
+    ours, found = gradients(mode, kept)
+    assert found == runs
+    for name, gradient in expected.items():
+        torch.testing.assert_close(ours[name], gradient, atol=0, rtol=0)
+
+
+def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone():
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    first, second = (random_model(load_config(TINY)).state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert torch.equal(torch.get_rng_state(), state)

@@ -22,6 +22,7 @@ def plan(args: list[str], options: OwnOptions, world_size: int | None, as_json: 
     """Print the plan of the config in `args`."""
     from longalign.commands.config import read_config
     from longalign.commands.plan_figures import plan_figures
+    from longalign.commands.plan_memory import memory_figures
     from longalign.commands.plan_screen import plan_screen
     from longalign.commands.screen import make_console, show
 
@@ -33,6 +34,9 @@ def plan(args: list[str], options: OwnOptions, world_size: int | None, as_json: 
     figures["run_steps"] = total if fit.max_steps < 0 else min(total, fit.max_steps)
     of = f"the shape of {fit.module.path}" if fit.module else "Llama-2-7B's (model.model is not given)"
     figures["cost"] = {"of": of, "linear": fit.cost.linear, "quadratic": fit.cost.quadratic}
+    if fit.module:
+        micro_steps = max(1, fit.data.packs_per_step // fit.world_size)
+        figures["memory"] = memory_figures(fit.module.step_memory(fit.data.max_length, fit.world_size, micro_steps))
     if as_json:
         json.dump(figures, sys.stdout, indent=1, ensure_ascii=False)
         print()

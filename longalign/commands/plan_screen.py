@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from longalign.commands.plan_memory import memory_lines
 from longalign.commands.screen import make_table, percent
 from longalign.data.plan_report import PlanSummary
 
@@ -137,6 +138,8 @@ def _summary(figures: dict[str, Any]) -> Text:
         "  strategies are compared at about as many sequences a step as configured",
         f"  time of a sequence: from {figures['cost']['of']}",
     ]
+    if "memory" in figures:
+        lines += memory_lines(figures["memory"])
     if figures["run_steps"] < plan["total_steps"]:
         lines.insert(2, f"  trainer.max_steps ends the run after {figures['run_steps']:,} of these steps")
     return Text("\n".join(lines))

@@ -189,3 +189,14 @@ def test_a_mistake_is_one_line(longalign, more, said):
 def test_without_model_and_tokenizer_it_says_what_to_give(longalign):
     _, err = longalign("plan", model=None, status=2)
     assert "model.model" in err and "data.tokenizer" in err and len(err.splitlines()) == 1
+
+
+def test_memory_is_told_by_component_and_for_cards(longalign):
+    out, _ = longalign("plan", "--json")
+    memory = json.loads(out)["memory"]
+    parts = {name: value for name, value in memory["attention"].items() if name != "peak"}
+    assert set(parts) == {"weights", "optimizer", "gradients", "gathered", "activations", "working"}
+    assert sum(parts.values()) == pytest.approx(memory["attention"]["peak"])
+    assert memory["cards"]["80 GB"]["kept_layers"] == memory["layers"] == 3
+    assert "keeps all activations of 3 of 3 layers" in longalign("plan")[0]
+    assert "memory" not in longalign("plan", "--data.tokenizer", TINY, model=None)[0]

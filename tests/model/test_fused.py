@@ -44,7 +44,7 @@ def test_an_activation_that_is_not_silu_is_left_alone():
 
 def test_without_a_gpu_nothing_is_fused():
     assert not choose_fused("auto", torch.device("cpu"))
-    with pytest.raises(UserError, match="model.fused=liger needs a CUDA GPU"):
+    with pytest.raises(UserError, match=r"model\.fused=liger needs a CUDA GPU"):
         choose_fused("liger", torch.device("cpu"))
 
 

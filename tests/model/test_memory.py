@@ -73,7 +73,7 @@ def test_what_cannot_fit_says_what_would():
         choose_checkpointing(step, int(79.2 * GIB))
     with pytest.raises(UserError, match="AdamW8bit"):
         choose_checkpointing(step, int(110 * GIB))
-    with pytest.raises(UserError, match="use more GPUs and --data.max_length"):
+    with pytest.raises(UserError, match=r"use more GPUs and --data\.max_length"):
         choose_checkpointing(replace(step, ranks=8), int(16 * GIB))
 
 

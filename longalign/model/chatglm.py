@@ -101,7 +101,7 @@ def _known_ratio(chatglm: Mapping[str, Any]) -> float:
             "for LongAlign-6B-64k and its base (their own code hard-codes it), 1 for ChatGLM2-6B "
             "(--rope_ratio of convert, --model.config_overrides.rope_ratio of fit)"
         )
-    log.warning(
+    log.info(  # on rank 0 alone
         "config.json has no rope_ratio: taken as 1, which ChatGLM3-6B's code assumes; LongAlign-6B's own code "
         "hard-codes 200: for such weights give --rope_ratio 200 (fit: --model.config_overrides.rope_ratio 200)"
     )

@@ -167,6 +167,8 @@ def shard_model(
     fully_shard(model, mesh=mesh, mp_policy=policy)
     for method in ("packed_loss", "packed_logits"):
         register_fsdp_forward_method(model, method)
+    if random_weights and (name := next(_buffers_beside_weights(model), None)):
+        raise UserError(f"model.random_weights: only a checkpoint can fill {model.config.model_type}'s {name}")
     model.to_empty(device=device)
     model.tie_weights()
     _rebuild_buffers(model, weights, device)
@@ -196,6 +198,13 @@ def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
     """The model's repeated blocks: the longest ``ModuleList`` of its decoder."""
     lists = [module for module in model.base_model.modules() if isinstance(module, nn.ModuleList)]
     return max(lists, key=lambda layers: sum(p.numel() for p in layers.parameters()))
+
+
+def _buffers_beside_weights(model: PreTrainedModel) -> Iterator[str]:
+    """Names of buffers that no checkpoint holds, in modules that have weights, too."""
+    for name, module in model.named_modules():
+        if next(module.parameters(), None) is not None:
+            yield from (f"{name}.{key}" for key in sorted(module._non_persistent_buffers_set))
 
 
 def _rebuild_buffers(model: PreTrainedModel, weights: PreTrainedModel | None, device: torch.device) -> None:

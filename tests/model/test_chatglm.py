@@ -95,6 +95,7 @@ def test_rope_ratio_is_the_options_then_the_configs_then_chatglm3s_and_never_a_g
     def base(config, ratio=None):
         return glm_config(config, ratio).rope_parameters["rope_theta"]
 
+    caplog.set_level("INFO")
     assert base(TINY, 200) == 2_000_000
     assert base(TINY | {"rope_ratio": 50}) == 500_000
     assert base(TINY | {"rope_ratio": 50}, 200) == 2_000_000

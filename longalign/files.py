@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from longalign.errors import UserError
 
 
@@ -18,21 +20,28 @@ def new_folder(target: str | Path, option: str = "target") -> Iterator[Path]:
     A killed process leaves the hidden folder, and the next one removes it.
 
     Raises:
-        UserError: ``target`` exists, or cannot be written; ``option`` is its name on the command line.
+        UserError: ``target`` (on the command line: ``option``) exists, cannot be written, or is being written.
     """
     final = Path(target).expanduser()
     if final.exists():
         raise UserError(f"{option}: {target} exists already; give a new folder")
     temporary = final.with_name(f".{final.name}.incomplete")
-    shutil.rmtree(temporary, ignore_errors=True)
+    lock = FileLock(final.with_name(f".{final.name}.lock"), timeout=0)
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        os.replace(temporary, final)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with lock:
+            try:
+                shutil.rmtree(temporary, ignore_errors=True)
+                temporary.mkdir()
+                yield temporary
+                os.replace(temporary, final)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+                Path(lock.lock_file).unlink(missing_ok=True)
+    except Timeout:
+        raise UserError(f"{option}: another process is writing {target}") from None
     except OSError as error:
         raise UserError(f"{option}: {target} could not be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GlmForCausalLM
 
 from longalign.__main__ import main
+from longalign.files import new_folder
 from longalign.model.chatglm import INV_FREQ, glm_config, glm_shapes, to_chatglm
 from longalign.model.shards import read_tensors, shard_files
 
@@ -159,6 +160,15 @@ def test_a_target_that_exists_is_left_alone(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == [tmp_path / "glm"]
 
 
+def test_two_at_once_do_not_write_into_each_other(tmp_path, capsys):
+    with new_folder(tmp_path / "glm") as first:
+        (first / "x").touch()
+        convert(TINY, tmp_path / "glm", status=2)
+        assert (first / "x").exists()
+    assert "another process is writing" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ["glm"]
+
+
 def big_checkpoint(folder: Path, layers: int, shard_layers: int) -> int:
     """A ChatGLM3 checkpoint of 44 MiB a layer, in shards of some layers; returns the size of the largest shard."""
     sizes = {"hidden_size": 1024, "ffn_hidden_size": 6144, "kv_channels": 64, "num_attention_heads": 16}
@@ -219,7 +229,7 @@ def test_a_killed_conversion_leaves_nothing_that_looks_whole_and_the_next_one_wo
     process.kill()
     process.wait()
     assert not (tmp_path / "glm").exists()
-    assert hidden.exists()
+    assert hidden.exists()  # the lock went with the process
     subprocess.run(command, check=True, capture_output=True)
     assert (tmp_path / "glm/model.safetensors.index.json").exists()
     assert not hidden.exists()

@@ -30,6 +30,8 @@ def new_folder(target: str | Path, option: str = "target") -> Iterator[Path]:
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         with lock:
+            if final.exists():  # by now
+                raise UserError(f"{option}: {target} exists already; give a new folder")
             try:
                 shutil.rmtree(temporary, ignore_errors=True)
                 temporary.mkdir()

@@ -140,7 +140,10 @@ def _check_probes(model: sentencepiece.SentencePieceProcessor, backend: Tokenize
     pieces = [model.IdToPiece(i) for i in range(model.GetPieceSize()) if not model.IsByte(i)]
     probes = ["".join(pieces[i : i + 8]).replace("▁", " ") for i in range(0, len(pieces), 8)]
     ids = [encoding.ids for encoding in backend.encode_batch_fast(probes)]
-    if differing := sum(one != other for one, other in zip(ids, model.encode(probes), strict=True)):
+    differing = sum(one != other for one, other in zip(ids, model.encode(probes), strict=True))
+    if differing > len(probes) // 10:
+        raise UserError(f"{file}: not a BPE model with byte fallback as ChatGLM's is")
+    if differing:
         log.warning("%s: %d of %d probes get other ids than sentencepiece's", file, differing, len(probes))
 
 

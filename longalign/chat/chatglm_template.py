@@ -14,7 +14,9 @@ _ROLES = (
     "{% if message.role not in ['system', 'user', 'assistant', 'observation'] %}"
     "{{ raise_exception('the role must be system, user, assistant or observation, got ' ~ message.role) }}{% endif %}"
     "{{ '<|' + message.role + '|>' + (message.metadata or '') + '\\n' }}"
-    "{% if message.content %}{{ ' ' + message.content }}{% endif %}"
+    "{% set content = message.content or '' %}"
+    "{% if message.tools %}{% set content = content + '\\n' + (message.tools | tojson(indent=4)) %}{% endif %}"
+    "{% if content %}{{ ' ' + content }}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, decoders, normalizers
 
-MARK = "\ufdd0"  # a noncharacter: no text has it
+MARK, _OTHER = "\ufdd0", "\ufdd1"  # noncharacters, which are not for texts
 
 
 def added_tokens(names: list[str]) -> list[AddedToken]:
@@ -30,6 +30,7 @@ def marking(names: list[str], opening: tuple[str, ...]) -> list[normalizers.Norm
     opened = re.escape("".join(opening))
     marked = "".join(MARK + name for name in opening)
     return [
+        normalizers.Replace(MARK, _OTHER),  # a text that has it after all must not pass for a name
         normalizers.Replace(Regex(rf"\A▁(?=(?:{alone})\z)"), MARK),
         normalizers.Replace(Regex(rf"\A▁{opened}\z"), marked),
         normalizers.Replace(Regex(rf"\A▁{opened}"), marked + "▁"),
@@ -43,4 +44,4 @@ def unmarking() -> decoders.Decoder:
 
 def is_marking(normalizer: dict[str, Any]) -> bool:
     """Whether a step of a normalizer, as tokenizer.json has it, is one of `marking`."""
-    return normalizer["type"] == "Replace" and normalizer["content"].startswith(MARK)
+    return normalizer["type"] == "Replace" and normalizer["content"].startswith((MARK, _OTHER))

@@ -70,6 +70,9 @@ def chat(
     _check_numbers(max_new_tokens, temperature, top_p)
     if prompt and not prompt.strip():
         raise UserError("prompt: got white space, expected a question; leave --prompt out for a conversation")
+    for option, text in (("prompt", prompt), ("system", system)):
+        if text is not None and any("\ud800" <= character <= "\udfff" for character in text):
+            raise UserError(f"{option}: not UTF-8 text")
     model = str(Path(model).expanduser()) if model.startswith("~") else model
     document = None if file is None else read_document(file)
     place = _device(device)

@@ -1,5 +1,6 @@
 """Questions from a terminal or a pipe, answers as they come: answers to stdout, everything else to stderr."""
 
+import io
 import logging
 import os
 import re
@@ -84,6 +85,8 @@ class Session:
 
     def _answer_lines(self) -> None:
         lines = 0
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="strict")  # Python lets bytes pass as half characters
         try:
             for line in sys.stdin:
                 lines += 1

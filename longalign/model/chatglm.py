@@ -5,6 +5,7 @@ Rotary angles are of GLM's kind (interleaved, half of each head) in both, so tha
 """
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
@@ -59,7 +60,8 @@ def glm_config(chatglm: Mapping[str, Any], rope_ratio: float | None = None) -> G
         UserError: naming the key that GLM cannot express, that is missing, or ``rope_ratio`` where it is not known.
     """
     for key, value in FIXED.items():
-        if chatglm.get(key, value) not in (value, None):
+        unset = chatglm.get(key, value) is None and not value
+        if not unset and chatglm.get(key, value) != value:
             raise UserError(
                 f"config.json: {key} is {chatglm[key]}, which transformers' GLM cannot express, only {value}"
             )
@@ -69,9 +71,25 @@ def glm_config(chatglm: Mapping[str, Any], rope_ratio: float | None = None) -> G
             "generation is another architecture)"
         )
     ratio = _known_ratio(chatglm) if rope_ratio is None else rope_ratio
-    if ratio <= 0:
-        raise UserError(f"rope_ratio: got {ratio}, expected a number above 0")
+    _check_number("rope_ratio", ratio, (int, float))
+    for key in SHAPE_KEYS:
+        _check_number(key, chatglm[key], (int, float) if key == "layernorm_epsilon" else (int,))
     shared = chatglm.get("multi_query_attention", False)
+    if shared:
+        _check_number("multi_query_group_num", chatglm.get("multi_query_group_num"), (int,))
+    try:
+        return _make_config(chatglm, float(ratio), shared)
+    except Exception as error:  # transformers checks the other values, each in its own way
+        raise UserError(f"config.json: {' '.join(str(error).split())[:200]}") from error
+
+
+def _check_number(key: str, value: Any, kinds: tuple[type, ...]) -> None:
+    number = cast(float, value) if isinstance(value, kinds) and not isinstance(value, bool) else 0.0
+    if not (math.isfinite(number) and number > 0):
+        raise UserError(f"{key} is {value!r}, expected a number above 0")
+
+
+def _make_config(chatglm: Mapping[str, Any], ratio: float, shared: bool) -> GlmConfig:
     return GlmConfig(
         **{glm: chatglm[key] for key, glm in SHAPE_KEYS.items()},
         num_key_value_heads=chatglm["multi_query_group_num"] if shared else chatglm["num_attention_heads"],
@@ -94,7 +112,8 @@ def glm_config(chatglm: Mapping[str, Any], rope_ratio: float | None = None) -> G
 
 def _known_ratio(chatglm: Mapping[str, Any]) -> float:
     if "rope_ratio" in chatglm:
-        return float(chatglm["rope_ratio"])
+        return chatglm["rope_ratio"]
+    _check_number("seq_length", chatglm["seq_length"], (int,))
     if chatglm["seq_length"] > ASSUMED_RATIO_UP_TO:
         raise UserError(
             f"config.json has no rope_ratio and is for {chatglm['seq_length']} tokens: give rope_ratio, which is 200 "
@@ -132,7 +151,7 @@ def chatglm_config(glm: GlmConfig, original: Mapping[str, Any] | None = None) ->
             raise UserError(f"config.json: {key} is {value}, which ChatGLM cannot express, only {only}")
     config = dict(original or _ORIGINAL)
     config |= {key: getattr(glm, name) for key, name in SHAPE_KEYS.items()}
-    if config.get("multi_query_attention") or glm.num_key_value_heads != glm.num_attention_heads:
+    if config.get("multi_query_attention", True) or glm.num_key_value_heads != glm.num_attention_heads:
         config |= {"multi_query_attention": True, "multi_query_group_num": glm.num_key_value_heads}
     config |= {"add_qkv_bias": glm.attention_bias, "attention_dropout": glm.attention_dropout}
     ratio = rope_theta(glm) / ROPE_BASE
@@ -194,8 +213,18 @@ def glm_shapes(config: GlmConfig) -> dict[str, torch.Size]:
         return {name: value.shape for name, value in AutoModelForCausalLM.from_config(config).state_dict().items()}
 
 
-def to_glm(tensors: Iterable[tuple[str, Tensor]], config: GlmConfig) -> Iterator[tuple[str, Tensor]]:
-    """ChatGLM's weights as GLM's, one after the other, each once; views of them, no copies.
+def heads_interleaved(chatglm: Mapping[str, Any]) -> bool:
+    """Whether rows of ``query_key_value`` go head by head (q, k, v of the first head, …) and not q, k, v in blocks.
+
+    ChatGLM's code reads them so without multi-query attention.
+    """
+    return not chatglm.get("multi_query_attention", False)
+
+
+def to_glm(
+    tensors: Iterable[tuple[str, Tensor]], config: GlmConfig, *, interleaved: bool = False
+) -> Iterator[tuple[str, Tensor]]:
+    """ChatGLM's weights as GLM's, one after the other, each once; ``interleaved``: by ``heads_interleaved``.
 
     Raises:
         UserError: a weight that ChatGLM does not have, that is misshapen, or (at the end) that did not come.
@@ -209,11 +238,17 @@ def to_glm(tensors: Iterable[tuple[str, Tensor]], config: GlmConfig) -> Iterator
             raise UserError(f"{name} {list(tensor.shape)} is no weight of ChatGLM3, or comes twice")
         rows = [shapes[target][0] for target in targets]
         _check_shape(name, tensor, torch.Size([sum(rows), *shapes[targets[0]][1:]]))
-        yield from zip(targets, tensor.split(rows), strict=True)
+        if interleaved and len(rows) == 3:
+            by_head = tensor.unflatten(0, (config.num_attention_heads, 3, -1))
+            yield from zip(targets, (part.flatten(0, 1) for part in by_head.unbind(1)), strict=True)
+        else:
+            yield from zip(targets, tensor.split(rows), strict=True)
     _check_complete(table)
 
 
-def to_chatglm(tensors: Iterable[tuple[str, Tensor]], config: GlmConfig) -> Iterator[tuple[str, Tensor]]:
+def to_chatglm(
+    tensors: Iterable[tuple[str, Tensor]], config: GlmConfig, *, interleaved: bool = False
+) -> Iterator[tuple[str, Tensor]]:
     """GLM's weights as ChatGLM's: the inverse of ``to_glm``. A layer's q, k and v are held until all three are there.
 
     Raises:
@@ -232,8 +267,16 @@ def to_chatglm(tensors: Iterable[tuple[str, Tensor]], config: GlmConfig) -> Iter
         if len(parts) == len(table[whole]):
             del arrived[whole]
             ordered = [parts[part] for part in table[whole]]
-            yield whole, ordered[0] if len(ordered) == 1 else torch.cat(ordered)
+            yield whole, _joined(ordered, config.num_attention_heads if interleaved else None)
     _check_complete(wholes)
+
+
+def _joined(parts: list[Tensor], heads: int | None) -> Tensor:
+    if len(parts) == 1:
+        return parts[0]
+    if heads is None:
+        return torch.cat(parts)
+    return torch.stack([part.unflatten(0, (heads, -1)) for part in parts], dim=1).flatten(0, 2)
 
 
 def _check_shape(name: str, tensor: Tensor, expected: torch.Size) -> None:

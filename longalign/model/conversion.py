@@ -52,9 +52,10 @@ def convert_to_glm(
     tokenizer = load_tokenizer(source) if (source / "tokenizer.model").is_file() else None
     files = shard_files(source)
     kept: dict[str, Tensor] = {}
+    tensors = _setting_aside(read_tensors(files), kept)
     writer = ShardWriter(target, max(file.stat().st_size for file in files))
     with _named(source):
-        for name, tensor in chatglm.to_glm(_setting_aside(read_tensors(files), kept), config):
+        for name, tensor in chatglm.to_glm(tensors, config, interleaved=chatglm.heads_interleaved(original)):
             config.dtype = tensor.dtype  # which the config may not know
             writer.add(name, tensor)
             advance(tensor.nbytes)
@@ -72,6 +73,7 @@ def convert_to_glm(
         chatglm={
             "config": original,
             "tokenizer_config": _read_if_there(source / "tokenizer_config.json"),
+            "generation_config": _read_if_there(source / "generation_config.json"),
             "inv_freq": _as_json(kept.get(chatglm.INV_FREQ)),
         },
     )
@@ -94,8 +96,9 @@ def convert_to_chatglm(source: Path, target: Path, *, advance: Advance = lambda 
     files = shard_files(source)
     writer = ShardWriter(target, max(file.stat().st_size for file in files))
     dtype = torch.get_default_dtype()
+    interleaved = chatglm.heads_interleaved(original)
     with _named(source):
-        for name, tensor in chatglm.to_chatglm(read_tensors(files), config):
+        for name, tensor in chatglm.to_chatglm(read_tensors(files), config, interleaved=interleaved):
             dtype = tensor.dtype
             writer.add(name, tensor)
             advance(tensor.nbytes)
@@ -105,8 +108,9 @@ def convert_to_chatglm(source: Path, target: Path, *, advance: Advance = lambda 
     if str(dtype) != f"torch.{original.get('torch_dtype')}":
         original["torch_dtype"] = str(dtype).removeprefix("torch.")
     write_json(target / "config.json", original)
-    if record.get("tokenizer_config"):
-        write_json(target / "tokenizer_config.json", record["tokenizer_config"])
+    for name in ("tokenizer_config", "generation_config"):
+        if record.get(name):
+            write_json(target / f"{name}.json", record[name])
     if (source / "tokenizer.model").is_file():
         shutil.copyfile(source / "tokenizer.model", target / "tokenizer.model")
     return original
@@ -148,12 +152,15 @@ def _setting_aside(tensors: Iterable[tuple[str, Tensor]], kept: dict[str, Tensor
 
 
 def _generation_config(source: Path, config: GlmConfig, tokenizer: Any) -> GenerationConfig:
-    """The folder's own, else one that ends answers at EOS and at the role tokens that ChatGLM3's code ends them at."""
-    if (source / "generation_config.json").is_file():
-        return GenerationConfig.from_pretrained(source)
+    """The folder's own, or a plain one; answers end at EOS and at the role tokens that ChatGLM3's code ends them at."""
+    own = (source / "generation_config.json").is_file()
+    settings = GenerationConfig.from_pretrained(source) if own else GenerationConfig(pad_token_id=0)
     roles = {} if tokenizer is None else tokenizer.get_added_vocab()
-    ends = [config.eos_token_id, *(roles[role] for role in ("<|user|>", "<|observation|>") if role in roles)]
-    return GenerationConfig(eos_token_id=ends, pad_token_id=0)
+    stops = settings.eos_token_id if settings.eos_token_id is not None else config.eos_token_id
+    ends = {*(stops if isinstance(stops, list) else [stops])}
+    ends |= {roles[role] for role in ("<|user|>", "<|observation|>") if role in roles}
+    settings.eos_token_id = sorted(ends)
+    return settings
 
 
 @contextmanager

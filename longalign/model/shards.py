@@ -59,7 +59,9 @@ def read_tensors(files: list[Path]) -> Iterator[tuple[str, Tensor]]:
     for file in files:
         try:
             yield from _read_safetensors(file) if file.suffix == ".safetensors" else _read_bin(file)
-        except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        except pickle.UnpicklingError as error:  # torch's own words advise to run it
+            raise UserError(f"{file}: cannot be read: damaged, or holds more than tensors") from error
+        except (SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(f"{file}: cannot be read: {first[:200]}") from error
 
@@ -95,7 +97,10 @@ class ShardWriter:
     def add(self, name: str, tensor: Tensor) -> None:
         if self.pending and self.pending_bytes + tensor.nbytes > self.max_bytes:
             self._flush()
-        self.pending[name] = tensor.contiguous()
+        tensor = tensor.contiguous()
+        if any(tensor.data_ptr() == other.data_ptr() for other in self.pending.values()):
+            tensor = tensor.clone()  # two names of one tensor: a file of safetensors has no such thing
+        self.pending[name] = tensor
         self.pending_bytes += tensor.nbytes
 
     def _flush(self) -> None:

@@ -261,3 +261,36 @@ def test_a_vocabulary_with_a_piece_called_sop_keeps_both(tmp_path):
     assert ids_of(tokenizer, "gasop") == model.encode("gasop")
     assert tokenizer("sop").input_ids == [model.GetPieceSize() + 1, model.GetPieceSize() + 3, *model.encode("sop")]
     assert encode_prompt(say(u="gasop"), tokenizer, "chatglm3")[:2] == tokenizer("").input_ids
+
+
+def test_the_mark_of_names_cannot_be_forged_by_a_text(tokenizer):
+    control = set(tokenizer.all_special_ids)
+    for name in ("</s>", "sop", "[gMASK]"):
+        ids = ids_of(tokenizer, f"hello\ufdd0{name}world \ufdd0{name}")
+        assert not control.intersection(ids)
+
+
+def test_tools_of_a_system_message_are_written_as_in_the_original(tokenizer, model):
+    tools = [{"name": "f", "about": "天气"}]
+    messages = [{"role": "system", "content": "Answer.", "tools": tools}, {"role": "user", "content": "hi"}]
+    text = "Answer.\n" + json.dumps(tools, indent=4, ensure_ascii=False)
+    written = [{"role": "system", "content": text}, messages[1]]
+    assert list(tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]) == original(
+        tokenizer, model, written
+    )
+
+
+def test_a_unigram_model_is_refused(tmp_path):
+    lines = tmp_path / "lines.txt"
+    lines.write_text("a river of stone\n" * 300)
+    spm.SentencePieceTrainer.train(
+        input=str(lines),
+        model_prefix=str(tmp_path / "tokenizer"),
+        model_type="unigram",
+        vocab_size=300,
+        byte_fallback=True,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    with pytest.raises(UserError, match="not a BPE model"):
+        build_chatglm_tokenizer(tmp_path)

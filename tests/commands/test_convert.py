@@ -136,6 +136,26 @@ def test_a_folder_without_tokenizer_gives_one_without(tmp_path, caplog):
     assert not list(back.glob("tokenizer*"))
 
 
+def test_answers_end_at_roles_and_generation_settings_come_back(tmp_path):
+    checkpoint(tmp_path / "source", "safetensors", rope_ratio=1)
+    settings = {"eos_token_id": 2, "top_p": 0.8, "do_sample": True}
+    (tmp_path / "source/generation_config.json").write_text(json.dumps(settings))
+    glm = convert(tmp_path / "source", tmp_path / "glm")
+    assert json.loads((glm / "generation_config.json").read_text())["eos_token_id"] == [2, 502, 504]
+    back = convert(glm, tmp_path / "back", "--to=chatglm3")
+    assert json.loads((back / "generation_config.json").read_text()) == settings
+
+
+def test_one_tensor_under_two_names_and_a_transposed_one_are_written_out(tmp_path):
+    weights = checkpoint(tmp_path / "source", "bin", rope_ratio=1)
+    norms = [name for name in weights if "layernorm" in name]
+    dense = "transformer.encoder.layers.0.self_attention.dense.weight"
+    odd = {**weights, **dict.fromkeys(norms, weights[norms[0]]), dense: weights[dense].T.contiguous().T}
+    torch.save(odd, tmp_path / "source/pytorch_model.bin")
+    back = convert(convert(tmp_path / "source", tmp_path / "glm"), tmp_path / "back", "--to=chatglm3")
+    assert same_bits(dict(read_tensors(shard_files(back))), odd)
+
+
 def test_a_pickle_that_is_more_than_tensors_is_not_run(tmp_path, capsys):
     checkpoint(tmp_path / "source", "bin")
     ran = tmp_path / "ran"

@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longalign.errors import UserError
-from longalign.model.chatglm import INV_FREQ, chatglm_config, glm_config, glm_shapes, name_table, to_chatglm, to_glm
+from longalign.model.chatglm import (
+    INV_FREQ,
+    chatglm_config,
+    glm_config,
+    glm_shapes,
+    heads_interleaved,
+    name_table,
+    to_chatglm,
+    to_glm,
+)
 from longalign.model.flops import model_shape
 from tests.model.golden_numbers import GOLDEN
 
@@ -82,6 +91,27 @@ def test_a_config_that_comes_back_is_what_it_was(config):
     assert chatglm_config(glm_config(config), config) == config
 
 
+def test_without_multi_query_attention_rows_go_head_by_head():
+    """As ChatGLM's code reads them: view(heads, 3 * size), then split in three."""
+    config = glm_config(TINY | {"multi_query_attention": False, "num_layers": 1, "add_qkv_bias": False})
+    name = "transformer.encoder.layers.0.self_attention.query_key_value.weight"
+    theirs = {key: torch.zeros(1) for key in name_table(config)}
+    shapes = glm_shapes(config)
+    for key, parts in name_table(config).items():
+        theirs[key] = torch.randn(sum(shapes[part][0] for part in parts), *shapes[parts[0]][1:])
+    ours = dict(to_glm(theirs.items(), config, interleaved=True))
+    x = torch.randn(5, 64)
+    mixed = (x @ theirs[name].T).view(5, 4, 3 * 16)
+    for letter, expected in zip("qkv", mixed.split(16, dim=-1), strict=True):
+        torch.testing.assert_close(
+            (x @ ours[f"model.layers.0.self_attn.{letter}_proj.weight"].T).view(5, 4, 16), expected
+        )
+    back = dict(to_chatglm(ours.items(), config, interleaved=True))
+    assert all(torch.equal(back[key], tensor) for key, tensor in theirs.items())
+    assert heads_interleaved({"multi_query_attention": False}) and not heads_interleaved(TINY)
+    assert chatglm_config(config)["multi_query_attention"]  # without its origin a config of ours says blocks
+
+
 def test_the_ratio_that_was_given_is_in_the_config_that_comes_back():
     assert chatglm_config(glm_config(TINY, 200), TINY) == TINY | {"rope_ratio": 200}
 
@@ -104,7 +134,7 @@ def test_rope_ratio_is_the_options_then_the_configs_then_chatglm3s_and_never_a_g
     assert "LongAlign-6B's own code hard-codes 200" in caplog.text
     with pytest.raises(UserError, match=r"no rope_ratio and is for 65536 tokens.* 200 for LongAlign-6B"):
         base(TINY | {"seq_length": 65536})
-    with pytest.raises(UserError, match="rope_ratio: got 0"):
+    with pytest.raises(UserError, match="rope_ratio is 0, expected"):
         base(TINY, 0)
 
 
@@ -122,6 +152,26 @@ def test_rope_ratio_is_the_options_then_the_configs_then_chatglm3s_and_never_a_g
 )
 def test_what_glm_cannot_express_is_refused_by_key(key, value):
     with pytest.raises(UserError, match=f"{key} is {value}"):
+        glm_config(TINY | {key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("rope_ratio", None),
+        ("rope_ratio", "abc"),
+        ("rope_ratio", float("nan")),
+        ("multi_query_group_num", 0),
+        ("seq_length", None),
+        ("kv_channels", None),
+        ("num_layers", 3.0),
+        ("layernorm_epsilon", "1e-5"),
+        ("rmsnorm", None),
+        ("torch_dtype", "float17"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_in_one_line(key, value):
+    with pytest.raises(UserError, match=key if key != "torch_dtype" else "float17"):
         glm_config(TINY | {key: value})
 
 

@@ -5,9 +5,10 @@ In: queries, keys, values of T tokens end to end and ``cu_seqlens``. Out: attent
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -126,6 +127,11 @@ def _flash2_backward(
     return grads
 
 
+def _lengths(cu: Tensor, max_seqlen: int) -> dict[str, Any]:
+    """Of queries and of keys, which are the same sequences, as FlashAttention 3 and 4 name them."""
+    return {"cu_seqlens_q": cu, "cu_seqlens_k": cu, "max_seqlen_q": max_seqlen, "max_seqlen_k": max_seqlen}
+
+
 # flash_attn_3: Hopper, package flash-attn-3 (module flash_attn_interface)
 
 
@@ -134,17 +140,7 @@ def _flash3_forward(
 ) -> tuple[Tensor, Tensor]:
     from flash_attn_interface import _flash_attn_forward
 
-    out, lse, *_ = _flash_attn_forward(
-        q,
-        k,
-        v,
-        cu_seqlens_q=cu,
-        cu_seqlens_k=cu,
-        max_seqlen_q=max_seqlen,
-        max_seqlen_k=max_seqlen,
-        softmax_scale=scale,
-        causal=True,
-    )
+    out, lse, *_ = _flash_attn_forward(q, k, v, **_lengths(cu, max_seqlen), softmax_scale=scale, causal=True)
     return out, lse
 
 
@@ -154,22 +150,9 @@ def _flash3_backward(
     from flash_attn_interface import _flash_attn_backward
 
     dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
+    grads = {"dq": dq, "dk": dk, "dv": dv}
     _flash_attn_backward(
-        dout,
-        q,
-        k,
-        v,
-        out,
-        lse,
-        cu_seqlens_q=cu,
-        cu_seqlens_k=cu,
-        max_seqlen_q=max_seqlen,
-        max_seqlen_k=max_seqlen,
-        dq=dq,
-        dk=dk,
-        dv=dv,
-        softmax_scale=scale,
-        is_causal=True,
+        dout, q, k, v, out, lse, **_lengths(cu, max_seqlen), **grads, softmax_scale=scale, is_causal=True
     )
     return dq, dk, dv
 
@@ -182,18 +165,8 @@ def _flash4_forward(
 ) -> tuple[Tensor, Tensor]:
     from flash_attn.cute.interface import _flash_attn_fwd
 
-    out, lse, *_ = _flash_attn_fwd(
-        q,
-        k,
-        v,
-        cu_seqlens_q=cu,
-        cu_seqlens_k=cu,
-        max_seqlen_q=max_seqlen,
-        max_seqlen_k=max_seqlen,
-        softmax_scale=scale,
-        causal=True,
-        return_lse=True,
-    )
+    lengths = _lengths(cu, max_seqlen)
+    out, lse, *_ = _flash_attn_fwd(q, k, v, **lengths, softmax_scale=scale, causal=True, return_lse=True)
     assert lse is not None
     return out, lse
 
@@ -203,33 +176,21 @@ def _flash4_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     from flash_attn.cute.interface import _flash_attn_bwd
 
-    dq, dk, dv, *_ = _flash_attn_bwd(
-        q,
-        k,
-        v,
-        out,
-        dout,
-        lse,
-        softmax_scale=scale,
-        causal=True,
-        cu_seqlens_q=cu,
-        cu_seqlens_k=cu,
-        max_seqlen_q=max_seqlen,
-        max_seqlen_k=max_seqlen,
-    )
+    lengths = _lengths(cu, max_seqlen)
+    dq, dk, dv, *_ = _flash_attn_bwd(q, k, v, out, dout, lse, **lengths, softmax_scale=scale, causal=True)
     return dq, dk, dv
 
 
 def _needs(
-    *capabilities: int, module: str | None = None, package: str | None = None
+    gpu: str, majors: Container[int], *, module: str | None = None, package: str | None = None
 ) -> Callable[[torch.device, torch.dtype], str | None]:
-    """A check for a GPU whose major compute capability is among these, 16-bit compute and an importable module."""
+    """A check for a GPU (in words, and its major compute capabilities), 16-bit compute and an importable module."""
 
     def missing(device: torch.device, dtype: torch.dtype) -> str | None:
         if device.type != "cuda":
             return "needs a CUDA GPU"
-        if torch.cuda.get_device_capability(device)[0] not in capabilities:
-            return f"needs a GPU of compute capability {' or '.join(f'{major}.x' for major in capabilities)}"
+        if torch.cuda.get_device_capability(device)[0] not in majors:
+            return f"needs {gpu}"
         if dtype not in (torch.bfloat16, torch.float16):
             return "needs model.compute_dtype bfloat16"
         if module is not None and (reason := _import_failure(module)):
@@ -247,19 +208,25 @@ def _import_failure(module: str) -> str | None:
     return None
 
 
+AMPERE = "an Ampere GPU or newer", range(8, 100)
+
 BACKENDS: dict[str, Backend] = {
     "flash_attn_4": Backend(
-        _flash4_forward, _flash4_backward, _needs(9, 10, module="flash_attn.cute.interface", package="flash-attn-4")
+        _flash4_forward,
+        _flash4_backward,
+        _needs("a Hopper or Blackwell GPU", (9, 10), module="flash_attn.cute.interface", package="flash-attn-4"),
     ),
     "flash_attn_3": Backend(
-        _flash3_forward, _flash3_backward, _needs(9, module="flash_attn_interface", package="flash-attn-3")
+        _flash3_forward,
+        _flash3_backward,
+        _needs("a Hopper GPU", (9,), module="flash_attn_interface", package="flash-attn-3"),
     ),
     "flash_attn_2": Backend(
         _flash2_forward,
         _flash2_backward,
-        _needs(8, 9, 10, 12, module="flash_attn.flash_attn_interface", package="flash-attn"),
+        _needs(*AMPERE, module="flash_attn.flash_attn_interface", package="flash-attn"),
     ),
-    "torch": Backend(_torch_forward, _torch_backward, _needs(8, 9, 10, 12)),
+    "torch": Backend(_torch_forward, _torch_backward, _needs(*AMPERE)),
     "sdpa": Backend(sdpa_forward, sdpa_backward, lambda device, dtype: None),
 }
 """In the order in which ``auto`` tries them, the fastest first. ``sdpa`` runs anywhere."""

@@ -1,6 +1,5 @@
 """``longalign chat``: talk to a model in its own format, about long documents too."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -143,7 +142,7 @@ def _record(model: str) -> dict[str, Any]:
     if Path(model).is_dir():
         return read_record(Path(model))
     try:
-        return json.loads(Path(hf_hub_download(model, NAME)).read_text(encoding="utf-8"))
+        return read_record(Path(hf_hub_download(model, NAME)).parent)
     except (EntryNotFoundError, HfHubHTTPError):  # most models of the hub have none; or there is no network
         return {}
 

@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, Pre
 from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.files import new_folder
-from longalign.model.loading import load_generation_config
+from longalign.model.generate import load_generation_config
 from longalign.training.checkpoints import COMPLETE_MARK, newest_checkpoint, read_metadata, resolve_checkpoint
 
 log = logging.getLogger(__name__)

@@ -35,8 +35,7 @@ def plan(args: list[str], options: OwnOptions, world_size: int | None, as_json: 
     of = f"the shape of {fit.module.path}" if fit.module else "Llama-2-7B's (model.model is not given)"
     figures["cost"] = {"of": of, "linear": fit.cost.linear, "quadratic": fit.cost.quadratic}
     if fit.module:
-        micro_steps = max(1, fit.data.packs_per_step // fit.world_size)
-        figures["memory"] = memory_figures(fit.module.step_memory(fit.data.max_length, fit.world_size, micro_steps))
+        figures["memory"] = memory_figures(fit.module.step_memory(fit.data, fit.world_size))
     if as_json:
         json.dump(figures, sys.stdout, indent=1, ensure_ascii=False)
         print()

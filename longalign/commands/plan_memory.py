@@ -1,4 +1,7 @@
-"""What ``longalign plan`` says of GPU memory: the peak by component, and what cards of two sizes make of it."""
+"""What ``longalign plan`` says of GPU memory: the peak by component, and what cards of two sizes make of it.
+
+As ``fit`` does on a GPU with Liger's kernels: bfloat16 compute, fp32 master weights and gradients.
+"""
 
 from dataclasses import replace
 from typing import Any

@@ -8,6 +8,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from longalign.data.cache import build_once, content_key, file_digest
 from longalign.errors import UserError
 from longalign.files import read_json, write_json
 from longalign.model import chatglm
+from longalign.model.generate import load_generation_config
 from longalign.model.record import read_record, write_record
 from longalign.model.shards import ShardWriter, read_tensors, shard_files
 from longalign.progress import byte_progress
@@ -53,13 +55,9 @@ def convert_to_glm(
     files = shard_files(source)
     kept: dict[str, Tensor] = {}
     tensors = _setting_aside(read_tensors(files), kept)
-    writer = ShardWriter(target, max(file.stat().st_size for file in files))
     with _named(source):
-        for name, tensor in chatglm.to_glm(tensors, config, interleaved=chatglm.heads_interleaved(original)):
-            config.dtype = tensor.dtype  # which the config may not know
-            writer.add(name, tensor)
-            advance(tensor.nbytes)
-    writer.close()
+        weights = chatglm.to_glm(tensors, config, interleaved=chatglm.heads_interleaved(original))
+        config.dtype = _write_weights(weights, target, files, advance)  # which the config may not know
     config.save_pretrained(target)
     _generation_config(source, config, tokenizer).save_pretrained(target)
     if tokenizer is None:
@@ -94,17 +92,10 @@ def convert_to_chatglm(source: Path, target: Path, *, advance: Advance = lambda 
     with _named(source):
         original = chatglm.chatglm_config(config, record.get("config"))
     files = shard_files(source)
-    writer = ShardWriter(target, max(file.stat().st_size for file in files))
-    dtype = torch.get_default_dtype()
-    interleaved = chatglm.heads_interleaved(original)
+    unused = {chatglm.INV_FREQ: _from_json(record["inv_freq"])} if record.get("inv_freq") else {}
     with _named(source):
-        for name, tensor in chatglm.to_chatglm(read_tensors(files), config, interleaved=interleaved):
-            dtype = tensor.dtype
-            writer.add(name, tensor)
-            advance(tensor.nbytes)
-    if record.get("inv_freq"):
-        writer.add(chatglm.INV_FREQ, _from_json(record["inv_freq"]))
-    writer.close()
+        weights = chatglm.to_chatglm(read_tensors(files), config, interleaved=chatglm.heads_interleaved(original))
+        dtype = _write_weights(chain(weights, unused.items()), target, files, advance)
     if str(dtype) != f"torch.{original.get('torch_dtype')}":
         original["torch_dtype"] = str(dtype).removeprefix("torch.")
     write_json(target / "config.json", original)
@@ -143,6 +134,20 @@ def weight_bytes(source: Path) -> int:
     return sum(file.stat().st_size for file in shard_files(source))
 
 
+def _write_weights(
+    weights: Iterable[tuple[str, Tensor]], target: Path, like: list[Path], advance: Advance
+) -> torch.dtype:
+    """Write tensors into shards as large as the largest of the files ``like``; returns the first one's dtype."""
+    writer = ShardWriter(target, max(file.stat().st_size for file in like))
+    dtypes = []
+    for name, tensor in weights:
+        writer.add(name, tensor)
+        advance(tensor.nbytes)
+        dtypes.append(tensor.dtype)
+    writer.close()
+    return dtypes[0]
+
+
 def _setting_aside(tensors: Iterable[tuple[str, Tensor]], kept: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """The tensors, with a copy of the unused rotary table put into ``kept``."""
     for name, tensor in tensors:
@@ -153,8 +158,7 @@ def _setting_aside(tensors: Iterable[tuple[str, Tensor]], kept: dict[str, Tensor
 
 def _generation_config(source: Path, config: GlmConfig, tokenizer: Any) -> GenerationConfig:
     """The folder's own, or a plain one; answers end at EOS and at the role tokens that ChatGLM3's code ends them at."""
-    own = (source / "generation_config.json").is_file()
-    settings = GenerationConfig.from_pretrained(source) if own else GenerationConfig(pad_token_id=0)
+    settings = load_generation_config(source) or GenerationConfig(pad_token_id=0)
     roles = {} if tokenizer is None else tokenizer.get_added_vocab()
     stops = settings.eos_token_id if settings.eos_token_id is not None else config.eos_token_id
     ends = {*(stops if isinstance(stops, list) else [stops])}

@@ -9,6 +9,7 @@ import copy
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -144,6 +145,14 @@ class Generator:
         for layer in self._cache.layers:
             layer.crop(length - layer.get_seq_length())
         self._ids = self._ids[:length]
+
+
+def load_generation_config(path: str | Path) -> GenerationConfig | None:
+    """The checkpoint's generation settings, None where it has none."""
+    try:
+        return GenerationConfig.from_pretrained(path)
+    except (OSError, ValueError):
+        return None
 
 
 def generation_settings(

@@ -16,7 +16,7 @@ from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
-from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from longalign.errors import UserError
 from longalign.files import read_json
@@ -222,14 +222,6 @@ def _rebuild_buffers(model: PreTrainedModel, weights: PreTrainedModel | None, de
             if whole:
                 buffer.copy_(whole[f"{name}.{key}"])
             torch.distributed.broadcast(buffer, src=0)
-
-
-def load_generation_config(path: str | Path) -> GenerationConfig | None:
-    """The checkpoint's generation settings, None where it has none."""
-    try:
-        return GenerationConfig.from_pretrained(path)
-    except (OSError, ValueError):
-        return None
 
 
 def _gguf(gguf_file: str | None) -> dict[str, str]:

@@ -123,18 +123,17 @@ class StepMemory:
 def layer_sizes(config: PreTrainedConfig, shape: ModelShape) -> LayerSizes:
     """The sizes of a model's layers, from its config and its count of parameters."""
     any_config: Any = config.get_text_config()
-    heads = any_config.num_attention_heads
-    head_dim = getattr(any_config, "head_dim", None) or any_config.hidden_size // heads
+    heads, layers = any_config.num_attention_heads, any_config.num_hidden_layers
+    query = shape.attention_width // layers
     key_value_heads = getattr(any_config, "num_key_value_heads", None) or heads
     embeddings = any_config.vocab_size * any_config.hidden_size
     tied = getattr(any_config, "tie_word_embeddings", False)
     root = embeddings * (1 if tied else 2) + any_config.hidden_size
-    layers = any_config.num_hidden_layers
     return LayerSizes(
         hidden=any_config.hidden_size,
         intermediate=any_config.intermediate_size,
-        query=heads * head_dim,
-        key_value=key_value_heads * head_dim,
+        query=query,
+        key_value=query // heads * key_value_heads,
         heads=heads,
         parameters=(shape.total - root) // layers,
         layers=layers,

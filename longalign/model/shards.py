@@ -4,7 +4,6 @@ Shards are memory-mapped and tensors are written from where they lie, so that no
 """
 
 import errno
-import json
 import pickle
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from longalign.errors import UserError
+from longalign.files import read_json, write_json
 
 _KINDS = (  # the index, the single file
     ("model.safetensors.index.json", "model.safetensors"),
@@ -39,8 +39,8 @@ def shard_files(folder: Path) -> list[Path]:
 
 def _indexed_files(index: Path) -> list[Path]:
     try:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        names = sorted(set(read_json(index)["weight_map"].values()))
+    except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{index}: not an index of weight files ({type(error).__name__}: {error})") from error
     if outside := [name for name in names if Path(name).name != name]:
         raise UserError(f"{index}: {outside[0]!r} is not a file beside it")
@@ -131,4 +131,4 @@ class ShardWriter:
         if count > 1:
             weight_map = {key: name for name, keys in zip(names, self.shards, strict=True) for key in keys}
             index = {"metadata": {"total_size": self.total_bytes}, "weight_map": weight_map}
-            (self.folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
+            write_json(self.folder / "model.safetensors.index.json", index)

@@ -20,6 +20,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from longalign.data.collate import Pack
+from longalign.data.datamodule import LongAlignData
 from longalign.data.plan import SequenceCost
 from longalign.errors import UserError
 from longalign.model.attention import choose_backend
@@ -95,10 +96,13 @@ class LongAlignModule(LightningModule):
         super().__init__()
         self.path, self.gguf_file = str(Path(model).expanduser()) if model.startswith("~") else model, gguf_file
         self.cache_dir = cache_dir or CACHE_DIR
+        self.source_folder = self.path  # of the weights; once loaded, that of a converted model
         self.attention, self.fused, self.checkpointing = attention, fused, checkpointing
         self.kept_layers, self.compute_dtype, self.random_weights = kept_layers, compute_dtype, random_weights
         self.optimizer, self.scheduler = optimizer, scheduler
         self.max_skipped_steps = max_skipped_steps
+        if kept_layers and checkpointing in ("auto", "none"):
+            raise UserError(f"model.kept_layers: goes with checkpointing attention or full, got {checkpointing}")
         self.config = load_config(self.path, config_overrides, gguf_file)
         self.shape: ModelShape = model_shape(self.config)
         self.model: Any = None
@@ -153,11 +157,12 @@ class LongAlignModule(LightningModule):
             return torch.bfloat16 if device.type == "cuda" else torch.float32
         return COMPUTE_DTYPES[self.compute_dtype]
 
-    def step_memory(self, tokens: int, ranks: int, micro_steps: int, **more: Any) -> StepMemory:
-        """What a training step on packs of ``tokens`` takes of a GPU's memory."""
+    def step_memory(self, data: LongAlignData, ranks: int, **more: Any) -> StepMemory:
+        """What a training step on the data's longest packs takes of a GPU's memory."""
         state_bytes = optimizer_state_bytes(self.optimizer)
         sizes = layer_sizes(self.config, self.shape)
-        return StepMemory(sizes, tokens, ranks, micro_steps, state_bytes=state_bytes, **more)
+        micro_steps = max(1, data.packs_per_step // ranks)
+        return StepMemory(sizes, data.max_length, ranks, micro_steps, state_bytes=state_bytes, **more)
 
     def _checkpointing(self, strategy: ShardStrategy, fused: bool, dtype: torch.dtype) -> tuple[Checkpointing, int]:
         """The mode and the layers kept whole; ``auto`` fills the GPU with the longest pack in mind."""
@@ -165,13 +170,10 @@ class LongAlignModule(LightningModule):
         if self.checkpointing != "auto":
             return self.checkpointing, self.kept_layers
         if strategy.root_device.type != "cuda" or data is None:
-            return "attention", self.kept_layers
+            return "attention", 0
         free = torch.tensor(float(torch.cuda.mem_get_info(strategy.root_device)[0]), device=strategy.root_device)
         free_bytes = int(strategy.reduce(free, reduce_op="min"))  # the same on every rank
-        micro_steps = max(1, data.packs_per_step // self.trainer.world_size)
-        step = self.step_memory(
-            data.max_length, self.trainer.world_size, micro_steps, compute_bytes=dtype.itemsize, fused=fused
-        )
+        step = self.step_memory(data, self.trainer.world_size, compute_bytes=dtype.itemsize, fused=fused)
         found = choose_checkpointing(step, free_bytes)
         log.info(
             "checkpointing: %s, %d of %d layers kept whole; expecting a peak of %.1f GiB of %.1f",
@@ -192,8 +194,8 @@ class LongAlignModule(LightningModule):
     def _load_whole(self, dtype: torch.dtype | str = "auto") -> Any:
         if self.random_weights:
             return random_model(self.config)
-        folder = weights_folder(self.path, self.config, self.cache_dir)
-        return load_model(folder, self.config, dtype=dtype, gguf_file=self.gguf_file)
+        self.source_folder = weights_folder(self.path, self.config, self.cache_dir)
+        return load_model(self.source_folder, self.config, dtype=dtype, gguf_file=self.gguf_file)
 
     def _weights_on_rank_0(self) -> Any:
         """The whole model on rank 0, None elsewhere; a failure of rank 0 is raised on every rank."""

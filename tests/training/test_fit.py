@@ -148,3 +148,9 @@ def test_random_weights_need_no_checkpoint(arguments, tmp_path):
     weights = final_weights(tmp_path / "run")
     assert 0.015 < float(weights["model.lm_head.weight"].std()) < 0.025
     assert all(torch.isfinite(weight).all() for weight in weights.values())
+
+
+@pytest.mark.parametrize("mode", ["auto", "none"])
+def test_kept_layers_without_a_mode_that_uses_them_are_refused(arguments, capfd, mode):
+    assert main(arguments(*STEPS, f"--model.checkpointing={mode}", "--model.kept_layers=1")) == 2
+    assert "model.kept_layers: goes with checkpointing attention or full" in capfd.readouterr().err

@@ -16,7 +16,6 @@ from lightning.pytorch.callbacks import Checkpoint
 from longalign.chat import save_tokenizer
 from longalign.data.collate import Pack
 from longalign.errors import UserError
-from longalign.model.loading import weights_folder
 from longalign.model.record import read_record, write_record
 from longalign.training.checkpoints import put_in_place, remove, whole_checkpoints
 from longalign.training.module import LongAlignModule
@@ -116,8 +115,7 @@ def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) ->
         module.model.generation_config.save_pretrained(folder)
     data = trainer.datamodule  # type: ignore[attr-defined]
     save_tokenizer(data.tokenizer, folder, data.chat_format)
-    drawn = module.random_weights
-    source = Path(module.path if drawn else weights_folder(module.path, module.config, module.cache_dir))
+    source = Path(module.source_folder)
     record = read_record(source).get("chatglm")
     if record:  # for the way back
         shutil.copyfile(source / "tokenizer.model", folder / "tokenizer.model")

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import runpy
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GlmForCausalLM
 
 from longalign.__main__ import main
 from longalign.files import new_folder
-from longalign.model.chatglm import INV_FREQ, glm_config, glm_shapes, to_chatglm
+from longalign.model.chatglm import INV_FREQ
 from longalign.model.shards import read_tensors, shard_files
 
 TINY = Path(__file__).parent.parent / "golden/chatglm3_tiny"
@@ -190,30 +191,11 @@ def test_two_at_once_do_not_write_into_each_other(tmp_path, capsys):
 
 
 def big_checkpoint(folder: Path, layers: int, shard_layers: int) -> int:
-    """A ChatGLM3 checkpoint of 44 MiB a layer, in shards of some layers; returns the size of the largest shard."""
+    """A ChatGLM3 checkpoint of 44 MiB a layer, in shards of about some layers; returns the size of the largest."""
+    script = runpy.run_path(str(Path(__file__).parent.parent.parent / "bin/benchmark-convert"))
     sizes = {"hidden_size": 1024, "ffn_hidden_size": 6144, "kv_channels": 64, "num_attention_heads": 16}
-    checkpoint(folder, "safetensors", torch.float16, num_layers=layers, rope_ratio=1, **sizes)
-    (folder / "model.safetensors").unlink()
-    config = glm_config(json.loads((folder / "config.json").read_text()))
-    order = {}
-    for name, shape in glm_shapes(config).items():
-        layer = int(name.split(".")[2]) if ".layers." in name else 0
-        order.setdefault(layer // shard_layers, {})[name] = shape
-    index, largest = {}, 0
-    for number, shapes in order.items():
-        zeros = {name: torch.full(shape, number, dtype=torch.float16) for name, shape in shapes.items()}
-        part = {}
-        try:
-            for name, tensor in to_chatglm(zeros.items(), config):
-                part[name] = tensor
-        except Exception as error:  # the other layers are in other shards
-            assert "lacks" in str(error)
-        file = f"model-{number:05d}.safetensors"
-        save_file(part, folder / file)
-        index |= dict.fromkeys(part, file)
-        largest = max(largest, (folder / file).stat().st_size)
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
-    return largest
+    config = script["CHATGLM3_6B"] | sizes | {"num_layers": layers, "padded_vocab_size": 512}
+    return script["make_checkpoint"](folder, config, shard_layers * 45 * 2**20)
 
 
 MEASURE = """

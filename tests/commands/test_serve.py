@@ -64,7 +64,7 @@ def test_a_server_asks_and_answers_as_the_model_was_trained(server, chat_format,
     answer = model.generate(torch.tensor([prompt]), max_new_tokens=12, do_sample=False)[0, len(prompt) :]
     expected = load_tokenizer(folder).decode(answer, skip_special_tokens=True)
 
-    client = OpenAI(base_url=server, api_key="none")
+    client = OpenAI(base_url=server, api_key="none", timeout=60, max_retries=0)
     ask = {"model": str(folder), "messages": CONVERSATION, "max_tokens": 12, "temperature": 0}
     whole = client.chat.completions.create(**ask)
     assert whole.usage.prompt_tokens == len(prompt)

@@ -1,8 +1,10 @@
 """Real runs of ``longalign fit`` on the tiny golden Llama: in this process, or as a process of its own."""
 
+import contextlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -80,15 +82,30 @@ def start(arguments: list[str], **options) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
         **options,
     )
 
 
-def run_apart(arguments: list[str], status: int = 0, **options) -> str:
-    process = start(arguments, **options)
-    output, _ = process.communicate(timeout=240)
+def kill(process: subprocess.Popen) -> str:
+    """End the process and its ranks; what it had printed."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.communicate()[0]
+
+
+def finish(process: subprocess.Popen, status: int) -> str:
+    """What the process printed, once it and its ranks are gone; a process that hangs is killed and shown."""
+    try:
+        output, _ = process.communicate(timeout=200)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"did not end:\n{kill(process)}") from None
     assert process.returncode == status, output
     return output
+
+
+def run_apart(arguments: list[str], status: int = 0, **options) -> str:
+    return finish(start(arguments, **options), status)
 
 
 def final_weights(root: Path) -> dict[str, torch.Tensor]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from longalign.training.checkpoints import newest_checkpoint
-from tests.training.conftest import final_weights, run_apart, run_here, scalars, start
+from tests.training.conftest import final_weights, finish, kill, run_apart, run_here, scalars, start
 
 STEPS = ["--data.max_length=128", "--data.packs_per_step=2", "--data.epochs=2", "--model.optimizer.lr=1e-3"]
 SAVING = ["--checkpoint.every_n_steps=2", "--checkpoint.keep=3"]
@@ -43,7 +43,8 @@ def whole(data, tmp_path_factory):
 def wait_for(path: Path, process, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not path.exists():
-        assert process.poll() is None and time.monotonic() < end, process.communicate()[0]
+        if process.poll() is not None or time.monotonic() > end:
+            raise AssertionError(f"no {path.name}:\n{kill(process)}")
         time.sleep(0.01)
 
 
@@ -60,8 +61,7 @@ def test_killed_run_goes_on_bit_equal(whole, tmp_path, how):
     wait_for(tmp_path / "checkpoints/step000004.ckpt", process)
     time.sleep(random.Random(how).random() * 0.3)
     process.send_signal(how)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == (75 if how == signal.SIGTERM else -signal.SIGKILL), output
+    finish(process, 75 if how == signal.SIGTERM else -signal.SIGKILL)
     newest = newest_checkpoint(tmp_path / "checkpoints")
     assert newest is not None and not (tmp_path / f"checkpoints/step{max(losses):06d}.ckpt").exists()
     output = run_apart(build(tmp_path, "--ckpt_path=auto"))
@@ -85,11 +85,10 @@ def test_a_full_disk_while_saving_costs_one_line_and_no_checkpoint(whole, tmp_pa
 
 def test_two_ranks_stop_together_and_one_goes_on_with_the_same_steps(whole, tmp_path):
     build, weights, losses = whole
-    process = start(build(tmp_path, "--trainer.devices=2"), start_new_session=True)
+    process = start(build(tmp_path, "--trainer.devices=2"))
     wait_for(tmp_path / "checkpoints/step000004.ckpt", process)
     os.killpg(process.pid, signal.SIGTERM)  # as SLURM, torchrun and Kubernetes do
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 75, output
+    finish(process, 75)
     run_apart(build(tmp_path, "--ckpt_path=auto"))
     resumed = scalars(tmp_path, "train/loss")
     assert resumed.keys() == losses.keys()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonargparse
+import torch
 import transformers
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -151,6 +152,8 @@ class LongAlignCLI(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         try:
             super()._run_subcommand(subcommand)
+        except torch.OutOfMemoryError as error:
+            raise UserError(self.model.explain_out_of_memory()) from error
         except MisconfigurationException as error:
             raise UserError(f"trainer: {error}") from error
 

@@ -22,20 +22,22 @@ def plan(args: list[str], options: OwnOptions, world_size: int | None, as_json: 
     """Print the plan of the config in `args`."""
     from longalign.commands.config import read_config
     from longalign.commands.plan_figures import plan_figures
-    from longalign.commands.plan_memory import memory_figures
+    from longalign.commands.plan_gpus import gpu_figures
     from longalign.commands.plan_screen import plan_screen
     from longalign.commands.screen import make_console, show
 
     fit = read_config(args, options, world_size=world_size)
     fit.check_world_size()
-    _, held_out = fit.load_mixture()
-    figures = plan_figures(fit.data, held_out, fit.cost, fit.world_size)
+    mixture, held_out = fit.load_mixture()
+    plans = fit.data.plan(fit.cost, fit.world_size)
+    figures = plan_figures(fit.data, plans, held_out, fit.cost)
     total = figures["plan"]["total_steps"]
     figures["run_steps"] = total if fit.max_steps < 0 else min(total, fit.max_steps)
     of = f"the shape of {fit.module.path}" if fit.module else "Llama-2-7B's (model.model is not given)"
     figures["cost"] = {"of": of, "linear": fit.cost.linear, "quadratic": fit.cost.quadratic}
     if fit.module:
-        figures["memory"] = memory_figures(fit.module.step_memory(fit.data, fit.world_size))
+        step = fit.module.step_memory(fit.data, fit.world_size)
+        figures["gpus"] = gpu_figures(fit.module, step, plans, mixture, fit.cost, figures["run_steps"])
     if as_json:
         json.dump(figures, sys.stdout, indent=1, ensure_ascii=False)
         print()

@@ -17,11 +17,10 @@ ONE_SEQUENCE_A_PACK = ("naive", "sorted")
 NUM_BUCKETS = 8
 
 
-def plan_figures(data: LongAlignData, held_out: Mixture, cost: SequenceCost, world_size: int) -> dict[str, Any]:
-    """All figures, JSON-ready, of `data` whose mixture is loaded. Loss shares are of the first epoch."""
+def plan_figures(data: LongAlignData, plans: list[BatchPlan], held_out: Mixture, cost: SequenceCost) -> dict[str, Any]:
+    """All figures of `data` and its plans, JSON-ready. Loss shares are of the first epoch."""
     mixture = data.mixture
     assert mixture is not None
-    plans = data.plan(cost, world_size)
     lengths, num_targets = mixture.lengths, mixture.num_targets
     weights = sequence_loss_weights(plans[0], num_targets)
     return {

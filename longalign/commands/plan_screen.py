@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from longalign.commands.plan_memory import memory_lines
+from longalign.commands.plan_gpus import gpu_screen
 from longalign.commands.screen import make_table, percent
 from longalign.data.plan_report import PlanSummary
 
@@ -18,6 +18,7 @@ LONG_FRACTION = 8  # `summarize` calls long what has at least max_length / 8 tok
 def plan_screen(figures: dict[str, Any], colour: bool) -> RenderableType:
     """About 40 lines of 100 columns."""
     plan = figures["plan"]
+    gpus = (Text(), gpu_screen(figures["gpus"], plan["world_size"])) if "gpus" in figures else ()
     return Group(
         source_table(figures["sources"]),
         reasons(figures["sources"]),
@@ -28,6 +29,7 @@ def plan_screen(figures: dict[str, Any], colour: bool) -> RenderableType:
         _strategies(figures["strategies"], colour),
         Text(),
         _summary(figures),
+        *gpus,
     )
 
 
@@ -138,8 +140,6 @@ def _summary(figures: dict[str, Any]) -> Text:
         "  strategies are compared at about as many sequences a step as configured",
         f"  time of a sequence: from {figures['cost']['of']}",
     ]
-    if "memory" in figures:
-        lines += memory_lines(figures["memory"])
     if figures["run_steps"] < plan["total_steps"]:
         lines.insert(2, f"  trainer.max_steps ends the run after {figures['run_steps']:,} of these steps")
     return Text("\n".join(lines))

@@ -169,6 +169,9 @@ def plan_batches(
 ) -> BatchPlan:
     """Plan an epoch: each sequence in exactly one pack, no pack above max_length tokens, nothing lost at the end.
 
+    The first epoch opens with the steps of the two fullest packs, so that a run that lacks memory fails at once. (Two,
+    as the first step has no optimizer states yet.)
+
     lengths, num_targets: int[n], tokens and targets of each sequence. A sequence without targets may be there: it is
     packed, but counts in no normaliser.
 
@@ -178,8 +181,11 @@ def plan_batches(
     lengths, num_targets = _checked(lengths, num_targets, strategy, max_length, packs_per_step, world_size)
     cost = cost or SequenceCost()
     request = _Request(lengths, cost.of(lengths), max_length, packs_per_step, np.random.default_rng([seed, epoch]))
+    packs = STRATEGIES[strategy](request)
+    if epoch == 0:
+        packs = _fullest_steps_first(*packs, lengths, packs_per_step)
     return plan_from_packs(
-        *STRATEGIES[strategy](request),
+        *packs,
         lengths,
         num_targets,
         strategy=strategy,
@@ -283,6 +289,20 @@ def _arrange(pack_costs: np.ndarray, packs_per_step: int, world_size: int, rng: 
         micro_steps, np.argsort(rng.random(micro_steps.shape[:2]), axis=1)[:, :, None], axis=1
     )
     return rng.permuted(micro_steps, axis=2).ravel()
+
+
+def _fullest_steps_first(order: np.ndarray, offsets: np.ndarray, lengths: np.ndarray, packs_per_step: int) -> Packs:
+    """Exchange the first two steps with those of the fullest packs; the last step stays where it is if it is short."""
+    sizes = _sum_by_pack(lengths[order], offsets)
+    num_whole = len(sizes) // packs_per_step
+    fullest = sizes[: num_whole * packs_per_step].reshape(num_whole, packs_per_step).max(axis=1)
+    steps = np.arange(num_whole)
+    for first in range(min(2, num_whole)):
+        found = first + int(fullest[first:].argmax())
+        for values in (steps, fullest):
+            values[[first, found]] = values[[found, first]]
+    numbers = (steps[:, None] * packs_per_step + np.arange(packs_per_step)).ravel()
+    return _take_packs(order, offsets, np.concatenate([numbers, np.arange(len(numbers), len(sizes))]))
 
 
 def _take_packs(order: np.ndarray, offsets: np.ndarray, numbers: np.ndarray) -> Packs:

@@ -121,19 +121,21 @@ def prepare_model(
     checkpointing: Checkpointing,
     *,
     kept_layers: int = 0,
+    offload: bool = False,
     fused: bool = False,
 ) -> PreTrainedModel:
     """Switch a model to packed attention by ``attention`` (a backend's name), and set its activation checkpointing.
 
     Args:
         kept_layers: how many of the last layers keep all activations.
+        offload: keep the inputs of the others in the host's memory.
         fused: with Liger's kernels for what stands between the matrix multiplications.
     """
     register_attention()
     if fused:
         fuse_layers(model)
     model.set_attn_implementation(attention_name(attention))
-    apply_checkpointing(model, checkpointing, kept_layers)
+    apply_checkpointing(model, checkpointing, kept_layers, offload)
     return attach_packed_loss(model)
 
 
@@ -147,6 +149,7 @@ def shard_model(
     checkpointing: Checkpointing,
     compute_dtype: torch.dtype,
     kept_layers: int = 0,
+    offload: bool = False,
     fused: bool = False,
     random_weights: bool = False,
 ) -> PreTrainedModel:
@@ -155,12 +158,13 @@ def shard_model(
     Args:
         weights: the whole model on rank 0 (its memory is that of one copy in the checkpoint's dtype), None elsewhere.
         mesh: one-dimensional; every decoder layer and the root shard over it.
-        kept_layers, fused: as of ``prepare_model``. random_weights: draw them on the device instead of loading any.
+        kept_layers, offload, fused: as of ``prepare_model``.
+        random_weights: draw them on the device instead of loading any.
         compute_dtype: of the gathered parameters and the activations; gradients reduce in fp32.
     """
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    prepare_model(model, attention, checkpointing, kept_layers=kept_layers, fused=fused)
+    prepare_model(model, attention, checkpointing, kept_layers=kept_layers, offload=offload, fused=fused)
     policy = MixedPrecisionPolicy(param_dtype=compute_dtype, reduce_dtype=torch.float32)
     for layer in decoder_layers(model):
         fully_shard(layer, mesh=mesh, mp_policy=policy)

@@ -4,8 +4,9 @@ In: the model's config, ranks, tokens of the longest pack, bytes of optimizer st
 number of layers that can keep all their activations instead of computing them again.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -50,12 +51,15 @@ class LayerSizes:
         extra = 0 if fused else 2 * 2 * 4 * self.hidden + self.intermediate * bytes_a_number
         return numbers * bytes_a_number + 4 * self.heads + extra
 
-    def kept(self, mode: Checkpointing, bytes_a_number: int, fused: bool) -> int:
-        """Bytes a token that a layer keeps under a checkpointing mode."""
+    def kept(self, mode: Checkpointing, bytes_a_number: int, fused: bool, offload: bool) -> int:
+        """Bytes a token that a layer keeps on the GPU under a checkpointing mode."""
         if mode == "none":
             return self.all_activations(bytes_a_number, fused)
         attention = self.query * bytes_a_number + 4 * self.heads if mode == "attention" else 0
-        return self.hidden * bytes_a_number + attention
+        return (0 if offload else self.hidden * bytes_a_number) + attention
+
+
+COMPONENTS = {"optimizer": "optimizer states", "gathered": "gathered weights", "working": "buffers of the kernels"}
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,31 @@ class MemoryEstimate:
     def peak(self) -> int:
         return self.weights + self.optimizer + self.gradients + self.gathered + self.activations + self.working
 
+    def first_over(self, budget: float) -> str | None:
+        """The first component that does not fit, in words and in the order in which they come; None if all do."""
+        total = 0
+        for name, value in vars(self).items():
+            total += value
+            if total > budget:
+                return COMPONENTS.get(name, name)
+        return None
+
     def gib(self) -> dict[str, float]:
         """Components and peak in GiB."""
         return {key: value / GIB for key, value in {**vars(self), "peak": self.peak}.items()}
+
+
+class NoRoom(UserError):
+    """A step does not fit into a GPU: its estimate, the first component that is too much, the cheapest change."""
+
+    def __init__(self, step: "StepMemory", budget: float) -> None:
+        self.estimate = step.estimate()
+        self.component = self.estimate.first_over(budget)
+        self.remedy = cheapest_remedy(step, budget)
+        super().__init__(
+            f"model.checkpointing: a step on packs of {step.tokens:,} tokens needs {self.estimate.peak / GIB:.0f} GiB "
+            f"a GPU, there are {budget / GIB:.0f} ({self.component} are too much): {self.remedy}"
+        )
 
 
 @dataclass(frozen=True)
@@ -91,6 +117,7 @@ class StepMemory:
     fused: bool = True
     checkpointing: Checkpointing = "attention"
     kept_layers: int = 0
+    offload: bool = False  # inputs of checkpointed layers to the host
 
     def estimate(self) -> MemoryEstimate:
         """The fullest moment: the backward of some layer, when the layers behind it have gradients already.
@@ -100,7 +127,7 @@ class StepMemory:
         sizes, n = self.sizes, self.sizes.layers
         shard = 4 * sizes.parameters // self.ranks
         root = 4 * sizes.root_parameters // self.ranks
-        some = self.tokens * sizes.kept(self.checkpointing, self.compute_bytes, self.fused)
+        some = self.tokens * sizes.kept(self.checkpointing, self.compute_bytes, self.fused, self.offload)
         everything = self.tokens * sizes.all_activations(self.compute_bytes, self.fused)
         kept = [some] * (n - self.kept_layers) + [everything] * self.kept_layers
         moments = []
@@ -110,12 +137,13 @@ class StepMemory:
             moments.append((activations + done * shard, activations, done * shard))
         _, activations, gradients = max(moments)
         hidden = self.tokens * sizes.hidden * self.compute_bytes
+        travelling = 2 * hidden if self.offload else 0  # one layer's input goes out or comes in, one is in use
         return MemoryEstimate(
             weights=n * shard + root,
             optimizer=int(self.state_bytes * sizes.total_parameters / self.ranks),
             gradients=gradients + self.compute_bytes * sizes.root_parameters // 2,  # the lm_head's, not yet reduced
             gathered=self.compute_bytes * (2 * sizes.parameters + sizes.root_parameters),
-            activations=activations + hidden,  # the embeddings' output
+            activations=activations + hidden + travelling,  # and the embeddings' output
             working=self.tokens * sizes.intermediate * self.compute_bytes + 4 * sizes.parameters,
         )
 
@@ -141,36 +169,56 @@ def layer_sizes(config: PreTrainedConfig, shape: ModelShape) -> LayerSizes:
     )
 
 
-def choose_checkpointing(step: StepMemory, free_bytes: int) -> StepMemory:
-    """The step with as many layers kept whole as fit into ``free_bytes``; all layers in full mode where even none fits.
+def choose_checkpointing(
+    step: StepMemory, free_bytes: int, mode: Checkpointing | Literal["auto"] = "auto", offload: bool | None = None
+) -> StepMemory:
+    """The fastest way through a step that fits into ``free_bytes``.
+
+    For mode auto: attention saved, with as many layers kept whole as fit; else with the layers' inputs offloaded; else
+    whole layers computed again. ``offload`` True or False decides that part; None offloads where nothing else fits.
 
     Raises:
-        UserError: not even full checkpointing fits; says what would.
+        NoRoom: nothing fits; says what is too much, and what would help.
     """
-    budget = SHARE_USED * free_bytes - RESERVED
-    for kept in range(step.sizes.layers, -1, -1):
-        found = replace(step, checkpointing="attention", kept_layers=kept)
+    budget = usable(free_bytes)
+    for found in _ways(step, mode, offload):
         if found.estimate().peak <= budget:
             return found
-    full = replace(step, checkpointing="full", kept_layers=0)
-    if full.estimate().peak <= budget:
-        return full
-    raise UserError(
-        f"model.checkpointing: a step on packs of {step.tokens:,} tokens needs {full.estimate().peak / GIB:.0f} GiB a "
-        f"GPU, there are {budget / GIB:.0f}: {cheapest_remedy(full, budget)}"
-    )
+    raise NoRoom(found, budget)
+
+
+def usable(free_bytes: int) -> float:
+    """Of the free bytes of a GPU, what the components of an estimate may add up to."""
+    return SHARE_USED * free_bytes - RESERVED
+
+
+def _ways(step: StepMemory, mode: Checkpointing | Literal["auto"], offload: bool | None) -> Iterator[StepMemory]:
+    """From the fastest to the smallest."""
+    if mode == "none":
+        yield replace(step, checkpointing="none")
+        return
+    places = (False, True) if offload is None else (offload,)
+    for place in places:
+        for kept in range(step.sizes.layers, -1, -1) if mode == "auto" else (step.kept_layers,):
+            name: Checkpointing = "attention" if mode == "auto" else mode
+            yield replace(step, checkpointing=name, kept_layers=kept, offload=place)
+    for place in places if mode == "auto" else ():
+        yield replace(step, checkpointing="full", kept_layers=0, offload=place)
 
 
 def cheapest_remedy(step: StepMemory, budget: float) -> str:
-    """The smallest change that makes a step fit: 8-bit optimizer states, more GPUs, or shorter packs."""
-    eight_bit = replace(step, state_bytes=min(step.state_bytes, EIGHT_BIT_STATE))
+    """The smallest change that makes a step fit: checkpointing, 8-bit optimizer states, more GPUs, or shorter packs."""
+    smallest = replace(step, checkpointing="full", kept_layers=0, offload=True)
+    if smallest.estimate().peak <= budget:
+        return "use --model.checkpointing auto and --model.offload auto"
+    eight_bit = replace(smallest, state_bytes=min(step.state_bytes, EIGHT_BIT_STATE))
     if eight_bit.estimate().peak <= budget:
         return "use an 8-bit optimizer (--model.optimizer torchao.optim.AdamW8bit)"
     for ranks in (2, 4, 8, 16, 32, 64):
-        if ranks > step.ranks and replace(step, ranks=ranks).estimate().peak <= budget:
+        if ranks > step.ranks and replace(smallest, ranks=ranks).estimate().peak <= budget:
             return f"use {ranks} GPUs"
     tokens = step.tokens
-    while tokens > 1024 and replace(step, tokens=tokens, ranks=max(step.ranks, 8)).estimate().peak > budget:
+    while tokens > 1024 and replace(smallest, tokens=tokens, ranks=max(step.ranks, 8)).estimate().peak > budget:
         tokens //= 2
     return f"use more GPUs and --data.max_length {tokens}"
 

@@ -5,6 +5,7 @@ average, and the sum over a step is the paper's Eq. 2 for any packing, accumulat
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,7 +37,15 @@ from longalign.model.loading import (
     shard_model,
     weights_folder,
 )
-from longalign.model.memory import GIB, StepMemory, choose_checkpointing, layer_sizes, optimizer_state_bytes
+from longalign.model.memory import (
+    GIB,
+    NoRoom,
+    StepMemory,
+    cheapest_remedy,
+    choose_checkpointing,
+    layer_sizes,
+    optimizer_state_bytes,
+)
 from longalign.model.packed import check_packed_forward
 from longalign.training.schedule import WarmupCosine
 from longalign.training.strategy import ShardStrategy
@@ -65,6 +74,9 @@ class LongAlignModule(LightningModule):
         checkpointing: what the backward computes again: none, full (whole layers), attention (all but attention), or
             auto: attention in as many layers as the GPU's memory asks for, nothing in the others.
         kept_layers: how many of the last layers keep all activations where ``checkpointing`` is full or attention.
+        offload: activations keeps the inputs of checkpointed layers in the host's memory until the backward; auto does
+            so where a step would not fit otherwise; none.
+        gpu_memory_gib: how much of each GPU's memory to plan with; by default what is free.
         compute_dtype: of activations and gathered weights: auto is bfloat16 on a GPU and float32 on a CPU. Master
             weights, gradients between ranks and optimizer states are float32.
         optimizer: a ``torch.optim`` class path with its arguments.
@@ -84,6 +96,8 @@ class LongAlignModule(LightningModule):
         fused: Literal["auto", "liger", "none"] = "auto",
         checkpointing: Literal["auto", "none", "full", "attention"] = "auto",
         kept_layers: int = 0,
+        offload: Literal["auto", "none", "activations"] = "auto",
+        gpu_memory_gib: float | None = None,
         compute_dtype: Literal["auto", "bfloat16", "float32"] = "auto",
         optimizer: OptimizerCallable = paper_adamw,
         scheduler: LRSchedulerCallable = WarmupCosine,
@@ -99,13 +113,17 @@ class LongAlignModule(LightningModule):
         self.source_folder = self.path  # of the weights; once loaded, that of a converted model
         self.attention, self.fused, self.checkpointing = attention, fused, checkpointing
         self.kept_layers, self.compute_dtype, self.random_weights = kept_layers, compute_dtype, random_weights
+        self.offload, self.gpu_memory_gib = offload, gpu_memory_gib
         self.optimizer, self.scheduler = optimizer, scheduler
         self.max_skipped_steps = max_skipped_steps
         if kept_layers and checkpointing in ("auto", "none"):
             raise UserError(f"model.kept_layers: goes with checkpointing attention or full, got {checkpointing}")
+        if offload == "activations" and checkpointing == "none":
+            raise UserError("model.offload: goes with checkpointing auto, attention or full, got none")
         self.config = load_config(self.path, config_overrides, gguf_file)
         self.shape: ModelShape = model_shape(self.config)
         self.model: Any = None
+        self.memory: StepMemory | None = None  # how a step goes about it, once the GPU is known
         self.grad_norm = float("nan")
         self.skipped_steps = self.skipped_in_a_row = 0
         self._forward_checked = False
@@ -128,7 +146,8 @@ class LongAlignModule(LightningModule):
         if not isinstance(strategy, ModelParallelStrategy):
             whole = self._load_whole(dtype=torch.float32)
             mode: Checkpointing = "attention" if self.checkpointing == "auto" else self.checkpointing
-            self.model = prepare_model(whole, backend, mode, kept_layers=self.kept_layers)
+            offload = self.offload == "activations"
+            self.model = prepare_model(whole, backend, mode, kept_layers=self.kept_layers, offload=offload)
             return
         if not isinstance(strategy, ShardStrategy):
             raise UserError("trainer.strategy: use longalign.training.strategy.ShardStrategy instead of its base class")
@@ -138,15 +157,16 @@ class LongAlignModule(LightningModule):
                 "and model.compute_dtype says in what to compute"
             )
         fused = choose_fused(self.fused, device)
-        mode, kept_layers = self._checkpointing(strategy, fused, dtype)
+        step = self.memory = self._plan_memory(strategy, fused, dtype)
         self.model = shard_model(
             self.config,
             self._weights_on_rank_0(),
             strategy.shard_mesh,
             device,
             attention=backend,
-            checkpointing=mode,
-            kept_layers=kept_layers,
+            checkpointing=step.checkpointing,
+            kept_layers=step.kept_layers,
+            offload=step.offload,
             fused=fused,
             compute_dtype=dtype,
             random_weights=self.random_weights,
@@ -159,31 +179,68 @@ class LongAlignModule(LightningModule):
 
     def step_memory(self, data: LongAlignData, ranks: int, **more: Any) -> StepMemory:
         """What a training step on the data's longest packs takes of a GPU's memory."""
-        state_bytes = optimizer_state_bytes(self.optimizer)
-        sizes = layer_sizes(self.config, self.shape)
-        micro_steps = max(1, data.packs_per_step // ranks)
-        return StepMemory(sizes, data.max_length, ranks, micro_steps, state_bytes=state_bytes, **more)
+        return StepMemory(
+            layer_sizes(self.config, self.shape),
+            data.max_length,
+            ranks,
+            micro_steps=max(1, data.packs_per_step // ranks),
+            state_bytes=optimizer_state_bytes(self.optimizer),
+            kept_layers=self.kept_layers,
+            **more,
+        )
 
-    def _checkpointing(self, strategy: ShardStrategy, fused: bool, dtype: torch.dtype) -> tuple[Checkpointing, int]:
-        """The mode and the layers kept whole; ``auto`` fills the GPU with the longest pack in mind."""
+    def fit_into(self, step: StepMemory, free_bytes: int) -> StepMemory:
+        """The step as this module goes about it on a GPU with so much free memory.
+
+        Raises:
+            NoRoom: it does not fit.
+        """
+        offload = {"auto": None, "none": False, "activations": True}[self.offload]
+        return choose_checkpointing(step, free_bytes, self.checkpointing, offload)
+
+    def explain_out_of_memory(self) -> str:
+        """One line for a run that died of it: when, how much was in use and expected, and what to change."""
+        used = torch.cuda.max_memory_allocated(self.device) / GIB if self.device.type == "cuda" else 0.0
+        line = f"out of GPU memory after {self.trainer.global_step} steps, {used:.1f} GiB in use"
+        if self.memory is None:
+            return f"{line}: try --data.max_length with fewer tokens"
+        expected = self.memory.estimate().peak
+        if self.checkpointing == "auto" and self.memory.kept_layers:
+            remedy = f"keep fewer activations: --model.gpu_memory_gib {0.9 * (self.gpu_memory_gib or used):.0f}"
+        else:
+            remedy = cheapest_remedy(self.memory, 0.9 * expected)
+        return f"{line} where {expected / GIB:.1f} were expected: {remedy}"
+
+    def _plan_memory(self, strategy: ShardStrategy, fused: bool, dtype: torch.dtype) -> StepMemory:
+        """How to go about a step: on a GPU by the memory that is free and the longest pack, the same on every rank."""
         data: Any = getattr(self.trainer, "datamodule", None)
-        if self.checkpointing != "auto":
-            return self.checkpointing, self.kept_layers
+        mode: Checkpointing = "attention" if self.checkpointing == "auto" else self.checkpointing
         if strategy.root_device.type != "cuda" or data is None:
-            return "attention", 0
+            offload = self.offload == "activations"
+            sizes = layer_sizes(self.config, self.shape)
+            return StepMemory(sizes, tokens=0, checkpointing=mode, kept_layers=self.kept_layers, offload=offload)
         free = torch.tensor(float(torch.cuda.mem_get_info(strategy.root_device)[0]), device=strategy.root_device)
-        free_bytes = int(strategy.reduce(free, reduce_op="min"))  # the same on every rank
+        free_bytes = int(strategy.reduce(free, reduce_op="min"))
+        if self.gpu_memory_gib is not None:
+            free_bytes = min(free_bytes, int(self.gpu_memory_gib * GIB))
         step = self.step_memory(data, self.trainer.world_size, compute_bytes=dtype.itemsize, fused=fused)
-        found = choose_checkpointing(step, free_bytes)
+        try:
+            found = self.fit_into(step, free_bytes)
+        except NoRoom as error:
+            if self.checkpointing == "auto":
+                raise
+            log.warning("%s", error)  # asked for by name, and the estimate is one
+            return replace(step, checkpointing=mode, offload=self.offload != "none")
         log.info(
-            "checkpointing: %s, %d of %d layers kept whole; expecting a peak of %.1f GiB of %.1f",
+            "checkpointing: %s, %d of %d layers kept whole%s; expecting a peak of %.1f GiB of %.1f",
             found.checkpointing,
             found.kept_layers,
             found.sizes.layers,
+            ", inputs of the others in the host's memory" if found.offload else "",
             found.estimate().peak / GIB,
             free_bytes / GIB,
         )
-        return found.checkpointing, found.kept_layers
+        return found
 
     def _autocast(self) -> torch.autocast:
         """Compute in bf16 where no FSDP2 policy does it: under DDP or on one device with fp32 weights."""

@@ -1,6 +1,7 @@
 """`longalign plan` through the command line: its figures against ones counted here, its screen, its refusals."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -193,10 +194,28 @@ def test_without_model_and_tokenizer_it_says_what_to_give(longalign):
 
 def test_memory_is_told_by_component_and_for_cards(longalign):
     out, _ = longalign("plan", "--json")
-    memory = json.loads(out)["memory"]
-    parts = {name: value for name, value in memory["attention"].items() if name != "peak"}
+    card = json.loads(out)["gpus"][0]
+    parts = {name: value for name, value in card["gib"].items() if name != "peak"}
     assert set(parts) == {"weights", "optimizer", "gradients", "gathered", "activations", "working"}
-    assert sum(parts.values()) == pytest.approx(memory["attention"]["peak"])
-    assert memory["cards"]["80 GB"]["kept_layers"] == memory["layers"] == 3
-    assert "keeps all activations of 3 of 3 layers" in longalign("plan")[0]
-    assert "memory" not in longalign("plan", "--data.tokenizer", TINY, model=None)[0]
+    assert sum(parts.values()) == pytest.approx(card["gib"]["peak"])
+    assert card["fits"] and card["kept_layers"] == card["layers"] == 3
+    assert "all kept" in longalign("plan")[0]
+    assert "GiB" not in longalign("plan", "--data.tokenizer", TINY, model=None)[0]
+
+
+def test_hours_are_those_of_the_steps_that_run_and_the_mode_is_the_configured_one(plan):
+    whole, half = plan()["gpus"][0], plan("--trainer.max_steps=2")["gpus"][0]
+    steps = plan()["plan"]["total_steps"]
+    assert half["hours"] == pytest.approx(whole["hours"] * 2 / steps)
+    assert whole["hours"] * 3600 == pytest.approx(whole["seconds_per_step"] * steps)
+    full = plan("--model.checkpointing=full", "--model.offload=activations")["gpus"][0]
+    assert full["checkpointing"] == "full" and full["offload"] and full["kept_layers"] == 0
+
+
+def test_what_does_not_fit_is_named_with_a_remedy(longalign, tmp_path):
+    config = json.loads((Path(TINY) / "config.json").read_text())
+    big = {"hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80, "num_attention_heads": 64}
+    (tmp_path / "config.json").write_text(json.dumps(config | big | {"num_key_value_heads": 8, "head_dim": 128}))
+    out, _ = longalign("plan", f"--data.tokenizer={TINY}", model=tmp_path)
+    assert "do not fit" in out
+    assert re.search(r"A100 80 GB: weights are too much; use \d+ GPUs", out), out

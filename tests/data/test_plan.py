@@ -138,6 +138,20 @@ def test_mistakes_are_named_in_one_line(change, said):
 
 
 @cache
+@pytest.mark.parametrize("strategy", ["naive", "sorted", "packing", "balanced"])
+@pytest.mark.parametrize("packs_per_step", [1, 4, 64])
+def test_the_first_two_steps_hold_the_fullest_packs(strategy, packs_per_step):
+    lengths = np.random.default_rng(0).integers(1, 1000, 103)
+    plan = plan_of((lengths, lengths, 1000), strategy, packs_per_step)
+    fullest = plan.pack_tokens.reshape(plan.num_steps, -1).max(axis=1)
+    whole = len(fullest) - (plan.pack_tokens == 0).any() if plan.num_steps > 1 else 1
+    assert fullest[0] == fullest[:whole].max()
+    assert plan.num_steps == 1 or fullest[1] >= fullest[2:whole].max(initial=0)
+    assert sorted(plan.order) == list(range(103))
+    later = plan_of((lengths, lengths, 1000), strategy, packs_per_step, epoch=1)
+    assert strategy != "naive" or packs_per_step > 1 or later.pack_tokens[0] < lengths.max()
+
+
 def mix_summary(strategy, packs_per_step, world_size):
     lengths = longalign_like_lengths()
     plan = plan_of((lengths, lengths // 3, 65_536), strategy, packs_per_step, world_size=world_size)

@@ -2,18 +2,20 @@
 
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from longalign.data.collate import collate
 from longalign.model.loading import decoder_layers, load_config, prepare_model, random_model
+from longalign.model.offload import InputOffload
 from tests.model.golden_numbers import GOLDEN
 
 TINY = str(GOLDEN / "llama_tiny")
 IDS = list(range(3, 60))
 
 
-def gradients(mode, kept_layers=0):
+def gradients(mode, kept_layers=0, offload=False):
     """Gradients of a pack's loss, and how often each layer's MLP began."""
-    model = prepare_model(random_model(load_config(TINY)), "sdpa", mode, kept_layers=kept_layers)
+    model = prepare_model(random_model(load_config(TINY)), "sdpa", mode, kept_layers=kept_layers, offload=offload)
     runs = [0] * len(decoder_layers(model))
     for number, layer in enumerate(decoder_layers(model)):
         layer.mlp.register_forward_pre_hook(lambda *_, n=number: runs.__setitem__(n, runs[n] + 1))
@@ -45,3 +47,47 @@ def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone():
     first, second = (random_model(load_config(TINY)).state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("mode", ["attention", "full"])
+def test_offloaded_inputs_give_the_same_gradients(mode, monkeypatch):
+    monkeypatch.setattr("longalign.model.checkpointing.InputOffload", lambda: InputOffload(min_bytes=0))
+    expected, _ = gradients("none")
+    ours, runs = gradients(mode, kept_layers=1, offload=True)
+    assert runs == [2, 2, 1]
+    for name, gradient in expected.items():
+        torch.testing.assert_close(ours[name], gradient, atol=0, rtol=0)
+
+
+def steps(layers, offload, x, backward=(True, True)):
+    """Gradients of x and weights after passes through checkpointed layers, some of which have no backward."""
+    x = x.clone().requires_grad_()
+    for wanted in backward:
+        y = x
+        for layer in layers:
+            with offload.hooks():
+                y = checkpoint(lambda h, layer=layer: torch.tanh(layer(h)), y, use_reentrant=False)
+        if wanted:
+            y.sum().backward()
+        del y
+    return [x.grad, *(parameter.grad for parameter in layers.parameters())]
+
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("backward", [(True, True, True), (True, False, True), (False, True)])
+def test_host_buffers_are_used_again_and_forwards_without_backward_do_no_harm(device, backward):
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA GPU")
+    torch.manual_seed(0)
+    layers = torch.nn.ModuleList(torch.nn.Linear(512, 512) for _ in range(5)).to(device)
+    x = torch.randn(2048, 512, device=device)
+    expected = steps(layers, InputOffload(min_bytes=1 << 40), x, backward)
+    layers.zero_grad()
+    offload = InputOffload()
+    ours = steps(layers, offload, x, backward)
+    for gradient, truth in zip(ours, expected, strict=True):
+        torch.testing.assert_close(gradient, truth, atol=0, rtol=0)
+    assert sum(map(len, offload._free.values())) == 5

@@ -6,11 +6,11 @@ import pytest
 import torch
 from transformers import GlmConfig, LlamaConfig
 
-from longalign.errors import UserError
 from longalign.model.flops import model_shape
 from longalign.model.memory import (
     EIGHT_BIT_STATE,
     GIB,
+    NoRoom,
     StepMemory,
     choose_checkpointing,
     layer_sizes,
@@ -67,14 +67,29 @@ def test_more_ranks_need_less_and_micro_steps_more():
     assert replace(step, micro_steps=4).estimate().gradients > step.estimate().gradients
 
 
-def test_what_cannot_fit_says_what_would():
+def test_what_cannot_fit_says_what_is_too_much_and_what_would_help():
     step = StepMemory(llama(32), 65536)
-    with pytest.raises(UserError, match=r"65,536 tokens needs \d+ GiB a GPU, there are 73: use 2 GPUs"):
+    said = r"65,536 tokens needs \d+ GiB a GPU, there are 73 \(optimizer states are too much\): use 2 GPUs"
+    with pytest.raises(NoRoom, match=said):
         choose_checkpointing(step, int(79.2 * GIB))
-    with pytest.raises(UserError, match="AdamW8bit"):
-        choose_checkpointing(step, int(110 * GIB))
-    with pytest.raises(UserError, match=r"use more GPUs and --data\.max_length"):
+    with pytest.raises(NoRoom, match=r"\(activations are too much\): use an 8-bit .*AdamW8bit"):
+        choose_checkpointing(step, int(114 * GIB))
+    with pytest.raises(NoRoom, match=r"use more GPUs and --data\.max_length"):
         choose_checkpointing(replace(step, ranks=8), int(16 * GIB))
+    with pytest.raises(NoRoom, match=r"use --model\.checkpointing auto and --model\.offload auto"):
+        choose_checkpointing(replace(step, ranks=8), int(70 * GIB), "none")
+
+
+def test_what_is_fastest_comes_first_and_modes_that_are_asked_for_are_kept():
+    step = StepMemory(llama(32), 65536, micro_steps=8)  # 7B with AdamW in fp32 on one GPU
+    assert choose_checkpointing(step, int(180 * GIB)).offload is False
+    found = choose_checkpointing(step, int(139.8 * GIB))
+    assert (found.checkpointing, found.offload) == ("attention", True)
+    assert choose_checkpointing(step, int(132 * GIB)).checkpointing == "full"
+    assert not choose_checkpointing(replace(step, micro_steps=1), int(139.8 * GIB), "auto", False).offload
+    full = choose_checkpointing(replace(step, kept_layers=2), int(200 * GIB), "full")
+    assert (full.checkpointing, full.kept_layers, full.offload) == ("full", 2, False)
+    assert choose_checkpointing(step, int(400 * GIB), "none").checkpointing == "none"
 
 
 def test_optimizer_state_is_measured_or_known_by_name():

@@ -1,0 +1,101 @@
+"""What ``longalign plan`` says of GPUs: memory by component, speed and hours of the run on cards of several kinds.
+
+As ``fit`` does on a GPU with Liger's kernels: bfloat16 compute, fp32 master weights and gradients.
+"""
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from longalign.commands.screen import make_table
+from longalign.data.mixture import Mixture
+from longalign.data.plan import BatchPlan, SequenceCost
+from longalign.model.flops import train_flops
+from longalign.model.hardware import peak_bf16_flops
+from longalign.model.memory import GIB, NoRoom, StepMemory
+from longalign.model.step_time import CARDS, Card, run_seconds
+from longalign.training.module import LongAlignModule
+
+
+def gpu_figures(
+    module: LongAlignModule,
+    step: StepMemory,
+    plans: list[BatchPlan],
+    mixture: Mixture,
+    cost: SequenceCost,
+    run_steps: int,
+) -> list[dict[str, Any]]:
+    """One JSON-ready dict a card: how ``fit`` would go about a step, GiB by component, seconds a step, tokens/s, MFU.
+
+    plans: of each epoch, made with ``cost``. A card that lacks memory has ``fits`` False, what ``is_too_much`` first,
+    and a ``remedy``. ``hours`` are those of ``run_steps`` steps.
+    """
+    flops = train_flops(module.shape, mixture.lengths, int(mixture.num_targets.sum())) / step.ranks  # of an epoch
+    steps = sum(plan.num_steps for plan in plans)
+    rows = []
+    for card in CARDS:
+        row: dict[str, Any] = {"card": card.name, "rates": "measured" if card.measured else "estimated"}
+        try:
+            found = module.fit_into(step, int(card.free_gib * GIB))
+        except NoRoom as error:
+            lacking = {"is_too_much": error.component, "remedy": error.remedy, "gib": error.estimate.gib()}
+            rows.append({**row, "fits": False, **lacking})
+            continue
+        seconds = sum(run_seconds(plan, cost, module.shape, found, card) for plan in plans)
+        epoch_s = seconds / len(plans)
+        rows.append(
+            {
+                **row,
+                "fits": True,
+                "checkpointing": found.checkpointing,
+                "kept_layers": found.kept_layers,
+                "layers": found.sizes.layers,
+                "offload": found.offload,
+                "gib": found.estimate().gib(),
+                "seconds_per_step": seconds / steps,
+                "tokens_per_s": float(mixture.lengths.sum()) / epoch_s,
+                "mfu": flops / epoch_s / _peak(card),
+                "hours": seconds / 3600 * run_steps / steps,
+            }
+        )
+    return rows
+
+
+def _peak(card: Card) -> float:
+    peak = peak_bf16_flops(card.name)
+    assert peak is not None, card.name
+    return peak
+
+
+def gpu_screen(rows: list[dict[str, Any]], ranks: int) -> RenderableType:
+    """A table of the cards, what does not fit and what would help, and the components of memory on the first card."""
+    table = make_table(f"{ranks} × GPU", "activations", "peak GiB", "s/step", "tokens/s", "MFU", "the run")
+    table.columns[1].justify = "left"
+    notes = []
+    for row in rows:
+        name = row["card"] + ("" if row["rates"] == "measured" else " ~")
+        if row["fits"]:
+            speed = (f"{row['seconds_per_step']:.2f}", f"{row['tokens_per_s']:,.0f}", f"{row['mfu']:.2f}")
+            table.add_row(name, _activations(row), f"{row['gib']['peak']:.1f}", *speed, _duration(row["hours"]))
+        else:
+            table.add_row(name, "do not fit", f"{row['gib']['peak']:.1f}", "", "", "", "")
+            notes.append(f"  {row['card']}: {row['is_too_much']} are too much; {row['remedy']}")
+    parts = ", ".join(f"{name} {value:.1f}" for name, value in rows[0]["gib"].items() if name != "peak")
+    notes.append(f"  GiB: {parts} ({rows[0]['card'].split()[0]})")
+    notes.append("  ~ speed estimated from the card's data sheet; that of the H200 was measured")
+    return Group(table, Text("\n".join(notes)))
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:,.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
+
+
+def _activations(row: dict[str, Any]) -> str:
+    if row["checkpointing"] == "none" or row["kept_layers"] == row["layers"]:
+        words = "all kept"
+    else:
+        words = {"attention": "attention kept", "full": "layers again"}[row["checkpointing"]]
+        if row["kept_layers"]:
+            words += f", {row['kept_layers']} of {row['layers']} layers whole"
+    return words + (", offloaded" if row["offload"] else "")

@@ -1,0 +1,99 @@
+"""Inputs of checkpointed layers wait for the backward in the host's memory instead of the GPU's.
+
+A layer's input is copied to pinned memory on a stream of its own while the layer computes, and comes back while the
+layer behind it runs its backward. At 2 bytes a number and token it is little beside the layer's work: 0.5 GiB against
+0.3 s in a 7B model on 64k tokens.
+"""
+
+import contextlib
+import weakref
+from collections import defaultdict
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+
+
+class _Waiting:
+    """A tensor in host memory, on its way there or back."""
+
+    def __init__(self, host: Tensor, device: torch.device) -> None:
+        self.host, self.device = host, device
+        self.back: Tensor | None = None  # on the device again
+        self.arrived: torch.cuda.Event | None = None
+
+
+class InputOffload:
+    """Give ``hooks()`` around each call of ``torch.utils.checkpoint.checkpoint``: what it saves goes to the host.
+
+    Tensors below ``min_bytes`` stay where they are. Buffers are pinned once and used again in each step; one stream
+    carries all copies, so a buffer is never written before it was read. On a CPU tensors are copied, too.
+    """
+
+    def __init__(self, min_bytes: int = 1 << 20) -> None:
+        self._min_bytes = min_bytes
+        self._free: defaultdict[tuple[torch.Size, torch.dtype], list[Tensor]] = defaultdict(list)
+        self._order: list[weakref.ref[_Waiting]] = []  # as the forward came by; the backward asks from the end
+        self._streams: dict[torch.device, torch.cuda.Stream] = {}
+
+    def hooks(self) -> saved_tensors_hooks:
+        """A context in which saved tensors are offloaded."""
+        return saved_tensors_hooks(self._pack, self._unpack)
+
+    def _pack(self, tensor: Tensor) -> Any:
+        if tensor.nbytes < self._min_bytes:
+            return tensor
+        buffers = self._free[tensor.shape, tensor.dtype]
+        on_gpu = tensor.device.type == "cuda"
+        host = buffers.pop() if buffers else torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=on_gpu)
+        waiting = _Waiting(host, tensor.device)
+        with self._beside(tensor.device):
+            host.copy_(tensor.detach(), non_blocking=True)
+        if on_gpu:
+            tensor.record_stream(self._streams[tensor.device])  # its memory is not given away before it is copied
+        self._order.append(weakref.ref(waiting))
+        return waiting
+
+    def _unpack(self, saved: Any) -> Tensor:
+        if isinstance(saved, Tensor):
+            return saved
+        self._fetch(saved)
+        tensor, saved.back = saved.back, None
+        if saved.arrived is not None:
+            torch.cuda.current_stream(saved.device).wait_event(saved.arrived)
+        self._free[saved.host.shape, saved.host.dtype].append(saved.host)
+        self._fetch_next(saved)
+        return tensor
+
+    def _fetch(self, waiting: _Waiting) -> None:
+        """Begin to copy it back."""
+        if waiting.back is not None:
+            return
+        waiting.back = torch.empty_like(waiting.host, device=waiting.device)
+        with self._beside(waiting.device) as stream:
+            waiting.back.copy_(waiting.host, non_blocking=True)
+            if stream is not None:
+                waiting.arrived = stream.record_event()
+
+    def _fetch_next(self, last: _Waiting) -> None:
+        """Begin with the layer that the backward reaches after ``last``."""
+        while self._order and self._order.pop()() is not last:
+            pass
+        while self._order and (waiting := self._order[-1]()) is None:  # of a forward without a backward
+            self._order.pop()
+        if self._order and waiting is not None:
+            self._fetch(waiting)
+
+    @contextlib.contextmanager
+    def _beside(self, device: torch.device) -> Any:
+        """A copy stream that has waited for all work given to the device so far; nothing on a CPU."""
+        if device.type != "cuda":
+            yield None
+            return
+        if device not in self._streams:
+            self._streams[device] = torch.cuda.Stream(device)
+        stream = self._streams[device]
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):
+            yield stream

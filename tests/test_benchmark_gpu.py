@@ -3,6 +3,7 @@
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,22 +11,57 @@ import torch
 
 from longalign.chat import encode_conversation, load_tokenizer
 from longalign.data.sources import read_conversations
+from longalign.model.memory import StepMemory
+from tests.commands.test_configs import ParseOnly
+from tests.model.test_memory import llama
 
 SCRIPT = Path(__file__).parent.parent / "bin/benchmark-gpu"
 
 
+@pytest.fixture(scope="module")
+def script():
+    return runpy.run_path(str(SCRIPT))
+
+
 @pytest.mark.parametrize(("kind", "sequences"), [("document", 1), ("mix", 5)])
-def test_conversations_fill_packs_to_the_last_tokens(kind, sequences, tmp_path):
-    script = runpy.run_path(str(SCRIPT))
-    script["make_model"](tmp_path, script["MODELS"]["chatglm3_6b"])
-    script["make_data"](tmp_path / "data.jsonl", kind, 2)
+def test_conversations_fill_packs_to_the_last_token(kind, sequences, tmp_path, script):
+    script["make_model"](tmp_path, script["MODELS"]["chatglm3_6b"], 65536)
+    script["make_data"](tmp_path / "data.jsonl", kind, 2, 65536)
     tokenizer = load_tokenizer(tmp_path)
     lengths = [
         len(encode_conversation(messages, tokenizer, "llama2")[0])
         for _, messages in read_conversations(str(tmp_path / "data.jsonl"))
     ]
     assert len(lengths) == 2 * sequences and lengths[:sequences] == lengths[sequences:]
-    assert sum(lengths[:sequences]) == script["MAX_LENGTH"]
+    assert sum(lengths[:sequences]) == 65536
+
+
+@pytest.mark.parametrize("offload", [False, True])
+def test_predictions_are_read_from_the_log_of_fit(offload, script, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H200")
+    case = script["CASES"]["7b-document-2"]
+    step = StepMemory(llama(32), 65536, ranks=2, kept_layers=3, offload=offload)
+    found = script["predicted"](case, f"INFO {step} of 139.8\n")
+    assert (found["checkpointing"], found["kept_layers"], found["offload"]) == ("attention", 3, offload)
+    assert found["predicted_gib"] == pytest.approx(step.estimate().gib()["peak"], abs=0.05)
+    assert 10 < found["predicted_seconds_per_step"] < 13
+
+
+def test_every_case_is_a_fit_that_parses(script, tmp_path):
+    for case in script["CASES"].values():
+        script["make_model"](tmp_path / "model", script["MODELS"][case.model], 65536)
+        case = replace(case, optimizer=script["ADAMW"])  # torchao's is not installed here
+        command = script["fit_command"](case, tmp_path, 3, ["--model.fused=none"])
+        config = ParseOnly(command[3:]).config.fit
+        assert config.data.packs_per_step == int(config.trainer.devices) == case.gpus
+        assert config.model.fused == "none" and config.model.random_weights
+
+
+def test_the_chart_is_drawn_of_what_has_figures(script, tmp_path):
+    row = {"case": "7b-document", "tflops_per_s_per_gpu": 500.0, "peak_gib": 80.0}
+    result = {"gpu": "a GPU", "gemm_tflops": 790.0, "rows": [row, {"case": "7b-mix", "failed": "out of memory"}]}
+    script["draw"](result, tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").stat().st_size > 10_000
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -119,6 +119,14 @@ class StepMemory:
     kept_layers: int = 0
     offload: bool = False  # inputs of checkpointed layers to the host
 
+    def __str__(self) -> str:
+        """As the log has it."""
+        return (
+            f"checkpointing: {self.checkpointing}, {self.kept_layers} of {self.sizes.layers} layers kept whole"
+            f"{', inputs of the others offloaded' if self.offload else ''}; "
+            f"expecting a peak of {self.estimate().peak / GIB:.1f} GiB"
+        )
+
     def estimate(self) -> MemoryEstimate:
         """The fullest moment: the backward of some layer, when the layers behind it have gradients already.
 

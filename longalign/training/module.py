@@ -139,6 +139,7 @@ class LongAlignModule(LightningModule):
         """Build the model once: FSDP2 shards under ``ShardStrategy``, a whole copy under any other strategy."""
         if self.model is not None:
             return
+        torch.set_float32_matmul_precision("highest")  # rotary angles are a product: TF32 ruins positions above 2048
         strategy = self.trainer.strategy
         device = strategy.root_device
         dtype = self._compute_dtype(device)
@@ -231,15 +232,7 @@ class LongAlignModule(LightningModule):
                 raise
             log.warning("%s", error)  # asked for by name, and the estimate is one
             return replace(step, checkpointing=mode, offload=self.offload != "none")
-        log.info(
-            "checkpointing: %s, %d of %d layers kept whole%s; expecting a peak of %.1f GiB of %.1f",
-            found.checkpointing,
-            found.kept_layers,
-            found.sizes.layers,
-            ", inputs of the others in the host's memory" if found.offload else "",
-            found.estimate().peak / GIB,
-            free_bytes / GIB,
-        )
+        log.info("%s of %.1f", found, free_bytes / GIB)
         return found
 
     def _autocast(self) -> torch.autocast:

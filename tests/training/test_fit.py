@@ -28,6 +28,7 @@ def test_curves_checkpoint_and_export(arguments, tmp_path, capfd, caplog, strate
     for tag in ("train/grad_norm", "lr", "train/sequences", "train/targets", "train/tokens", "perf/tokens_per_s"):
         assert all(value > 0 for value in scalars(root, tag).values())
     assert all(0 < value <= 1 for value in scalars(root, "perf/working_share").values())
+    assert all(0 < value < 1 for value in scalars(root, "perf/loader_wait_share").values())
     long, short = (scalars(root, f"train/loss_source/{name}") for name in ("long", "short"))
     both = long.keys() & short.keys()
     assert both and all(min(long[i], short[i]) <= steps[i] <= max(long[i], short[i]) for i in both)

@@ -36,6 +36,7 @@ class StepLogger(Callback):
         self.since = 0.0
         self.held_out: list[tuple[int, float]] = []  # (step, loss of the held-out rows)
         self.clock_stale = True  # something that is not training has happened since the last step
+        self.waited_s = 0.0  # between the batches of a step: for the loader, and for Lightning
 
     def setup(self, trainer: Trainer, pl_module: LongAlignModule, stage: str) -> None:  # type: ignore[override]
         self.train = StepMeter(trainer.datamodule.source_names, pl_module.shape)  # type: ignore[attr-defined]
@@ -58,8 +59,11 @@ class StepLogger(Callback):
             self.progress.start()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Pack, batch_idx: int) -> None:
+        now = time.perf_counter()
         if self.clock_stale:
-            self.since, self.clock_stale = time.perf_counter(), False
+            self.since, self.clock_stale = now, False
+        else:
+            self.waited_s += now - self.batch_ended
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: Any, optimizer: Optimizer) -> None:
         self.rate = float(optimizer.param_groups[0]["lr"])  # the scheduler moves on before the step's metrics are read
@@ -68,16 +72,19 @@ class StepLogger(Callback):
         self, trainer: Trainer, pl_module: LongAlignModule, outputs: dict[str, Any], batch: Pack, batch_idx: int
     ) -> None:
         self.train.update(batch, outputs["token_losses"])
+        self.batch_ended = time.perf_counter()
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         sums = self.train.reduce(lambda x: trainer.strategy.reduce(x, reduce_op="sum"), pl_module.device)
         now = time.perf_counter()
         metrics = self._metrics(trainer, pl_module, sums, now - self.since)
-        self.since = now
+        metrics["perf/loader_wait_share"] = self.waited_s / (now - self.since)
+        self.since, self.waited_s = now, 0.0
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=trainer.global_step)
         if trainer.is_global_zero:
             self._show(trainer.global_step, metrics)
+        self.batch_ended = time.perf_counter()
 
     def _metrics(
         self, trainer: Trainer, module: LongAlignModule, sums: dict[str, float], seconds: float

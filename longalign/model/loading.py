@@ -152,6 +152,7 @@ def shard_model(
     offload: bool = False,
     fused: bool = False,
     random_weights: bool = False,
+    reshard_after_forward: bool = True,
 ) -> PreTrainedModel:
     """The model as FSDP2 shards with fp32 master weights, filled by broadcast from rank 0.
 
@@ -161,13 +162,14 @@ def shard_model(
         kept_layers, offload, fused: as of ``prepare_model``.
         random_weights: draw them on the device instead of loading any.
         compute_dtype: of the gathered parameters and the activations; gradients reduce in fp32.
+        reshard_after_forward: free a layer's gathered parameters between its forward and its backward.
     """
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     prepare_model(model, attention, checkpointing, kept_layers=kept_layers, offload=offload, fused=fused)
     policy = MixedPrecisionPolicy(param_dtype=compute_dtype, reduce_dtype=torch.float32)
     for layer in decoder_layers(model):
-        fully_shard(layer, mesh=mesh, mp_policy=policy)
+        fully_shard(layer, mesh=mesh, mp_policy=policy, reshard_after_forward=reshard_after_forward)
     fully_shard(model, mesh=mesh, mp_policy=policy)
     for method in ("packed_loss", "packed_logits"):
         register_fsdp_forward_method(model, method)

@@ -118,6 +118,7 @@ class StepMemory:
     checkpointing: Checkpointing = "attention"
     kept_layers: int = 0
     offload: bool = False  # inputs of checkpointed layers to the host
+    resharded: bool = True  # gathered weights of a layer are freed between its forward and its backward
 
     def __str__(self) -> str:
         """As the log has it."""
@@ -150,7 +151,7 @@ class StepMemory:
             weights=n * shard + root,
             optimizer=int(self.state_bytes * sizes.total_parameters / self.ranks),
             gradients=gradients + self.compute_bytes * sizes.root_parameters // 2,  # the lm_head's, not yet reduced
-            gathered=self.compute_bytes * (2 * sizes.parameters + sizes.root_parameters),
+            gathered=self.compute_bytes * ((2 if self.resharded else n) * sizes.parameters + sizes.root_parameters),
             activations=activations + hidden + travelling,  # and the embeddings' output
             working=self.tokens * sizes.intermediate * self.compute_bytes + 4 * sizes.parameters,
         )

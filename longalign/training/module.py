@@ -171,6 +171,7 @@ class LongAlignModule(LightningModule):
             fused=fused,
             compute_dtype=dtype,
             random_weights=self.random_weights,
+            reshard_after_forward=strategy.reshard_after_forward,
         )
 
     def _compute_dtype(self, device: torch.device) -> torch.dtype:
@@ -224,7 +225,13 @@ class LongAlignModule(LightningModule):
         free_bytes = int(strategy.reduce(free, reduce_op="min"))
         if self.gpu_memory_gib is not None:
             free_bytes = min(free_bytes, int(self.gpu_memory_gib * GIB))
-        step = self.step_memory(data, self.trainer.world_size, compute_bytes=dtype.itemsize, fused=fused)
+        step = self.step_memory(
+            data,
+            self.trainer.world_size,
+            compute_bytes=dtype.itemsize,
+            fused=fused,
+            resharded=strategy.reshard_after_forward,
+        )
         try:
             found = self.fit_into(step, free_bytes)
         except NoRoom as error:

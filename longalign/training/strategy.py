@@ -27,12 +27,18 @@ class ShardStrategy(ModelParallelStrategy):
     Args:
         save_distributed_checkpoint: False assembles one file on rank 0 instead.
         timeout: how long ranks wait for each other, for example while rank 0 reads the weights.
+        reshard_after_forward: False keeps each layer's gathered weights for the backward: less talk between GPUs for
+            2 bytes a parameter of memory on each, which pays where packs are short.
     """
 
     def __init__(
-        self, save_distributed_checkpoint: bool = True, timeout: timedelta | None = timedelta(minutes=60)
+        self,
+        save_distributed_checkpoint: bool = True,
+        timeout: timedelta | None = timedelta(minutes=60),
+        reshard_after_forward: bool = True,
     ) -> None:
         super().__init__("auto", 1, save_distributed_checkpoint, timeout=timeout)
+        self.reshard_after_forward = reshard_after_forward
 
     def setup_environment(self) -> None:
         self._data_parallel_size = self.num_nodes * self.num_processes

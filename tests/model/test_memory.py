@@ -65,6 +65,8 @@ def test_more_ranks_need_less_and_micro_steps_more():
     step = StepMemory(llama(32), 65536)
     assert replace(step, ranks=8).estimate().peak < replace(step, ranks=2).estimate().peak < step.estimate().peak
     assert replace(step, micro_steps=4).estimate().gradients > step.estimate().gradients
+    kept = replace(step, resharded=False).estimate().gathered
+    assert kept == pytest.approx(2 * step.sizes.total_parameters, rel=0.02)
 
 
 def test_what_cannot_fit_says_what_is_too_much_and_what_would_help():

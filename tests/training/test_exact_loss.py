@@ -78,7 +78,10 @@ def test_one_rank(arguments, truth, tmp_path, batching, packs, mode, more):
 
 @pytest.mark.parametrize(
     ("batching", "packs", "mode", "more"),
-    [("balanced", 16, "sequence", []), ("packing", 12, "token", [DDP])],
+    [
+        ("balanced", 16, "sequence", ["--trainer.strategy.reshard_after_forward=false"]),
+        ("packing", 12, "token", [DDP]),
+    ],
 )
 def test_two_ranks(arguments, truth, tmp_path, batching, packs, mode, more):
     batch = [f"--data.strategy={batching}", f"--data.packs_per_step={packs}", f"--data.loss={mode}"]

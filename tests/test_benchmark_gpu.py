@@ -50,7 +50,7 @@ def test_predictions_are_read_from_the_log_of_fit(offload, script, monkeypatch):
 def test_every_case_is_a_fit_that_parses(script, tmp_path):
     for case in script["CASES"].values():
         script["make_model"](tmp_path / "model", script["MODELS"][case.model], 65536)
-        case = replace(case, optimizer=script["ADAMW"])  # torchao's is not installed here
+        case = replace(case, optimizer=script["ADAMW"])  # torchao is not installed here
         command = script["fit_command"](case, tmp_path, 3, ["--model.fused=none"])
         config = ParseOnly(command[3:]).config.fit
         assert config.data.packs_per_step == int(config.trainer.devices) == case.gpus

@@ -222,7 +222,7 @@ def cheapest_remedy(step: StepMemory, budget: float) -> str:
         return "use --model.checkpointing auto and --model.offload auto"
     eight_bit = replace(smallest, state_bytes=min(step.state_bytes, EIGHT_BIT_STATE))
     if eight_bit.estimate().peak <= budget:
-        return "use an 8-bit optimizer (--model.optimizer torchao.optim.AdamW8bit)"
+        return "use 8-bit optimizer states (--model.optimizer longalign.training.adamw_8bit.AdamW8bit)"
     for ranks in (2, 4, 8, 16, 32, 64):
         if ranks > step.ranks and replace(smallest, ranks=ranks).estimate().peak <= budget:
             return f"use {ranks} GPUs"

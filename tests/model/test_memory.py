@@ -74,7 +74,7 @@ def test_what_cannot_fit_says_what_is_too_much_and_what_would_help():
     said = r"65,536 tokens needs \d+ GiB a GPU, there are 73 \(optimizer states are too much\): use 2 GPUs"
     with pytest.raises(NoRoom, match=said):
         choose_checkpointing(step, int(79.2 * GIB))
-    with pytest.raises(NoRoom, match=r"\(activations are too much\): use an 8-bit .*AdamW8bit"):
+    with pytest.raises(NoRoom, match=r"\(activations are too much\): use 8-bit .*AdamW8bit"):
         choose_checkpointing(step, int(114 * GIB))
     with pytest.raises(NoRoom, match=r"use more GPUs and --data\.max_length"):
         choose_checkpointing(replace(step, ranks=8), int(16 * GIB))

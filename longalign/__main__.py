@@ -21,7 +21,7 @@ COMMANDS = {
     "longbench-chat judge": ("longalign.commands.longbench_chat", "ratings of answers by a judge model"),
     "longbench-chat compare": (
         "longalign.commands.longbench_chat",
-        "ratings of models beside each other, with intervals",
+        "ratings of models side by side, with intervals",
     ),
 }
 

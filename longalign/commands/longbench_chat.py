@@ -1,9 +1,11 @@
 """``longalign longbench-chat judge | compare``: ratings of a model's answers, and what they support."""
 
 import asyncio
+import itertools
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -28,10 +30,23 @@ log = logging.getLogger(__name__)
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and judge or compare."""
     if name.endswith("judge"):
-        call(judge, name, args)
+        with interruptible():
+            call(judge, name, args)
         return
-    runs = [arg for i, arg in enumerate(args) if not any(a.startswith("-") for a in args[: i + 1])]
+    runs = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args))
+    if not args:
+        raise UserError("give one or more runs: longalign longbench-chat compare A B [--out FOLDER]")
     call(compare, name, [*([f"--runs={json.dumps(runs)}"] if runs else []), *args[len(runs) :]])
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C ends a run with one line: nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        log.info("stopped; the same command goes on where this one stopped")
+        raise SystemExit(130) from None
 
 
 def judge(
@@ -42,7 +57,7 @@ def judge(
     few_shots: str | None = None,
     preset: Literal["few_shot", "zero_shot", "qa", "summary"] = "few_shot",
     protocol: Literal["paper", "original"] = "paper",
-    repeats: int = 2,
+    repeats: int | None = None,
     template: str | None = None,
     system: str | None = None,
     temperature: float | None = 0.0,
@@ -73,7 +88,8 @@ def judge(
             summary (1 to 5) rate like LongBench's.
         protocol: paper shuffles the examples by seed and averages the repeats; original is what the released code does:
             no shuffling, one rating, the answer's newlines made spaces, any number in the last brackets counts.
-        repeats: ratings of an answer, each with the examples in another order.
+        repeats: ratings of an answer, each with the examples in another order: 2 by default, as in the paper, and 1
+            for prompts without examples.
         template: a prompt of your own in place of the preset's, or the published prompt_fs.txt.
         system: system message in place of the preset's.
         temperature: of the judge; null leaves it to the server.
@@ -90,15 +106,15 @@ def judge(
         timeout_s: of a request.
         max_retries: of a request that failed in a way that may pass.
     """
-    if repeats < 1 or max_tokens < 1:
-        raise UserError(f"repeats and max_tokens: got {repeats} and {max_tokens}, expected 1 or more")
+    for name, value in (("repeats", repeats), ("max_tokens", max_tokens)):
+        if value is not None and value < 1:
+            raise UserError(f"{name}: got {value}, expected 1 or more")
     prompt = load_prompt(preset, template, system)
     original = protocol == "original"
-    setup = JudgeSetup(
-        api_model, preset, prompt.key, prompt.scale, protocol, 1 if original else repeats, temperature, max_tokens, seed
-    )
     if original:
-        setup = _released(setup, template, system)
+        repeats = _check_original(preset, repeats, template is None or system is None)
+    each = repeats or (2 if prompt.examples else 1)
+    setup = JudgeSetup(api_model, preset, prompt.key, prompt.scale, protocol, each, temperature, max_tokens, seed)
     predictions, cases, file = _read_run(run, test_cases, few_shots)
     endpoint = Endpoint(api_model, base_url, api_key_env, concurrency, timeout_s, max_retries)
     endpoint.check()
@@ -116,12 +132,11 @@ def judge(
 
 
 def compare(runs: list[str], out: str | None = None, seed: int = 0) -> None:
-    """Means with 95 % intervals, by language and length, and paired differences of two or more runs.
-
-    Usage: longalign longbench-chat compare A B … [--out FOLDER]; a run is a folder, or a file of ratings.
+    """Means with 95 % intervals, by language and length, and paired differences: ``compare A B … [--out FOLDER]``.
 
     Args:
-        runs: folders of runs that were judged alike; one is enough for its own means.
+        runs: folders of runs that were judged alike, or files of ratings; one is enough for its own means. They may
+            stand in front of the options without a name.
         out: folder for compare.md, compare.csv, compare.html and compare.json.
         seed: of the bootstrap.
     """
@@ -163,16 +178,16 @@ def _read_run(run: str, test_cases: str | None, few_shots: str | None) -> tuple[
     return answers, load_cases(test_cases, few_shots, length, seed)[0], path / "judgements.jsonl"
 
 
-def _released(setup: JudgeSetup, template: str | None, system: str | None) -> JudgeSetup:
-    """The setup of the released code, which has no choice of repeats; and a word on what is not its own."""
-    if setup.preset != "few_shot":
-        raise UserError(f"protocol original is for --preset few_shot, got {setup.preset}")
-    if template is None or system is None:
+def _check_original(preset: str, repeats: int | None, own_words: bool) -> int:
+    """The released code's one rating; and a word on what is not its own."""
+    if preset != "few_shot" or repeats not in (None, 1):
+        raise UserError("protocol original is for --preset few_shot and one rating; leave --preset and --repeats out")
+    if own_words:
         log.warning(
             "protocol original with prompts of our own: for the published ones give your copy of prompt_fs.txt as "
             "--template, and the system_prompt of eval.py as --system"
         )
-    return setup
+    return 1
 
 
 def _say_plan(jobs: Sequence[Job], total: int, endpoint: Endpoint, budget: Budget, predictions: Sequence[Row]) -> None:
@@ -211,7 +226,8 @@ def _finish(records: Records, cases: Sequence[Case], predictions: Sequence[Row],
     rows = records.rows()
     failed, unread = (sum(row["status"] == status for row in rows) for status in (FAILED, UNPARSABLE))
     if original:
-        file = records.path.with_name("scores.json")
+        own = records.path.name == "judgements.jsonl"
+        file = records.path.with_name("scores.json" if own else f"{records.path.stem}.scores.json")
         write_scores(file, cases, predictions, rows)
         log.info("wrote %s in the released code's format", file)
     print(markdown(compare_runs([read_run(records.path)])), end="")

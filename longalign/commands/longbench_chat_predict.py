@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from longalign.commands.longbench_chat import load_cases
+from longalign.commands.longbench_chat import interruptible, load_cases
 from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.evaluation.client import ChatClient, Endpoint
@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and answer."""
     try:
-        call(predict, name, args)
+        with interruptible():
+            call(predict, name, args)
     except UserError as error:  # said by code that knows the options of fit
         raise UserError(
             str(error).replace("model.model", "--model").replace("data.chat_format", "--chat_format")

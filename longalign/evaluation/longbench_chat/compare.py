@@ -100,7 +100,8 @@ def read_run(path: str | Path) -> Run:
     for field in ("model", "setup"):
         if any(row.get(field) != rows[0].get(field) or field not in row for row in rows):
             raise UserError(f"{file}: holds ratings of more than one {'judge' if field == 'setup' else 'model'}")
-    return Run(str(path).rstrip("/"), rows, {case: fmean(scores) for case, scores in _by_case(rows).items()})
+    name = str(file.parent if file.name == "judgements.jsonl" else file)
+    return Run(name, rows, {case: fmean(scores) for case, scores in _by_case(rows).items()})
 
 
 def compare(runs: Sequence[Run], seed: int = 0) -> Comparison:
@@ -135,9 +136,9 @@ def _groups(rows: Sequence[Row]) -> dict[str, list[str]]:
     kinds: tuple[Callable[[Row], Any], ...] = (
         lambda row: ALL,
         lambda row: row["language"],
-        lambda row: _length(row["document_tokens"]),
+        lambda row: _length(row["full_tokens"]),
         lambda row: "cut" if row["cut_tokens"] else "not cut",
-        lambda row: row["type"],
+        lambda row: row["type"] if isinstance(row["type"], str) else None,
     )
     groups: dict[str, list[str]] = {}
     for kind in kinds:
@@ -146,7 +147,7 @@ def _groups(rows: Sequence[Row]) -> dict[str, list[str]]:
             found[kind(row)].append(case)
         if kind is kinds[0] or len(found) > 1:  # a group of all says nothing new
             names = sorted(found, key=lambda name: (_NAMES.index(name) if name in _NAMES else 0, str(name)))
-            groups |= {str(name): found[name] for name in names if name is not None}
+            groups |= {name: found[name] for name in names if name is not None}
     return groups
 
 
@@ -194,6 +195,8 @@ def _notes(runs: Sequence[Run]) -> list[str]:
     cases = [set(run.scores) for run in runs]
     if any(found != cases[0] for found in cases):
         notes.append("The runs do not have the same rated cases; differences are over those that both have.")
+    if len({_length(row["full_tokens"]) for row in runs[0].rows}) > 1 and len(runs) > 1:
+        notes.append(f"Lengths are in tokens of {runs[0].name}, before anything was cut.")
     return notes
 
 

@@ -180,7 +180,7 @@ def _row(job: Job, setup: JudgeSetup, result: Completion | RequestFailed, tried:
         "type": job.case.others.get("type"),
         "model": job.prediction["setup"]["model"],
         "prediction": job.prediction["key"],
-        "document_tokens": job.prediction["prompt_tokens"] + job.prediction["cut_tokens"],
+        "full_tokens": job.prediction["full_tokens"],
         "cut_tokens": job.prediction["cut_tokens"],
         "repeat": job.repeat,
         "order": list(job.order),

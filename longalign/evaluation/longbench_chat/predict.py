@@ -102,9 +102,11 @@ async def predict_there(
     cases: Sequence[Case], records: Records, setup: Setup, source: str, how: Meter, client: ChatClient
 ) -> None:
     """Answer many cases at a time by an endpoint. A request that fails makes a row that the next run tries again."""
-    parameters: dict[str, Any] = {"max_tokens": setup.max_new_tokens, "seed": setup.seed}
+    parameters: dict[str, Any] = {"max_tokens": setup.max_new_tokens}
     if setup.temperature is not None:
         parameters["temperature"] = setup.temperature
+    if setup.temperature != 0:
+        parameters["seed"] = setup.seed
 
     def jobs() -> Iterator[tuple[tuple[Case, Prompt], list[dict[str, str]], dict[str, Any]]]:
         for case in cases:
@@ -150,8 +152,9 @@ def _keep(
         "language": case.language,
         "source": source,
         "setup": asdict(setup),
-        "prompt_tokens": prompt.tokens,
+        "full_tokens": prompt.tokens + prompt.cut_tokens,  # like cut_tokens by the meter, which may estimate
         "cut_tokens": prompt.cut_tokens,
+        "truncated": prompt.cut_tokens > 0,
         "prompt_sha256": hashlib.sha256(prompt.text.encode(errors="surrogatepass")).hexdigest(),
         "query": case.query,
         "reference": case.answer,

@@ -7,6 +7,7 @@ from typing import Any
 
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.cases import Case
+from longalign.evaluation.longbench_chat.cost import estimate_tokens
 from longalign.evaluation.longbench_chat.judge import OK
 from longalign.evaluation.records import Row
 
@@ -30,7 +31,7 @@ def read_predictions(path: str | Path, cases: Sequence[Case]) -> list[Row]:
             "idx": case.idx,
             "setup": {"model": file.stem},
             "text": line.strip(),
-            "prompt_tokens": len(case.prompt) // 4,  # nobody wrote them down
+            "full_tokens": estimate_tokens([{"role": "user", "content": case.prompt}]),
             "cut_tokens": 0,
             "status": "ok",
         }

@@ -201,7 +201,7 @@ def test_an_interval_holds_the_true_mean_as_often_as_it_says():
         for seed in range(600):
             found = estimate_mean(list(draw.normal(5, 2, n)), seed, resamples=2000)
             hits += found.low <= 5 <= found.high
-        assert 0.92 <= hits / 600 <= 0.975, n  # plain percentiles: 0.86, 0.91, 0.94
+        assert 0.92 <= hits / 600 <= 0.975, n  # plain percentiles: 0.86, 0.92, 0.93
 
 
 def test_an_interval_is_the_same_for_the_same_seed_and_none_for_a_few():

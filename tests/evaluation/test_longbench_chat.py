@@ -200,7 +200,7 @@ def test_an_unreadable_rating_is_counted_and_never_guessed(longbench, runs, tmp_
     def answer(body):
         text = body["messages"][1]["content"]
         if any(query in text for query in first) and not clear[0]:
-            return Reply("[[4]] or so", finish_reason="length") if "Who" in text else "about seven"
+            return "about seven" if "Question]\nWh" in text else Reply("[[4]] or so", finish_reason="length")
         return "[[6]]"
 
     with FakeOpenAIServer(answer) as fake:
@@ -328,6 +328,7 @@ def test_the_published_files_are_used(longbench, server, at, tmp_path):
     cases = f"--test_cases={tmp_path / 'test_cases.json'}"
     few = f"--few_shots={tmp_path / 'few_shots.json'}"
     run = tmp_path / "run"
+    (tmp_path / "old.txt").write_text("an answer\n")
     longbench("predict", "--api_model=strong", at, f"--out={run}", cases)
     assert server.requests[-1].body["messages"] == [{"role": "user", "content": case["prompt"]}]
     _, said = longbench("judge", f"--run={run}", "--api_model=judge", at, status=2)
@@ -337,7 +338,7 @@ def test_the_published_files_are_used(longbench, server, at, tmp_path):
     out, _ = longbench("judge", f"--run={run}", "--api_model=judge", at, cases, few)
     assert "example 2\n[Answer ends]\n\nRating: [[3]]" in server.requests[-1].body["messages"][1]["content"]
     assert "(n 1)" in out
-    _, said = longbench("judge", f"--run={run}", "--api_model=judge", at, few, status=2)
+    _, said = longbench("judge", f"--run={tmp_path / 'old.txt'}", "--api_model=judge", at, few, status=2)
     assert "few_shots: belongs to a --test_cases file" in said
 
 

@@ -58,11 +58,11 @@ def fit_case(case: Case, how: Meter, max_length: int | None, max_new_tokens: int
     Raises:
         UserError: the question alone is too long.
     """
-    from longalign.chat.overflow import shorten_document
-
     ids = how.encode(case.prompt)
     if max_length is None or len(ids) + max_new_tokens <= max_length:
         return Prompt(case.prompt, ids, len(ids), 0)
+    from longalign.chat.overflow import shorten_document
+
     start, end = document_span(case)
     before, document, after = case.prompt[:start], case.prompt[start:end], case.prompt[end:]
     tried: list[tuple[list[int], str]] = []

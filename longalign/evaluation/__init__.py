@@ -1,1 +1,1 @@
-"""Does it work: needle tests and judged answers, of local models and of servers. Nothing but commands imports it."""
+"""Tests of what a model can do with long contexts: scores with intervals, from runs that can be stopped and gone on."""

@@ -17,7 +17,7 @@ import numpy as np
 from longalign.errors import UserError
 from longalign.evaluation.needle.counting import Piece, count_tokens
 from longalign.evaluation.needle.encoders import Encoder, Message
-from longalign.evaluation.needle.haystack import Haystack
+from longalign.evaluation.needle.haystack import Haystack, Source
 from longalign.evaluation.needle.sentences import next_word_end, word_end
 from longalign.evaluation.needle.tasks import Cell, Item, make_item, targets
 from longalign.evaluation.needle.wording import WORDINGS
@@ -26,6 +26,18 @@ MIN_DOCUMENT = 32
 """Tokens of haystack that a prompt has at least."""
 
 _PASSES = 8
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around a document: a system message (or none), and the user's with {document} and {question}."""
+
+    user: str
+    system: str = ""
+
+    def messages(self, document: str, question: str) -> list[Message]:
+        content = self.user.replace("{question}", question, 1).replace("{document}", document, 1)
+        return [*([{"role": "system", "content": self.system}] if self.system else []), {"role": "user", "content": content}]
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,7 @@ class Draft:
     texts: tuple[str, ...]
     reached: tuple[float, ...]
     tokens: int
+    frame: Frame
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,10 @@ class Builder:
         self.haystack, self.encoder, self.max_new_tokens = haystack, encoder, max_new_tokens
         self._own, self._system = own, system
 
+    def frame(self, language: str) -> Frame:
+        """What stands around the document."""
+        return Frame(WORDINGS[language].document, self._system)
+
     def draft(self, cell: Cell) -> Draft:
         """What the cell's prompt consists of.
 
@@ -110,7 +127,7 @@ class Builder:
 
     def messages(self, draft: Draft) -> list[Message]:
         """The prompt's messages."""
-        return frame(document(draft, self.haystack.text), draft.item, draft.cell.language, self._system)
+        return draft.frame.messages(document(draft, self.haystack.text), draft.item.question)
 
     def forced(self, prompt: Prompt) -> ForcedIds:
         """Ids for teacher forcing. `prefix_ids + answer_ids` are the ids of the full answer, and so with `wrong_ids`.
@@ -156,7 +173,7 @@ class Builder:
 
     def _room(self, cell: Cell, item: Item, budget: int) -> int:
         """A first guess at the tokens of haystack."""
-        empty = len(self.encoder.prompt(frame("", item, cell.language, self._system)))
+        empty = len(self.encoder.prompt(self.frame(cell.language).messages("", item.question)))
         hidden = sum(len(self.encoder.tokens(text)[0]) for text in (*item.needles, *item.decoys))
         if budget - empty - hidden < MIN_DOCUMENT:
             raise UserError(
@@ -188,6 +205,7 @@ class Builder:
             texts=tuple(joint + sentences[n] if places[chosen[n]] == end else sentences[n] + joint for n in order),
             reached=tuple(round(100 * float(at[chosen[n]]) / tokens, 3) for n in range(len(chosen))),
             tokens=0,
+            frame=self.frame(cell.language),
         )
 
     def _next_word(self, draft: Draft) -> int:
@@ -201,19 +219,14 @@ class Builder:
         pieces: list[Piece] = []
         for start, end, text in cuts(draft):
             pieces += [(start, end), text]
-        wrap = lambda text: frame(text, draft.item, draft.cell.language, self._system)  # noqa: E731
-        counted = count_tokens(pieces, wrap, self.haystack, self.encoder)
+        question = draft.item.question
+        counted = count_tokens(
+            pieces, lambda text: draft.frame.messages(text, question), self.haystack, self.encoder
+        )
         return self._encode(draft) if counted is None else counted
 
     def _encode(self, draft: Draft) -> int:
         return len(self.encoder.prompt(self.messages(draft)))
-
-
-def frame(text: str, item: Item, language: str, system: str = "") -> list[Message]:
-    """The messages that ask an item's question about a document."""
-    content = WORDINGS[language].document.replace("{question}", item.question, 1).replace("{document}", text, 1)
-    opening = [{"role": "system", "content": system}] if system else []
-    return [*opening, {"role": "user", "content": content}]
 
 
 def cuts(draft: Draft) -> list[tuple[int, int, str]]:
@@ -222,8 +235,8 @@ def cuts(draft: Draft) -> list[tuple[int, int, str]]:
     return list(zip(edges, edges[1:], (*draft.texts, ""), strict=False))
 
 
-def document(draft: Draft, haystack: str) -> str:
-    """The text of a draft."""
+def document(draft: Draft, haystack: str | Source) -> str:
+    """The text of a draft, in the haystack's text or in its source."""
     return "".join(haystack[start:end] + text for start, end, text in cuts(draft))
 
 

@@ -87,8 +87,10 @@ class Haystack:
         return (self.source.endless + self.source.text[:1000]).casefold()
 
 
-def read_texts(path: str | Path) -> Source:
+def read_texts(path: str | Path, joined: str = BETWEEN) -> Source:
     """The texts of a folder (`.txt`, `.md`, in the order of their names, subfolders too), or one file of any name.
+
+    `joined` stands between two of them; where it is nothing, as in the original, texts keep their last line break.
 
     Raises:
         UserError: nothing there, or not UTF-8.
@@ -101,17 +103,18 @@ def read_texts(path: str | Path) -> Source:
     size = 0
     for file in files:
         try:
-            texts.append(file.read_text(encoding="utf-8-sig").strip())
+            text = file.read_text(encoding="utf-8-sig")
+            texts.append(text.strip() if joined else text)
         except UnicodeDecodeError as error:
             raise UserError(f"haystack: {file} is not UTF-8 text (byte {error.start})") from error
         size += len(texts[-1])
         if size > MAX_CHARACTERS:
             log.warning("haystack: %d of %d files of %s are read, %d characters", len(texts), len(files), path, size)
             break
-    texts = [text for text in texts if text]
+    texts = [text for text in texts if text.strip()]
     if not texts:
         raise UserError(f"haystack: no text in {path}; expected {' or '.join(SUFFIXES)} files, UTF-8")
-    return Source(BETWEEN.join(texts), {"path": str(folder.resolve()), "files": len(texts)})
+    return Source(joined.join(texts), {"path": str(folder.resolve()), "files": len(texts), "joined": joined})
 
 
 def generated_texts(language: str, count: int) -> Source:
@@ -128,7 +131,7 @@ def source_again(record: dict[str, Any], path: str | None = None) -> Source:
     """
     if "generated" in record:
         return generated_texts(record["generated"], record["documents"])
-    return read_texts(path or record["path"])
+    return read_texts(path or record["path"], joined=record.get("joined", BETWEEN))
 
 
 def make_haystack(encoder: Encoder, longest: int, *, path: str | None = None, language: str = "en") -> Haystack:

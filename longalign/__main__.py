@@ -16,10 +16,21 @@ COMMANDS = {
     "data prepare": ("longalign.commands.data_prepare", "tokenise a config's data ahead of training"),
     "convert": ("longalign.commands.convert", "ChatGLM3's own format to a folder for plain transformers, and back"),
     "export": ("longalign.commands.export", "training checkpoint to Hugging Face folder"),
-    "needle": ("longalign.commands.needle", "hide sentences in long texts and ask for them: a model's, a server's recall"),
-    "needle rebuild": ("longalign.commands.needle", "the prompt of a row of a needle test's results, byte for byte"),
+    "needle": ("longalign.commands.needle", "what a model or a server finds in long texts, by length and depth"),
+    "needle rebuild": (
+        "longalign.commands.needle_rebuild",
+        "the prompt of a row of its results, byte for byte",
+    ),
     "chat": ("longalign.commands.chat", "talk to a model in its own format, about long documents too"),
+    "longbench-chat predict": ("longalign.commands.longbench_chat_predict", "answers to questions on long documents"),
+    "longbench-chat judge": ("longalign.commands.longbench_chat", "ratings of answers by a judge model"),
+    "longbench-chat compare": (
+        "longalign.commands.longbench_chat",
+        "ratings of models side by side, with intervals",
+    ),
 }
+
+GROUPS = {name.split()[0] for name in COMMANDS if " " in name}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,7 +46,10 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     name = " ".join(args[:2]) if " ".join(args[:2]) in COMMANDS else args[0]
     if name not in COMMANDS:
-        return _fail("longalign", _unknown(" ".join(args[:2]) if args[0] == "data" else args[0]))
+        if args[0] in GROUPS and args[1:2] in ([], ["-h"], ["--help"]):
+            print(usage(args[0]))
+            return 0 if args[1:] else 2
+        return _fail("longalign", _unknown(" ".join(args[:2]) if args[0] in GROUPS else args[0]))
     return guard(name, lambda *a: importlib.import_module(COMMANDS[name][0]).run(*a), args[len(name.split()) :])
 
 
@@ -57,9 +71,9 @@ def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> 
     return 0
 
 
-def usage() -> str:
-    """The list of commands."""
-    rows = "\n".join(f"  {name:<14} {text}" for name, (_, text) in COMMANDS.items())
+def usage(group: str = "") -> str:
+    """The list of commands, or of those of a group."""
+    rows = "\n".join(f"  {name:<22} {text}" for name, (_, text) in COMMANDS.items() if name.startswith(group))
     return f"usage: longalign COMMAND [options]\n\n{rows}\n\nlongalign COMMAND --help tells a command's options."
 
 

@@ -74,7 +74,7 @@ def chat(
             raise UserError(f"{option}: not UTF-8 text")
     model = str(Path(model).expanduser()) if model.startswith("~") else model
     document = None if file is None else read_document(file)
-    place = _device(device)
+    place = find_device(device)
     transformers.utils.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         transformers.utils.logging.disable_progress_bar()
@@ -94,7 +94,7 @@ def chat(
     if file is not None:
         show_document(file, conversation.load(document))
     asked = conversation.ask(prompt) if prompt else None  # before the weights are read: it may be too long
-    network = _load(model, config, place, _dtype(dtype, place, config), gguf_file)
+    network = load_network(model, config, place, find_dtype(dtype, place, config), gguf_file)
     room = f", {context:,} tokens" if context else ""
     log.info(
         "%s: %s, %s on %s, chat format %s%s",
@@ -147,9 +147,14 @@ def _record(model: str) -> dict[str, Any]:
         return {}
 
 
-def _load(
-    model: str, config: PreTrainedConfig, device: torch.device, dtype: torch.dtype, gguf_file: str | None
+def load_network(
+    model: str, config: PreTrainedConfig, device: torch.device, dtype: torch.dtype, gguf_file: str | None = None
 ) -> PreTrainedModel:
+    """The model to ask, on its device.
+
+    Raises:
+        UserError: there is no room for it.
+    """
     network: Any = load_model(weights_folder(model, config), config, dtype=dtype, gguf_file=gguf_file)
     if gguf_file is not None:  # comes in float32; rotary frequencies, which are buffers, stay so
         for parameter in network.parameters():
@@ -161,7 +166,12 @@ def _load(
         raise UserError(f"device: {device} has no room for the model's {size:.1f} GiB; give --device cpu") from error
 
 
-def _device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """A device by name; auto is a GPU if there is one.
+
+    Raises:
+        UserError: it cannot be used.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -174,7 +184,8 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _dtype(name: Dtype, device: torch.device, config: PreTrainedConfig) -> torch.dtype:
+def find_dtype(name: Dtype, device: torch.device, config: PreTrainedConfig) -> torch.dtype:
+    """A dtype by name; auto is one that the device is fast in."""
     if name != "auto":
         return getattr(torch, name)
     if device.type != "cpu":

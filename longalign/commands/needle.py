@@ -1,38 +1,34 @@
-"""``longalign needle``: does a model find what is hidden in a long text? And the way back from a result to its prompt."""
+"""``longalign needle``: does a model find what is hidden in a long text?"""
 
-import json
 import logging
-import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from longalign.commands.needle_models import AnySource, Plain, Where, open_source
+from longalign.commands.needle_models import Where, open_source
 from longalign.commands.needle_screen import grid_table
 from longalign.commands.parse import call
 from longalign.commands.screen import make_console, show
 from longalign.errors import UserError
 from longalign.evaluation.client import Endpoint
-from longalign.evaluation.needle import compat as original
 from longalign.evaluation.needle.build import Builder, grid
-from longalign.evaluation.needle.haystack import Haystack, make_haystack, read_texts, tokenise
+from longalign.evaluation.needle.compat import CompatBuilder
+from longalign.evaluation.needle.haystack import make_haystack, read_texts, tokenise
 from longalign.evaluation.needle.judge import judge_rows, judge_summary
 from longalign.evaluation.needle.plan import count, count_lines
-from longalign.evaluation.needle.recipe import rebuild
-from longalign.evaluation.needle.report import headline, notes, write_reports
+from longalign.evaluation.needle.report import headline, last_run, notes, write_reports
 from longalign.evaluation.needle.run import RESULTS, PromptBuilder, keep_settings, key, run_cells
 from longalign.evaluation.needle.tasks import Cell, Item, Language, Task, own_item
-from longalign.evaluation.needle.wording import SINGLE_QUESTION
 from longalign.evaluation.records import Records
 
 log = logging.getLogger(__name__)
 
 
 def run(name: str, args: list[str]) -> None:
-    """Parse ``args`` and test, or rebuild."""
+    """Parse ``args`` and test."""
+    args = ["--plan=true" if word == "--plan" else word for word in args]
     try:
-        call(rebuild_row if name == "needle rebuild" else needle, name, args)
+        call(needle, name, args)
     except UserError as error:  # said by code that knows the options of fit
         text = str(error).replace("model.model", "--model").replace("data.chat_format", "--chat_format")
         raise UserError(text.replace("model.attention", "--attention")) from error
@@ -117,31 +113,28 @@ def needle(
         judge_api_key_env: NAME of the environment variable with its API key.
     """
     started = time.monotonic()
+    _check(task, compat, max_new_tokens, batch_size, needle, question, answers, system)
     cells = _cells(lengths, depths, 1 if compat == "longalign" else seeds, task, language)
-    _check(task, compat, max_new_tokens, batch_size, needle, question, answers)
-    own = None if needle is None else own_item(needle, question or SINGLE_QUESTION, answers or [])
-    judge = judge_model and Endpoint(judge_model, judge_base_url, judge_api_key_env, concurrency, timeout_s, max_retries)
-    if judge:
-        judge.check()
-    endpoint = Endpoint(api_model or "", base_url, api_key_env, concurrency, timeout_s, max_retries)
+    own = None if needle is None or question is None else own_item(needle, question, answers or [])
+    network = concurrency, timeout_s, max_retries
+    endpoint = Endpoint(api_model or "", base_url, api_key_env, *network) if api_model or base_url else None
+    judge = Endpoint(judge_model, judge_base_url, judge_api_key_env, *network) if judge_model else None
     where = Where(device, dtype, attention, batch_size, gguf_file)
-    source = open_source(model, endpoint if base_url or api_model else None, fake, where, max_new_tokens, plan)
+    source = open_source(model, endpoint, fake, where, max_new_tokens)
     folder = Path(out).expanduser()
     records = Records(folder / RESULTS)
     waiting = [cell for cell in cells if not records.done(key(cell))]
     counts = count(cells, len(cells) - len(waiting), waiting, max_new_tokens)
-    lines = count_lines(counts, cells)
     if plan:
-        show(make_console(), *lines, *source.plan_lines(waiting, counts, price_in, price_out))
+        lines = source.plan_lines(waiting, counts, price_in, price_out)
+        show(make_console(), *count_lines(counts, cells), *lines)
         return
+    for one in (endpoint, judge):
+        if one is not None:
+            one.check()
     encoder = source.encoder(tokenizer, chat_format)
-    hay = _haystack(encoder, haystack, cells, compat)
-    builder: PromptBuilder = (
-        original.CompatBuilder(hay, encoder, max_new_tokens, own=own)
-        if compat == "longalign"
-        else Builder(hay, encoder, max_new_tokens, own=own, system=system)
-    )
-    settings: dict[str, Any] = {
+    builder = _builder(encoder, haystack, cells, compat, max_new_tokens, own, system)
+    settings = {
         "model": source.name,
         **source.identity(),
         "task": task,
@@ -149,95 +142,56 @@ def needle(
         "lengths": sorted({cell.length for cell in cells}),
         "depths": sorted({cell.depth for cell in cells}),
         "seeds": len({cell.seed for cell in cells}),
-        "haystack": {**hay.source.record, "sha256": hay.source.sha256},
+        "haystack": {**builder.haystack.source.record, "sha256": builder.haystack.source.sha256},
         "tokenizer": encoder.identity,
         "max_new_tokens": max_new_tokens,
         "system": system,
-        "needle": own and {"needle": own.needles[0], "question": own.question, "answers": list(own.answers)},
-        "compat": compat if compat != "none" else None,
+        "needle": own and [own.needles[0], own.question, *own.answers],
+        "compat": compat,
     }
+    first = [builder.draft(cell) for cell in waiting[:1]]  # mistakes come before the results and the weights
     keep_settings(folder, settings)
-    log.info("%s; %s", *lines[:2])
-    more: dict[str, Any] = {}
+    log.info("%s", "; ".join(count_lines(counts, cells)[:2]))
+    more = last_run(folder)
     with records:
-        if waiting:
-            builder.draft(waiting[0])  # mistakes come before the model's weights
+        if first:
             answerer, versions = source.open(encoder)
             seconds = run_cells(cells, builder, answerer, records, versions, _Progress(cells, records))
             more = {"seconds": {**seconds, "command": time.monotonic() - started}, "versions": versions}
-        rows = _rows(cells, records)
-        if judge:
-            with Records(folder / "judgements.jsonl") as ratings:
-                judge_rows(rows, judge, ratings)
-                more["judge"] = judge_summary(ratings, rows, judge)
+        rows = [row for row in map(records.get, map(key, cells)) if row is not None]
+        if judge is not None:
+            more["judge"] = _judged(folder, rows, judge)
         summary = write_reports(folder, rows, settings, more)
+    _show(folder, summary, ran=bool(first))
+
+
+def _builder(
+    encoder: Any, path: str | None, cells: list[Cell], compat: str, max_new_tokens: int, own: Item | None, system: str
+) -> PromptBuilder:
+    longest = max(cell.length for cell in cells)
+    if compat != "longalign":
+        haystack = make_haystack(encoder, longest, path=path, language=cells[0].language)
+        return Builder(haystack, encoder, max_new_tokens, own=own, system=system)
+    if path is None:
+        raise UserError("compat: the original has no text of its own; give --haystack FOLDER")
+    return CompatBuilder(tokenise(read_texts(path, joined=""), encoder, longest), encoder, max_new_tokens, own=own)
+
+
+def _judged(folder: Path, rows: list[dict[str, Any]], judge: Endpoint) -> dict[str, Any]:
+    with Records(folder / "judgements.jsonl") as ratings:
+        judge_rows(rows, judge, ratings)
+        return judge_summary(ratings, rows, judge)
+
+
+def _show(folder: Path, summary: dict[str, Any], *, ran: bool) -> None:
     show(make_console(), grid_table(summary), headline(summary), *notes(summary))
-    if seconds := more.get("seconds"):
-        share = seconds["model"] / seconds["command"]
-        log.info("%.1f s, %.0f %% of it the model; prompts built in %.1f s", seconds["command"], 100 * share, seconds["build"])
-    log.info("%s", ", ".join(str(folder / name) for name in ("report.html", "heatmap.png", "summary.json", "results.csv")))
-
-
-def rebuild_row(
-    out: str,
-    row: str,
-    form: Literal["text", "messages", "ids"] = "text",
-    haystack: str | None = None,
-    tokenizer: str | None = None,
-    gguf_file: str | None = None,
-) -> None:
-    """Print the prompt of a row of results.jsonl, made again from its recipe, after its hashes are checked.
-
-    Args:
-        out: folder of the results.
-        row: its number in results.jsonl, from 1, or its key, such as 1000/10/0.
-        form: text of the question with its document, messages as JSON, or the ids.
-        haystack: where the texts are, if they have moved.
-        tokenizer: folder or hub name, if it has moved; ids are checked with it.
-        gguf_file: a GGUF file in the tokenizer's folder.
-    """
-    records = Records(Path(out).expanduser() / RESULTS)
-    if not len(records):
-        raise UserError(f"out: no {RESULTS} with rows in {out}")
-    found = _find_row(records, row)
-    encoder = _encoder_of(found, tokenizer, gguf_file, needed=form == "ids")
-    rebuilt = rebuild(found, haystack=haystack, encoder=encoder)
-    checked = "text and ids are" if rebuilt.input_ids is not None else "text is"
-    log.info("row %s: its %s those of the run (sha256)", found["key"], checked)
-    if form == "ids":
-        text = " ".join(map(str, rebuilt.input_ids or []))
-    elif form == "messages":
-        text = json.dumps(rebuilt.messages, ensure_ascii=False)
-    else:
-        text = rebuilt.messages[-1]["content"]
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.flush()
-
-
-def _find_row(records: Records, row: str) -> Mapping[str, Any]:
-    if not row.isdigit():
-        found = records.get(row)
-        if found is None:
-            raise UserError(f"row: no row has the key {row!r}; expected a number, or a key such as 1000/10/0")
-        return found
-    lines = records.path.read_bytes().split(b"\n")
-    if not 0 < int(row) <= len(lines) or not lines[int(row) - 1].strip():
-        raise UserError(f"row: {records.path} has no line {row}; lines are counted from 1")
-    return json.loads(lines[int(row) - 1])
-
-
-def _encoder_of(row: Mapping[str, Any], tokenizer: str | None, gguf_file: str | None, *, needed: bool) -> Any:
-    made = row.get("recipe") or {}
-    identity = made.get("tokenizer")
-    if not identity:
-        return None
-    try:
-        return Plain(None).encoder(tokenizer or identity["name"], identity["chat_format"], gguf_file)
-    except UserError as error:
-        if needed or tokenizer or made.get("compat"):
-            raise
-        log.warning("ids are not checked: %s", error)
-        return None
+    seconds = summary.get("seconds")
+    if ran and seconds:
+        share = 100 * seconds["model"] / seconds["command"]
+        built, whole = seconds["build"], seconds["command"]
+        log.info("%.1f s, %.0f %% of it the model; prompts laid out in %.1f s", whole, share, built)
+    written = [folder / name for name in ("report.html", "heatmap.png", "summary.json", "results.csv")]
+    log.info("%s", ", ".join(str(file) for file in written if file.exists()))
 
 
 def _cells(
@@ -280,29 +234,18 @@ def _check(
     needle: str | None,
     question: str | None,
     answers: list[str] | None,
+    system: str,
 ) -> None:
     if max_new_tokens < 1 or batch_size < 1:
         raise UserError(f"max_new_tokens and batch_size: got {max_new_tokens} and {batch_size}, expected 1 or more")
+    if system and compat != "none":
+        raise UserError("system: --compat has the original's own system message")
     if task != "single" and (compat != "none" or needle):
         raise UserError(f"task: {task} has its own sentences; --compat and --needle go with --task single")
     if needle is None and (question or answers):
         raise UserError("question and answers go with --needle, a sentence of your own")
     if needle is not None and (not needle.strip() or not question):
         raise UserError("needle: give a sentence, and with --question what is asked about it")
-
-
-def _haystack(encoder: Any, path: str | None, cells: list[Cell], compat: str) -> Haystack:
-    longest = max(cell.length for cell in cells)
-    if compat == "longalign":
-        if path is None:
-            raise UserError("compat: the original has no text of its own; give --haystack FOLDER")
-        return tokenise(read_texts(path, joined=""), encoder, longest)
-    return make_haystack(encoder, longest, path=path, language=cells[0].language)
-
-
-def _rows(cells: list[Cell], records: Records) -> list[dict[str, Any]]:
-    found = (records.get(key(cell)) for cell in cells)
-    return [row for row in found if row is not None]
 
 
 class _Progress:
@@ -320,6 +263,3 @@ class _Progress:
             mean = sum(recalls) / len(recalls)
             seconds = time.monotonic() - self._started
             log.info("%s tokens: recall %.2f (n=%d), %.1f s", f"{row['length']:,}", mean, len(recalls), seconds)
-
-
-__all__ = ["AnySource", "needle", "rebuild_row", "run"]

@@ -34,7 +34,7 @@ class Where:
 
 
 def open_source(
-    model: str | None, endpoint: Endpoint | None, fake: Fake | None, where: Where, max_new_tokens: int, plan: bool
+    model: str | None, endpoint: Endpoint | None, fake: Fake | None, where: Where, max_new_tokens: int
 ) -> "AnySource":
     """The one thing that is asked.
 
@@ -48,8 +48,6 @@ def open_source(
     if model:
         return Local(model, where, max_new_tokens)
     if endpoint:
-        if not plan:
-            endpoint.check()
         return Server(endpoint, max_new_tokens)
     return Plain(fake)
 
@@ -92,8 +90,8 @@ class Server:
     def encoder(self, tokenizer: str | None, chat_format: str, gguf_file: str | None = None) -> Encoder:
         if tokenizer is None:
             raise UserError(
-                f"tokenizer: lengths are counted in tokens of {self.name}: give --tokenizer with its folder or hub name, "
-                f"or --tokenizer {WORDS} to count words instead"
+                f"tokenizer: lengths are counted in tokens of {self.name}; give --tokenizer with its folder or hub "
+                f"name, or --tokenizer {WORDS} to count words instead"
             )
         return WordPrompts() if tokenizer == WORDS else _chat_prompts(tokenizer, chat_format, gguf_file)
 
@@ -127,10 +125,10 @@ class Local:
     def plan_lines(
         self, cells: Sequence[Cell], counts: Counts, price_in: float | None, price_out: float | None
     ) -> list[str]:
-        from longalign.model.inference import choose_device, choose_dtype
+        from longalign.commands.chat import find_device, find_dtype
 
-        device = choose_device(self._where.device)
-        itemsize = choose_dtype(self._where.dtype, device, self._config).itemsize
+        device = find_device(self._where.device)
+        itemsize = find_dtype(self._where.dtype, device, self._config).itemsize
         return model_lines(self._config, cells, counts, device, itemsize)
 
     def open(self, encoder: Encoder) -> tuple[Answerer, dict[str, str]]:
@@ -139,21 +137,23 @@ class Local:
         import transformers
 
         from longalign.chat import answer_ends
+        from longalign.commands.chat import find_device, find_dtype, load_network
         from longalign.evaluation.local_model import LocalModel
-        from longalign.model.inference import choose_device, choose_dtype, load_for_inference
 
         assert isinstance(encoder, ChatPrompts)
         transformers.utils.logging.set_verbosity_error()
         if not sys.stderr.isatty():
             transformers.utils.logging.disable_progress_bar()
         where = self._where
-        device = choose_device(where.device)
-        dtype = choose_dtype(where.dtype, device, self._config)
-        network = load_for_inference(self.name, self._config, device, dtype, where.gguf_file)
+        device = find_device(where.device)
+        dtype = find_dtype(where.dtype, device, self._config)
+        network = load_network(self.name, self._config, device, dtype, where.gguf_file)
         stops = answer_ends(encoder.tokenizer, encoder.chat_format)
         model = LocalModel(network, stops, attention=where.attention, batch_size=where.batch_size)
         kind = str(dtype).removeprefix("torch.")
-        log.info("%s: %s, %s on %s, chat format %s", self.name, type(network).__name__, kind, device, encoder.chat_format)
+        log.info(
+            "%s: %s, %s on %s, chat format %s", self.name, type(network).__name__, kind, device, encoder.chat_format
+        )
         more = {"device": str(device), "dtype": kind, "attention": model.backend or "one prompt at a time"}
         answerer = LocalAnswerer(model, encoder.tokenizer, self._max_new_tokens)
         return answerer, versions("torch", "transformers") | more
@@ -175,8 +175,9 @@ def weights_fingerprint(model: str) -> str:
     if not folder.is_dir():
         return model
     digest = hashlib.sha256()
-    files = sorted(f for f in folder.iterdir() if f.suffix in (".safetensors", ".bin", ".gguf") or f.name == "config.json")
-    for file in files:
+    for file in sorted(folder.iterdir()):
+        if file.suffix not in (".safetensors", ".bin", ".gguf") and file.name != "config.json":
+            continue
         digest.update(f"{file.name}:{file.stat().st_size}\n".encode())
         with open(file, "rb") as stream:
             digest.update(stream.read(65536))

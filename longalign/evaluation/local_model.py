@@ -35,7 +35,9 @@ CPU_CACHE_BYTES = 2 * 2**30
 class LocalModel:
     """A model with the tokens that end its answers. `answer` may be called with any prompts, short or long."""
 
-    def __init__(self, model: PreTrainedModel, stop_ids: Iterable[int], *, attention: str = "auto", batch_size: int = 32):
+    def __init__(
+        self, model: PreTrainedModel, stop_ids: Iterable[int], *, attention: str = "auto", batch_size: int = 32
+    ) -> None:
         self.model, self._batch_size = model, batch_size
         settings = generation_settings(model.generation_config, stop_ids, max_new_tokens=1, temperature=0)
         self._stops = set(settings.eos_token_id)
@@ -208,15 +210,15 @@ class _BatchLayer(DynamicLayer):
             row[:, self._length - part.shape[1] : self._length] = part
         return store
 
-    def _show(self) -> None:
-        self.keys, self.values = (store[:, :, : self._length] for store in self._stores)
+    def _show(self) -> tuple[Tensor, Tensor]:
+        self.keys, self.values = keys, values = [store[:, :, : self._length] for store in self._stores]
+        return keys, values
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         for store, states in zip(self._stores, (key_states, value_states), strict=True):
             store[:, :, self._length : self._length + 1] = states
         self._length += 1
-        self._show()
-        return self.keys, self.values
+        return self._show()
 
 
 def _decode_attention(

@@ -107,7 +107,7 @@ def _ahead(
     """Batches of finished prompts; the next one is made while the caller has this one."""
     edges = list(accumulate(sizes, initial=0))
     groups = (drafts[a:b] for a, b in pairwise(edges))
-    jobs = (pool.submit(lambda some=some: [finish(draft) for draft in some]) for some in groups)
+    jobs = (pool.submit(lambda some: [finish(draft) for draft in some], some) for some in groups)
     waiting = list(islice(jobs, 1))
     while waiting:
         batch = waiting.pop().result()

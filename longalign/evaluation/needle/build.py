@@ -37,7 +37,8 @@ class Frame:
 
     def messages(self, document: str, question: str) -> list[Message]:
         content = self.user.replace("{question}", question, 1).replace("{document}", document, 1)
-        return [*([{"role": "system", "content": self.system}] if self.system else []), {"role": "user", "content": content}]
+        opening = [{"role": "system", "content": self.system}] if self.system else []
+        return [*opening, {"role": "user", "content": content}]
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ class Builder:
         return budget - empty - hidden
 
     def _lay_out(self, cell: Cell, item: Item, start: int, stop: int) -> Draft:
-        """Haystack from `start` to the last word before `stop`, needles before the sentences nearest to their depths."""
+        """Haystack from `start` to the last word before `stop`, needles at the sentences nearest to their depths."""
         hay = self.haystack
         first = int(np.searchsorted(hay.starts, start))
         end = word_end(hay.text, start, stop)
@@ -220,9 +221,7 @@ class Builder:
         for start, end, text in cuts(draft):
             pieces += [(start, end), text]
         question = draft.item.question
-        counted = count_tokens(
-            pieces, lambda text: draft.frame.messages(text, question), self.haystack, self.encoder
-        )
+        counted = count_tokens(pieces, lambda text: draft.frame.messages(text, question), self.haystack, self.encoder)
         return self._encode(draft) if counted is None else counted
 
     def _encode(self, draft: Draft) -> int:
@@ -257,9 +256,7 @@ def ids_sha256(ids: list[int]) -> str:
     return hashlib.sha256(np.array(ids, dtype="<i4").tobytes()).hexdigest()
 
 
-def grid(
-    lengths: list[int], depths: list[float], seeds: int, task: str = "single", language: str = "en"
-) -> list[Cell]:
+def grid(lengths: list[int], depths: list[float], seeds: int, task: str = "single", language: str = "en") -> list[Cell]:
     """Every cell, shortest first."""
     return [
         Cell(length, depth, seed, task, language)  # type: ignore[arg-type]

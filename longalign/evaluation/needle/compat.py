@@ -30,8 +30,10 @@ ANSWERS = ("eat a sandwich", "Dolores Park", "sunny day")
 
 @dataclass(frozen=True)
 class CompatRequest:
-    """One prompt of the original: `length` and `depth` as there. `opening` is the text of the tokens with which its
-    tokenizer opens a text, and `opening_tokens` how many they are: ChatGLM3's class leaves "[gMASK]sop " in the document.
+    """One prompt of the original: `length` and `depth` as there.
+
+    `opening` is the text of the tokens with which its tokenizer opens a text, and `opening_tokens` how many they are:
+    ChatGLM3's class leaves "[gMASK]sop " in the document.
     """
 
     length: int
@@ -51,9 +53,7 @@ class CompatDraft(Draft):
 class CompatBuilder:
     """Builds the original's prompts; takes the place of `build.Builder`."""
 
-    def __init__(
-        self, haystack: Haystack, encoder: Encoder, max_new_tokens: int, *, own: Item | None = None
-    ) -> None:
+    def __init__(self, haystack: Haystack, encoder: Encoder, max_new_tokens: int, *, own: Item | None = None) -> None:
         self.haystack, self.encoder, self.max_new_tokens = haystack, encoder, max_new_tokens
         self._item = own or Item((SINGLE,), SINGLE_QUESTION, ANSWERS, "", SINGLE, "")
 

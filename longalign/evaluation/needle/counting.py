@@ -65,6 +65,8 @@ def _chunks(pieces: list[Piece], haystack: Haystack) -> tuple[list[str], list[tu
 
 def _find(anchor: np.ndarray, ids: list[int]) -> int | None:
     """Where `anchor` stands in `ids`, if in one place."""
-    windows = np.lib.stride_tricks.sliding_window_view(np.array(ids), len(anchor)) if len(ids) >= len(anchor) else []
-    found = np.flatnonzero((windows == anchor).all(axis=1)) if len(windows) else []
+    if len(ids) < len(anchor):
+        return None
+    windows = np.lib.stride_tricks.sliding_window_view(np.array(ids), len(anchor))
+    found = np.flatnonzero((windows == anchor).all(axis=1))
     return int(found[0]) if len(found) == 1 else None

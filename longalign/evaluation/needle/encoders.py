@@ -15,7 +15,8 @@ Span = tuple[int, int]
 class Encoder(Protocol):
     """What building needs of a tokenizer. `identity` tells two of them apart in recipes."""
 
-    identity: dict[str, Any]
+    @property
+    def identity(self) -> dict[str, Any]: ...
 
     def tokens(self, text: str) -> tuple[list[int], list[Span]]:
         """Ids and character spans of a text on its own."""

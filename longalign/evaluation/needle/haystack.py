@@ -97,7 +97,7 @@ def read_texts(path: str | Path, joined: str = BETWEEN) -> Source:
     """
     folder = Path(path).expanduser()
     if not folder.exists():
-        raise UserError(f"haystack: {path} does not exist; expected a folder of {' and '.join(SUFFIXES)} files, or a file")
+        raise UserError(f"haystack: {path} does not exist; expected a folder of .txt and .md files, or a file")
     files = [folder] if folder.is_file() else sorted(f for f in folder.rglob("*") if f.suffix in SUFFIXES)
     texts: list[str] = []
     size = 0

@@ -68,7 +68,7 @@ def model_lines(config: Any, cells: Sequence[Cell], counts: Counts, device: Any,
     context = getattr(text, "max_position_embeddings", None)
     lines = [f"{flops / 1e15:.3g} PFLOP: {duration}", f"keys and values of the longest prompt: {cache:.2f} GiB"]
     if context and counts.longest > context:
-        lines.append(f"the model's max_position_embeddings is {context:,}: longer prompts are beyond what it was made for")
+        lines.append(f"the model's max_position_embeddings is {context:,}: longer prompts are beyond that")
     return lines
 
 

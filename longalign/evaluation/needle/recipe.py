@@ -61,7 +61,7 @@ def rebuild(row: Mapping[str, Any], *, haystack: str | None = None, encoder: Enc
         )
     if made["compat"] is None:
         edges = [made["start"], *made["offsets"], made["end"]]
-        spans = zip(edges, edges[1:], [*made["texts"], ""], strict=True)
+        spans = zip(edges, edges[1:], [*made["texts"], ""], strict=False)
         text = "".join(source[start:end] + inserted for start, end, inserted in spans)
     elif encoder is None:
         raise UserError("a prompt in the original's way is made of tokens: its tokenizer is needed, give --tokenizer")

@@ -14,7 +14,7 @@ from longalign.errors import UserError
 from longalign.evaluation.needle.heatmap import colour, draw_heatmap
 from longalign.evaluation.needle.statistics import summarise
 from longalign.evaluation.records import FAILED
-from longalign.files import write_json
+from longalign.files import read_json, write_json
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +46,17 @@ def write_reports(
     return summary
 
 
+def last_run(out: Path) -> dict[str, Any]:
+    """What the last run's summary says of its time and versions, for a run that finds everything done."""
+    file = out / "summary.json"
+    before = read_json(file) if file.exists() else {}
+    return {name: before[name] for name in ("seconds", "versions") if name in before}
+
+
 def describe(settings: Mapping[str, Any]) -> str:
     """A test in a few words."""
     who = Path(str(settings["model"])).name or settings["model"]
-    compat = " (as LongAlign's own test)" if settings.get("compat") else ""
+    compat = " (as LongAlign's own test)" if settings["compat"] != "none" else ""
     return f"Needle test, {settings['task']}, {settings['language']}: {who}{compat}"
 
 

@@ -57,9 +57,7 @@ def next_word_end(text: str, end: int) -> int:
 
 def _is_word_end(text: str, end: int) -> bool:
     last = text[end - 1]
-    return not last.isspace() and (
-        end == len(text) or text[end].isspace() or _is_wide(last) or _is_wide(text[end])
-    )
+    return not last.isspace() and (end == len(text) or text[end].isspace() or _is_wide(last) or _is_wide(text[end]))
 
 
 def _is_wide(character: str) -> bool:

@@ -12,6 +12,7 @@ Everything is drawn from the cell's own seed, so an item does not depend on the 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, get_args
 
 from longalign.errors import UserError
@@ -43,8 +44,9 @@ class Item:
     """What a cell hides and asks.
 
     `needles` are hidden in this order, the first at the cell's depth and the others (if any) spread behind it;
-    `decoys` anywhere. A right answer holds all `answers`; `decoy_values` are what a wrong one may hold. `prefix + answer`
-    is the answer in full and `prefix + wrong` one of the same form that is not in the text, for teacher forcing.
+    `decoys` anywhere. A right answer holds all `answers`; `decoy_values` are what a wrong one may hold.
+    `prefix + answer` is the answer in full and `prefix + wrong` one of the same form that is not in the text, for
+    teacher forcing.
     """
 
     needles: tuple[str, ...]
@@ -181,7 +183,7 @@ def _variable_tracking(stock: _Stock, words: Wording) -> Item:
 
 
 def _chain(words: Wording, value: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    links = zip(names, names[1:], strict=False)
+    links = pairwise(names)
     return (words.assign.format(name=names[0], value=value), *(words.copy.format(name=b, other=a) for a, b in links))
 
 

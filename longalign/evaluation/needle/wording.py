@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 SINGLE = "The best thing to do in San Francisco is eat a sandwich and sit in Dolores Park on a sunny day."
-SINGLE_QUESTION = (
-    "What is the best thing to do in San Francisco? Here is the most relevant sentence in the context:"
-)
-"""Needle and question of the usual needle test, LongAlign's (section 4.4 of the paper) among them."""
+SINGLE_QUESTION = "What is the best thing to do in San Francisco? Here is the most relevant sentence in the context:"
+"""Needle and question of the usual needle test, LongAlign's among them."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,8 @@ ENGLISH = Wording(
         "magnetic", "electric", "wooden", "golden", "invisible", "square",
     ),
     things=(
-        "telescope", "accordion", "umbrella", "typewriter", "violin", "microscope", "backpack", "lawnmower", "parachute",
-        "saxophone", "refrigerator", "calculator", "bicycle", "trampoline", "aquarium", "submarine",
+        "telescope", "accordion", "umbrella", "typewriter", "violin", "microscope", "backpack", "lawnmower",
+        "parachute", "saxophone", "refrigerator", "calculator", "bicycle", "trampoline", "aquarium", "submarine",
     ),
     key="{} {}",
     kv="The locker number of the {key} is {value}.",
@@ -79,7 +77,10 @@ CHINESE = Wording(
         "乘船去看旧监狱和海湾里的海豹。",
     ),
     looks=("琥珀色", "条纹", "天鹅绒", "大理石", "塑料", "透明", "折叠", "磁力", "电动", "金色", "隐形", "方形"),
-    things=("望远镜", "手风琴", "打字机", "小提琴", "显微镜", "背包", "割草机", "降落伞", "萨克斯", "冰箱", "计算器", "潜水艇"),
+    things=(
+        "望远镜", "手风琴", "打字机", "小提琴", "显微镜", "背包", "割草机", "降落伞", "萨克斯", "冰箱", "计算器",
+        "潜水艇",
+    ),
     key="{}{}",
     kv="{key}的柜号是{value}。",
     kv_question="{key}的柜号是多少？只回答号码。",

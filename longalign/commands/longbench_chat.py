@@ -1,0 +1,238 @@
+"""``longalign longbench-chat judge | compare``: ratings of a model's answers, and what they support."""
+
+import asyncio
+import itertools
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from longalign.commands.parse import call
+from longalign.errors import UserError
+from longalign.evaluation.client import ChatClient, Endpoint
+from longalign.evaluation.longbench_chat.cases import Case, read_cases
+from longalign.evaluation.longbench_chat.compare import compare as compare_runs
+from longalign.evaluation.longbench_chat.compare import is_same_model, read_run
+from longalign.evaluation.longbench_chat.cost import Budget, Prices
+from longalign.evaluation.longbench_chat.judge import UNPARSABLE, Job, JudgeSetup, plan, rate, to_do
+from longalign.evaluation.longbench_chat.prompts import load_prompt
+from longalign.evaluation.longbench_chat.released import read_predictions, write_scores
+from longalign.evaluation.longbench_chat.report import write
+from longalign.evaluation.longbench_chat.suite import LENGTH, built_in_cases, parse_source, source_name
+from longalign.evaluation.longbench_chat.tables import markdown
+from longalign.evaluation.records import FAILED, Records, Row
+
+log = logging.getLogger(__name__)
+
+
+def run(name: str, args: list[str]) -> None:
+    """Parse ``args`` and judge or compare."""
+    if name.endswith("judge"):
+        with interruptible():
+            call(judge, name, args)
+        return
+    runs = list(itertools.takewhile(lambda arg: not arg.startswith("-"), args))
+    if not args:
+        raise UserError("give one or more runs: longalign longbench-chat compare A B [--out FOLDER]")
+    call(compare, name, [*([f"--runs={json.dumps(runs)}"] if runs else []), *args[len(runs) :]])
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C ends a run with one line: nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        log.info("stopped; the same command goes on where this one stopped")
+        raise SystemExit(130) from None
+
+
+def judge(
+    run: str,
+    api_model: str,
+    base_url: str | None = None,
+    test_cases: str | None = None,
+    few_shots: str | None = None,
+    preset: Literal["few_shot", "zero_shot", "qa", "summary"] = "few_shot",
+    protocol: Literal["paper", "original"] = "paper",
+    repeats: int | None = None,
+    template: str | None = None,
+    system: str | None = None,
+    temperature: float | None = 0.0,
+    max_tokens: int = 1024,
+    seed: int = 0,
+    price_in: float | None = None,
+    price_out: float | None = None,
+    max_cost: float | None = None,
+    plan_only: bool = False,
+    retry_unparsable: bool = False,
+    out: str | None = None,
+    api_key_env: str = "OPENAI_API_KEY",
+    concurrency: int = 8,
+    timeout_s: float = 600,
+    max_retries: int = 6,
+) -> None:
+    """Have the answers of a run rated by a model behind any OpenAI-compatible API.
+
+    The ratings go into judgements.jsonl in the run's folder. Started again it asks for what is missing.
+
+    Args:
+        run: folder of `longbench-chat predict`; or a .txt of the released code, one answer a line.
+        api_model: the judge. Pin a dated one: what an alias means changes.
+        base_url: address of the API, such as http://localhost:8000/v1; OpenAI's own by default.
+        test_cases: the published test_cases.json, if the answers are to its questions.
+        few_shots: the published few_shots.json, with three rated examples a case.
+        preset: few_shot is LongBench-Chat's judge (1 to 10), zero_shot the same without examples, qa (1 to 3) and
+            summary (1 to 5) rate like LongBench's.
+        protocol: paper shuffles the examples by seed and averages the repeats; original is what the released code does:
+            no shuffling, one rating, the answer's newlines made spaces, any number in the last brackets counts.
+        repeats: ratings of an answer, each with the examples in another order: 2 by default, as in the paper, and 1
+            for prompts without examples.
+        template: a prompt of your own in place of the preset's, or the published prompt_fs.txt.
+        system: system message in place of the preset's.
+        temperature: of the judge; null leaves it to the server.
+        max_tokens: of the judge's reply. A model that thinks needs more than the default.
+        seed: of the order of the examples.
+        price_in: money for a million tokens read, to say the cost before the first call.
+        price_out: money for a million tokens written.
+        max_cost: stop before a call that might make this run cost more.
+        plan_only: say the calls, tokens and cost, and stop.
+        retry_unparsable: ask again for ratings that could not be read.
+        out: file of the ratings; judgements.jsonl in the run's folder by default. One file a judge.
+        api_key_env: name of the environment variable with the API key.
+        concurrency: requests at a time.
+        timeout_s: of a request.
+        max_retries: of a request that failed in a way that may pass.
+    """
+    for name, value in (("repeats", repeats), ("max_tokens", max_tokens)):
+        if value is not None and value < 1:
+            raise UserError(f"{name}: got {value}, expected 1 or more")
+    prompt = load_prompt(preset, template, system)
+    original = protocol == "original"
+    if original:
+        repeats = _check_original(preset, repeats, template is None or system is None)
+    each = repeats or (2 if prompt.examples else 1)
+    setup = JudgeSetup(api_model, preset, prompt.key, prompt.scale, protocol, each, temperature, max_tokens, seed)
+    predictions, cases, file = _read_run(run, test_cases, few_shots)
+    endpoint = Endpoint(api_model, base_url, api_key_env, concurrency, timeout_s, max_retries)
+    endpoint.check()
+    budget = Budget(Prices(price_in, price_out), max_cost)
+    with Records(Path(out).expanduser() if out else file) as records:
+        everything = plan(cases, predictions, setup, prompt)
+        jobs = to_do(everything, records, setup, retry_unparsable)
+        _say_plan(jobs, len(everything), endpoint, budget, predictions)
+        if plan_only:
+            return
+        if jobs:
+            asyncio.run(_rate(jobs, records, setup, endpoint, budget))
+            log.info("%s", budget)
+        _finish(records, cases, predictions, original)
+
+
+def compare(runs: list[str], out: str | None = None, seed: int = 0) -> None:
+    """Means with 95 % intervals, by language and length, and paired differences: ``compare A B … [--out FOLDER]``.
+
+    Args:
+        runs: folders of runs that were judged alike, or files of ratings; one is enough for its own means. They may
+            stand in front of the options without a name.
+        out: folder for compare.md, compare.csv, compare.html and compare.json.
+        seed: of the bootstrap.
+    """
+    comparison = compare_runs([read_run(path) for path in runs], seed)
+    print(markdown(comparison), end="")
+    if out is not None:
+        log.info("wrote %s", ", ".join(map(str, write(comparison, out))))
+
+
+def load_cases(
+    test_cases: str | None, few_shots: str | None, length: int = LENGTH, seed: int = 0
+) -> tuple[list[Case], str]:
+    """The cases of the published files, or the built-in ones, and a name of where they come from."""
+    if test_cases is None:
+        if few_shots is not None:
+            raise UserError("few_shots: belongs to a --test_cases file, which is not given")
+        return built_in_cases(length, seed), source_name(length, seed)
+    return read_cases(test_cases, few_shots), Path(test_cases).name
+
+
+def _read_run(run: str, test_cases: str | None, few_shots: str | None) -> tuple[list[Row], list[Case], Path]:
+    """Answers that did not fail, the cases, and where the ratings go."""
+    path = Path(run).expanduser()
+    if path.suffix == ".txt" and path.is_file():
+        cases, _ = load_cases(test_cases, few_shots)
+        return read_predictions(path, cases), cases, path.with_suffix(".judgements.jsonl")
+    file = path / "predictions.jsonl"
+    if not file.is_file():
+        raise UserError(f"run: {run} has no predictions.jsonl; run longalign longbench-chat predict --out {run} first")
+    rows = Records(file).rows()
+    answers = [row for row in rows if row.get("status") != FAILED]
+    if not answers:
+        raise UserError(f"run: {file} holds no answers")
+    if len(answers) < len(rows):
+        log.warning(
+            "%d cases have no answer, as their requests failed; predict tries them again", len(rows) - len(answers)
+        )
+    length, seed = parse_source(answers[0].get("source", "")) if test_cases is None else (LENGTH, 0)
+    return answers, load_cases(test_cases, few_shots, length, seed)[0], path / "judgements.jsonl"
+
+
+def _check_original(preset: str, repeats: int | None, own_words: bool) -> int:
+    """The released code's one rating; and a word on what is not its own."""
+    if preset != "few_shot" or repeats not in (None, 1):
+        raise UserError("protocol original is for --preset few_shot and one rating; leave --preset and --repeats out")
+    if own_words:
+        log.warning(
+            "protocol original with prompts of our own: for the published ones give your copy of prompt_fs.txt as "
+            "--template, and the system_prompt of eval.py as --system"
+        )
+    return 1
+
+
+def _say_plan(jobs: Sequence[Job], total: int, endpoint: Endpoint, budget: Budget, predictions: Sequence[Row]) -> None:
+    """What will be asked, before the first call.
+
+    Raises:
+        UserError: it may cost more than allowed.
+    """
+    model = predictions[0]["setup"]["model"]
+    if is_same_model(model, endpoint.model):
+        log.warning("%s rates its own answers; models prefer their own: take a judge of another family", model)
+    tokens_in, tokens_out = (sum(job.tokens[i] for job in jobs) for i in (0, 1))
+    cost = budget.prices.cost(tokens_in, tokens_out)
+    money = "; no prices given (--price_in, --price_out)"
+    if budget.prices.tokens_in is not None:
+        money = f": at most about {cost:.4f} at your prices"
+    done = f" ({total - len(jobs)} of {total} ratings are there)" if len(jobs) < total else ""
+    log.info(
+        "%s at %s: %d calls, about %s tokens in, at most %s out%s%s",
+        endpoint.model, endpoint.url, len(jobs), f"{tokens_in:,}", f"{tokens_out:,}", money, done,
+    )  # fmt: skip
+    if budget.max_cost is not None and cost > budget.max_cost:
+        raise UserError(
+            f"max_cost: the calls may cost {cost:.4f}, more than {budget.max_cost:g}; raise it, or ask for less: "
+            "--max_tokens, --repeats"
+        )
+
+
+async def _rate(jobs: Sequence[Job], records: Records, setup: JudgeSetup, endpoint: Endpoint, budget: Budget) -> None:
+    async with ChatClient(endpoint) as client:
+        await rate(jobs, records, setup, client, budget)
+
+
+def _finish(records: Records, cases: Sequence[Case], predictions: Sequence[Row], original: bool) -> None:
+    """The run's table to stdout; exit status 1 if ratings are missing."""
+    rows = records.rows()
+    failed, unread = (sum(row["status"] == status for row in rows) for status in (FAILED, UNPARSABLE))
+    if original:
+        own = records.path.name == "judgements.jsonl"
+        file = records.path.with_name("scores.json" if own else f"{records.path.stem}.scores.json")
+        write_scores(file, cases, predictions, rows)
+        log.info("wrote %s in the released code's format", file)
+    print(markdown(compare_runs([read_run(records.path)])), end="")
+    if unread:
+        log.warning("%d ratings could not be read: they count for nothing; --retry_unparsable true asks again", unread)
+    if failed:
+        log.warning("%d ratings failed: the same command tries them again", failed)
+        raise SystemExit(1)

@@ -1,0 +1,180 @@
+"""``longalign longbench-chat predict``: a model's answers to LongBench-Chat's questions, or to the built-in ones."""
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from longalign.commands.longbench_chat import interruptible, load_cases
+from longalign.commands.parse import call
+from longalign.errors import UserError
+from longalign.evaluation.client import ChatClient, Endpoint
+from longalign.evaluation.longbench_chat.cases import Case
+from longalign.evaluation.longbench_chat.fit import Meter, meter, rough_meter
+from longalign.evaluation.longbench_chat.predict import (
+    Answer,
+    Setup,
+    fingerprint,
+    predict_here,
+    predict_there,
+    summary,
+    to_do,
+)
+from longalign.evaluation.longbench_chat.suite import LENGTH
+from longalign.evaluation.records import FAILED, Records
+
+log = logging.getLogger(__name__)
+
+
+def run(name: str, args: list[str]) -> None:
+    """Parse ``args`` and answer."""
+    try:
+        with interruptible():
+            call(predict, name, args)
+    except UserError as error:  # said by code that knows the options of fit
+        raise UserError(
+            str(error).replace("model.model", "--model").replace("data.chat_format", "--chat_format")
+        ) from error
+
+
+def predict(
+    out: str,
+    model: str | None = None,
+    api_model: str | None = None,
+    base_url: str | None = None,
+    test_cases: str | None = None,
+    suite_length: int = LENGTH,
+    suite_seed: int = 0,
+    max_length: int | None = None,
+    max_new_tokens: int = 1024,
+    temperature: float | None = 0.0,
+    seed: int = 0,
+    chat_format: Literal["auto", "template", "chatglm3", "llama2"] = "auto",
+    device: str = "auto",
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
+    tokenizer: str | None = None,
+    api_key_env: str = "OPENAI_API_KEY",
+    concurrency: int = 8,
+    timeout_s: float = 600,
+    max_retries: int = 6,
+) -> None:
+    """Answer questions about long documents, in the model's own chat format.
+
+    The answers go into predictions.jsonl in --out, newlines and all. Started again it answers what is missing.
+
+    Args:
+        out: folder of the run.
+        model: folder (exported, converted, or in ChatGLM3's own format) or hub name of a model to run here.
+        api_model: in its place, the name of a model behind an OpenAI-compatible API.
+        base_url: address of the API, such as http://localhost:8000/v1; OpenAI's own by default.
+        test_cases: the published test_cases.json; without it twelve questions of our own on invented documents.
+        suite_length: characters of the longest English document of those.
+        suite_seed: of those documents.
+        max_length: tokens of prompt and answer together; the model's own context by default. From documents that are
+            too long the middle is cut out, never from the question.
+        max_new_tokens: of an answer.
+        temperature: 0 takes the likeliest token; null leaves it to the model's generation config or to the server.
+        seed: of the sampling.
+        chat_format: of a model run here; auto is what its longalign.json says, else its chat template.
+        device: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.
+        dtype: of the weights; auto is bfloat16 on a GPU.
+        tokenizer: folder of the API model's tokenizer, to count tokens by; without it they are estimated.
+        api_key_env: name of the environment variable with the API key.
+        concurrency: requests at a time.
+        timeout_s: of a request.
+        max_retries: of a request that failed in a way that may pass.
+    """
+    if (model is None) == (api_model is None):
+        raise UserError("give --model for a model to run here, or --api_model for one behind an API")
+    for name, value in (("max_new_tokens", max_new_tokens), ("max_length", max_length)):
+        if value is not None and value < 1:
+            raise UserError(f"{name}: got {value}, expected 1 or more")
+    if temperature is not None and not temperature >= 0:
+        raise UserError(f"temperature: got {temperature}, expected 0 (greedy) or more")
+    cases, source = load_cases(test_cases, None, suite_length, suite_seed)
+    with Records(Path(out).expanduser() / "predictions.jsonl") as records:
+        if model is not None:
+            setup = Setup(model, max_length, max_new_tokens, temperature, seed, chat_format, fingerprint(model))
+            if todo := _missing(cases, records, setup):
+                _predict_here(todo, records, setup, source, device, dtype)
+        else:
+            assert api_model is not None
+            setup = Setup(api_model, max_length, max_new_tokens, temperature, seed)
+            endpoint = Endpoint(api_model, base_url, api_key_env, concurrency, timeout_s, max_retries)
+            endpoint.check()
+            how = _meter(tokenizer)
+            if todo := _missing(cases, records, setup):
+                asyncio.run(_predict_there(todo, records, setup, source, endpoint, how))
+        log.info("%s", summary(records))
+        print(out)
+        if any(row["status"] == FAILED for row in records.rows()):
+            raise SystemExit(1)
+
+
+def _missing(cases: Sequence[Case], records: Records, setup: Setup) -> list[Case]:
+    todo = to_do(cases, records, setup)
+    if len(todo) < len(cases):
+        log.info("%d of %d answers are there", len(cases) - len(todo), len(cases))
+    return todo
+
+
+def _meter(tokenizer: str | None) -> Meter:
+    if tokenizer is None:
+        return rough_meter()
+    from longalign.chat import load_tokenizer
+
+    found = load_tokenizer(tokenizer)
+    return meter(found, "template" if found.chat_template else "llama2")
+
+
+async def _predict_there(
+    cases: Sequence[Case], records: Records, setup: Setup, source: str, endpoint: Endpoint, how: Meter
+) -> None:
+    async with ChatClient(endpoint) as client:
+        await predict_there(cases, records, setup, source, how, client)
+
+
+def _predict_here(cases: Sequence[Case], records: Records, setup: Setup, source: str, device: str, dtype: Any) -> None:
+    import transformers
+
+    from longalign.chat import load_tokenizer
+    from longalign.commands.chat import find_device, find_dtype, find_format, load_network
+    from longalign.commands.conversation import Conversation
+    from longalign.model.generate import Generator, generation_settings
+    from longalign.model.loading import load_config
+
+    transformers.utils.logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        transformers.utils.logging.disable_progress_bar()
+    place, config, tokenizer = find_device(device), load_config(setup.model, packed=False), load_tokenizer(setup.model)
+    kind = find_format(setup.model, setup.chat_format or "auto", tokenizer)
+    context = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if setup.max_length and context and setup.max_length > context:
+        raise UserError(f"max_length: got {setup.max_length}, the model has room for {context}")
+    max_length = setup.max_length or context
+    if max_length is not None and setup.max_new_tokens >= max_length:
+        raise UserError(f"max_new_tokens: got {setup.max_new_tokens}, the model has room for {max_length} in all")
+    ends = Conversation(tokenizer, kind, context=context, max_new_tokens=setup.max_new_tokens).answer_ends()
+    network = load_network(setup.model, config, place, find_dtype(dtype, place, config))
+    log.info("%s: %s on %s, chat format %s, %s tokens", setup.model, network.dtype, place, kind, f"{max_length or 0:,}")
+    settings = generation_settings(
+        network.generation_config, ends, max_new_tokens=setup.max_new_tokens, temperature=setup.temperature
+    )
+    generate = _generate(tokenizer, Generator(network, settings))
+    predict_here(cases, records, setup, source, meter(tokenizer, kind), generate, max_length)
+
+
+def _generate(tokenizer: Any, generator: Any) -> Callable[[list[int], int], Answer]:
+    import torch
+
+    def answer(ids: list[int], seed: int) -> Answer:
+        torch.manual_seed(seed)  # each answer by itself: a run that goes on writes what it would have written
+        started = time.monotonic()
+        found = generator.generate(ids)
+        text = tokenizer.decode(found.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return Answer(text.strip(), found.ended, len(found.ids), time.monotonic() - started)
+
+    return answer

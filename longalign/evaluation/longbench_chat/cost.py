@@ -1,0 +1,79 @@
+"""What calls will cost, before they are made and while they are: at the user's prices, as there are no lasting ones."""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from longalign.errors import UserError
+
+_CHARACTERS_A_TOKEN = 3.5  # of ASCII text; more for most tokenizers, so that estimates are rather too high
+_MESSAGE_TOKENS = 5
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Dollars (or any money) per million tokens; None where the user gave none."""
+
+    tokens_in: float | None = None
+    tokens_out: float | None = None
+
+    def check(self, max_cost: float | None) -> None:
+        """Raises UserError for half a price, a negative one, or a limit without prices."""
+        for name, value in (("price_in", self.tokens_in), ("price_out", self.tokens_out), ("max_cost", max_cost)):
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise UserError(f"{name}: got {value}, expected 0 or more")
+        if (self.tokens_in is None) != (self.tokens_out is None):
+            raise UserError("price_in and price_out go together: money per million tokens read and written")
+        if max_cost is not None and self.tokens_in is None:
+            raise UserError("max_cost needs --price_in and --price_out, per million tokens")
+
+    def cost(self, tokens_in: int, tokens_out: int) -> float:
+        """0 without prices."""
+        return (tokens_in * (self.tokens_in or 0) + tokens_out * (self.tokens_out or 0)) / 1e6
+
+
+def estimate_tokens(messages: Iterable[dict[str, str]]) -> int:
+    """About how many tokens a server will count, rather too many: its tokenizer is not here."""
+    total = 0.0
+    for message in messages:
+        others = len(_NOT_ASCII.findall(message["content"]))
+        total += _MESSAGE_TOKENS + others + (len(message["content"]) - others) / _CHARACTERS_A_TOKEN
+    return math.ceil(total)
+
+
+class Budget:
+    """Keeps what calls cost within a limit: a call is begun only if its worst case fits beside what is spent and open.
+
+    ``spent`` is by the tokens that the server counted, or by the estimate where it counted none.
+    """
+
+    def __init__(self, prices: Prices, max_cost: float | None) -> None:
+        prices.check(max_cost)
+        self.prices, self.max_cost = prices, max_cost
+        self.spent = self._open = 0.0
+        self.calls = self.tokens_in = self.tokens_out = 0
+
+    def begin(self, tokens_in: int, tokens_out: int) -> bool:
+        """Whether a call of at most so many tokens may be made; if so it is open until `end`."""
+        worst = self.prices.cost(tokens_in, tokens_out)
+        if self.max_cost is not None and self.spent + self._open + worst > self.max_cost * (1 + 1e-9):
+            return False
+        self._open += worst
+        return True
+
+    def end(self, estimate: tuple[int, int], counted: tuple[int, int] | None) -> None:
+        """A call is over: ``estimate`` is what it began with, ``counted`` what the server says, None if it failed."""
+        self._open -= self.prices.cost(*estimate)
+        if counted is None:
+            return
+        used = (counted[0] or estimate[0], counted[1] or (0 if counted[0] else estimate[1]))
+        self.calls += 1
+        self.tokens_in += used[0]
+        self.tokens_out += used[1]
+        self.spent += self.prices.cost(*used)
+
+    def __str__(self) -> str:
+        money = "" if self.prices.tokens_in is None else f", cost {self.spent:.4f}"
+        return f"{self.calls} calls, {self.tokens_in:,} tokens in, {self.tokens_out:,} out{money}"

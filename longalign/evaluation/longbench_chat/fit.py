@@ -1,0 +1,91 @@
+"""A case brought to a model's length: the middle of its document goes, its question and room for the answer stay."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from longalign.chat import chat_encoder
+from longalign.chat.encode import ChatFormat
+from longalign.chat.messages import Message
+from longalign.chat.overflow import shorten_document
+from longalign.errors import UserError
+from longalign.evaluation.longbench_chat.cases import Case
+
+Span = tuple[int, int]
+
+_PIECE = re.compile(r"[^\x00-\x7f]|[\x00-\x7f]{1,3}", re.DOTALL)
+_FRAME = 64  # tokens that a chat template may add
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the model gets. ``tokens`` and ``cut_tokens`` are counted by its tokenizer, or estimated without one."""
+
+    text: str
+    ids: list[int]
+    tokens: int
+    cut_tokens: int
+
+
+@dataclass(frozen=True)
+class Meter:
+    """How long texts are: ``encode`` gives the ids of a user's message in the chat format, ``offsets`` its tokens."""
+
+    encode: Callable[[str], list[int]]
+    offsets: Callable[[str], list[Span]]
+
+
+def meter(tokenizer: Any, chat_format: ChatFormat) -> Meter:
+    """A meter by a tokenizer and the model's own chat format."""
+    encoder = chat_encoder(tokenizer, chat_format)
+    return Meter(lambda text: encoder.prompt([{"role": "user", "content": text}]), encoder.text.offsets)
+
+
+def rough_meter() -> Meter:
+    """A meter for a server whose tokenizer is not at hand: more tokens than there are (three ASCII characters each)."""
+
+    def offsets(text: str) -> list[Span]:
+        return [match.span() for match in _PIECE.finditer(text)]
+
+    return Meter(lambda text: [0] * (len(offsets(text)) + _FRAME), offsets)
+
+
+def fit_case(case: Case, how: Meter, max_length: int | None, max_new_tokens: int) -> Prompt:
+    """The case's prompt in at most ``max_length - max_new_tokens`` tokens, as close to it as can be.
+
+    Raises:
+        UserError: the question alone is too long.
+    """
+    ids = how.encode(case.prompt)
+    if max_length is None or len(ids) + max_new_tokens <= max_length:
+        return Prompt(case.prompt, ids, len(ids), 0)
+    start, end = document_span(case)
+    before, document, after = case.prompt[:start], case.prompt[start:end], case.prompt[end:]
+    tried: list[tuple[list[int], str]] = []
+
+    def encode(shorter: list[Message]) -> tuple[list[int], list[int]]:
+        text = before + shorter[0]["content"] + after
+        tried.append((how.encode(text), text))
+        return tried[-1][0], []
+
+    message: Message = {"role": "user", "content": document}
+    found = shorten_document([message], len(ids), max_length - max_new_tokens, encode=encode, offsets=how.offsets)
+    if found is None:
+        raise UserError(
+            f"case {case.idx}: its question does not fit into max_length {max_length} with max_new_tokens "
+            f"{max_new_tokens}; give a larger --max_length or a smaller --max_new_tokens"
+        )
+    text = next(text for tokens, text in tried if tokens is found[0])
+    return Prompt(text, found[0], len(found[0]), len(ids) - len(found[0]))
+
+
+def document_span(case: Case) -> Span:
+    """Where the document stands in the prompt: all but the query, else all but the last paragraph, else everything."""
+    prompt, query = case.prompt, case.query.strip()
+    at = prompt.rfind(query)
+    if at >= 0:
+        end = at + len(query)
+        return (0, at) if at >= len(prompt) - end else (end, len(prompt))
+    at = prompt.rstrip().rfind("\n\n")
+    return (0, at) if at > 0 else (0, len(prompt))

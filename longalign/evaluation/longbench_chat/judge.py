@@ -1,0 +1,225 @@
+"""Ratings of answers by a judge model, one row a rating.
+
+protocol paper      the examples shuffled by seed, in another order for each repeat; two ratings, which are averaged;
+                    answers as they are; the rating is a whole number of the scale
+protocol original   as the released code does it: the file's order, one rating, newlines of the answer made spaces, up
+                    to five tries for a rating, any number in the brackets counts
+"""
+
+import logging
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from longalign.errors import UserError
+from longalign.evaluation.client import ChatClient, Completion, RequestFailed, ask_all
+from longalign.evaluation.longbench_chat.cases import Case, content_key
+from longalign.evaluation.longbench_chat.cost import Budget, estimate_tokens
+from longalign.evaluation.longbench_chat.prompts import (
+    JudgePrompt,
+    parse_rating,
+    parse_rating_like_the_released_code,
+)
+from longalign.evaluation.records import FAILED, Records, Row
+
+log = logging.getLogger(__name__)
+
+OK, UNPARSABLE = "ok", "unparsable"
+ORIGINAL_TRIES = 5
+
+
+@dataclass(frozen=True)
+class JudgeSetup:
+    """What a rating depends on, beside the answer. ``prompt`` is the key of the judge's prompt."""
+
+    judge: str
+    preset: str
+    prompt: str
+    scale: tuple[int, int]
+    protocol: str = "paper"
+    repeats: int = 2
+    temperature: float | None = 0.0
+    max_tokens: int = 1024
+    seed: int = 0
+
+    def as_row(self) -> Row:
+        """As JSON has it."""
+        return asdict(self) | {"scale": list(self.scale)}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One rating to ask for. ``order`` is that of the examples."""
+
+    key: str
+    case: Case
+    prediction: Row
+    repeat: int
+    order: tuple[int, ...]
+    messages: list[dict[str, str]]
+    tokens: tuple[int, int]  # in, about; out, at most
+
+
+def plan(cases: Sequence[Case], predictions: Sequence[Row], setup: JudgeSetup, prompt: JudgePrompt) -> list[Job]:
+    """All ratings of all answers, in the order of the cases.
+
+    Raises:
+        UserError: an answer's case is not among the cases, or a case lacks the examples that the prompt shows.
+    """
+    known = {case.key: case for case in cases}
+    jobs = []
+    for row in predictions:
+        case = known.get(row["case"])
+        if case is None:
+            raise UserError(
+                f"case {row.get('idx')} of the answers is not among the cases ({row.get('source')}); give the "
+                "--test_cases with which they were made"
+            )
+        if len(case.few_shots) < prompt.examples:
+            raise UserError("few_shots: this judge prompt shows rated examples; give the file, or --preset zero_shot")
+        orders = _orders(setup, prompt, case)
+        jobs += [_job(case, row, repeat, order, setup, prompt) for repeat, order in enumerate(orders)]
+    return jobs
+
+
+async def rate(jobs: Sequence[Job], records: Records, setup: JudgeSetup, client: ChatClient, budget: Budget) -> None:
+    """Ask for every rating; each is a row when it comes.
+
+    Raises:
+        UserError: the next call might cost more than the budget has left; or what `ask_all` raises.
+    """
+    parameters: dict[str, Any] = {} if setup.temperature is None else {"temperature": setup.temperature}
+    if setup.protocol == "paper":
+        parameters["max_tokens"] = setup.max_tokens  # the released code sets no limit
+    tries = ORIGINAL_TRIES if setup.protocol == "original" else 1
+    stopped = False
+
+    def ready(jobs: Sequence[Job]) -> Iterator[tuple[Job, list[dict[str, str]], dict[str, Any]]]:
+        nonlocal stopped
+        for job in jobs:
+            if not budget.begin(*job.tokens):
+                stopped = True
+                return
+            yield job, job.messages, parameters
+
+    def done(job: Job, result: Completion | RequestFailed) -> None:
+        counted = None if isinstance(result, RequestFailed) else (result.prompt_tokens, result.completion_tokens)
+        budget.end(job.tokens, counted)
+        records.append(_row(job, setup, result, tried=(records.get(job.key) or {}).get("tries", 0) + 1))
+
+    for _ in range(tries):
+        await ask_all(client, ready(jobs), done)
+        jobs = [job for job in jobs if (records.get(job.key) or {}).get("status") == UNPARSABLE]
+        if stopped or not jobs:
+            break
+    if stopped:
+        raise UserError(
+            f"max_cost: stopped before a call that might bring the cost above {budget.max_cost:g} ({budget}); what "
+            "there is, is kept: the same command goes on where this one stopped"
+        )
+
+
+def to_do(jobs: Sequence[Job], records: Records, setup: JudgeSetup, retry_unparsable: bool = False) -> list[Job]:
+    """The ratings that are not there: failed ones are asked for again, unparsable ones if that is wanted.
+
+    Raises:
+        UserError: the file has ratings of another setup.
+    """
+    own = setup.as_row()
+    for row in records.rows():
+        other = row.get("setup")
+        if other != own:
+            named = ", ".join(name for name in own if not isinstance(other, dict) or other.get(name) != own[name])
+            raise UserError(f"out: {records.path} has ratings made with another {named}; give another --out")
+
+    def again(job: Job) -> bool:
+        row = records.get(job.key) or {}
+        unfinished = setup.protocol == "original" and row.get("tries", 0) < ORIGINAL_TRIES
+        return row.get("status") == UNPARSABLE and (retry_unparsable or unfinished)
+
+    return [job for job in jobs if not records.done(job.key) or again(job)]
+
+
+def answer_as_judged(text: str, setup: JudgeSetup, prompt: JudgePrompt) -> str:
+    """The answer as it stands in the prompt: as it is, but for marks of the prompt's own that it might hold."""
+    return text.strip().replace("\n", " ") if setup.protocol == "original" else prompt.without_marks(text)
+
+
+def _orders(setup: JudgeSetup, prompt: JudgePrompt, case: Case) -> list[tuple[int, ...]]:
+    """Of the examples, for each repeat: all different as long as there are enough."""
+    count = min(prompt.examples, len(case.few_shots))
+    if setup.protocol == "original":
+        return [tuple(range(count))]
+    draw = random.Random(f"{setup.seed}/{case.key}")
+    orders: list[tuple[int, ...]] = []
+    for _ in range(setup.repeats):
+        for _ in range(50):
+            order = tuple(draw.sample(range(count), count))
+            if order not in orders:
+                break
+        orders.append(order)
+    return orders
+
+
+def _job(
+    case: Case, prediction: Row, repeat: int, order: tuple[int, ...], setup: JudgeSetup, prompt: JudgePrompt
+) -> Job:
+    answer = answer_as_judged(prediction["text"], setup, prompt)
+    messages = prompt.messages(case, [case.few_shots[i] for i in order], answer)
+    key = content_key("judgement", messages, setup.as_row(), case.key, repeat)
+    return Job(key, case, prediction, repeat, order, messages, (estimate_tokens(messages), setup.max_tokens))
+
+
+def _row(job: Job, setup: JudgeSetup, result: Completion | RequestFailed, tried: int) -> Row:
+    row: Row = {
+        "key": job.key,
+        "case": job.case.key,
+        "idx": job.case.idx,
+        "language": job.case.language,
+        "type": job.case.others.get("type"),
+        "model": job.prediction["setup"]["model"],
+        "prediction": job.prediction["key"],
+        "full_tokens": job.prediction["full_tokens"],
+        "cut_tokens": job.prediction["cut_tokens"],
+        "repeat": job.repeat,
+        "order": list(job.order),
+        "setup": setup.as_row(),
+        "tries": tried,
+    }
+    if isinstance(result, RequestFailed):
+        log.warning("case %d, rating %d failed: %s", job.case.idx, job.repeat + 1, result)
+        return row | {"status": FAILED, "error": str(result)}
+    score, problem = _read(result, setup)
+    if problem:
+        log.warning("case %d, rating %d cannot be read: %s", job.case.idx, job.repeat + 1, problem)
+    return row | {
+        "status": UNPARSABLE if problem else OK,
+        "score": score,
+        "raw": result.text,
+        "finish_reason": result.finish_reason,
+        "prompt_tokens": result.prompt_tokens,
+        "completion_tokens": result.completion_tokens,
+        "served_model": result.served_model,
+        "system_fingerprint": result.system_fingerprint,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def _read(result: Completion, setup: JudgeSetup) -> tuple[float | None, str]:
+    """(rating, "") or (None, what is wrong)."""
+    if setup.protocol == "original":
+        score: float | None = parse_rating_like_the_released_code(result.text)
+    elif result.finish_reason == "length":  # what looks like a rating may be a thought on the way to one
+        return None, f"cut at {setup.max_tokens} tokens (--max_tokens): {_tail(result.text)}"
+    else:
+        score = parse_rating(result.text, setup.scale)
+    if score is None:
+        low, high = setup.scale
+        return None, f"no [[{low}]] to [[{high}]] in {_tail(result.text)}"
+    return score, ""
+
+
+def _tail(text: str) -> str:
+    text = " ".join(text.split())
+    return repr(text if len(text) <= 80 else "…" + text[-80:])

@@ -1,0 +1,182 @@
+"""Answers of a model to the cases, one row each: from a model in this process, or from an endpoint.
+
+A row says all that the answer depends on (``setup``), so a file holds one model's answers under one set of options.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from longalign.errors import UserError
+from longalign.evaluation.client import ChatClient, Completion, RequestFailed, ask_all
+from longalign.evaluation.longbench_chat.cases import Case, content_key
+from longalign.evaluation.longbench_chat.fit import Meter, Prompt, fit_case
+from longalign.evaluation.records import FAILED, Records, Row
+
+log = logging.getLogger(__name__)
+
+_THOUGHTS_END = "</think>"
+_MODEL_FILES = {".safetensors", ".bin", ".gguf", ".json", ".model", ".jinja"}
+_SAMPLE = 1 << 16  # bytes at each end of a file of weights
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an answer depends on, beside its case."""
+
+    model: str
+    max_length: int | None
+    max_new_tokens: int
+    temperature: float | None
+    seed: int
+    chat_format: str | None = None  # of a model in this process
+    weights: str | None = None  # a fingerprint
+
+    def key(self, case: Case) -> str:
+        """The key of this setup's answer to a case."""
+        return content_key("prediction", asdict(self), case.key)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model in this process wrote."""
+
+    text: str
+    ended: bool
+    tokens: int
+    seconds: float
+
+
+def fingerprint(folder: str | Path) -> str | None:
+    """A hash of a model folder's files by name, size and both ends; None for what is no folder (a hub name)."""
+    if not Path(folder).is_dir():
+        return None
+    hash_ = hashlib.sha256()
+    for file in sorted(path for path in Path(folder).iterdir() if path.suffix in _MODEL_FILES and path.is_file()):
+        size = file.stat().st_size
+        hash_.update(f"{file.name} {size}\n".encode())
+        with open(file, "rb") as stream:
+            hash_.update(stream.read(_SAMPLE))
+            stream.seek(max(size - _SAMPLE, 0))
+            hash_.update(stream.read(_SAMPLE))
+    return hash_.hexdigest()[:20]
+
+
+def to_do(cases: Sequence[Case], records: Records, setup: Setup) -> list[Case]:
+    """The cases that have no answer yet.
+
+    Raises:
+        UserError: the file has answers of another setup.
+    """
+    own = asdict(setup)
+    for row in records.rows():
+        other = row.get("setup")
+        if other != own:
+            named = ", ".join(name for name in own if not isinstance(other, dict) or other.get(name) != own[name])
+            raise UserError(f"out: {records.path} has answers made with another {named}; give another --out")
+    return [case for case in cases if not records.done(setup.key(case))]
+
+
+def predict_here(
+    cases: Sequence[Case],
+    records: Records,
+    setup: Setup,
+    source: str,
+    how: Meter,
+    generate: Callable[[list[int], int], Answer],
+    max_length: int | None,
+) -> None:
+    """Answer one case after another by ``generate(ids, seed)``; ``max_length`` is the setup's, else the model's own."""
+    for case in cases:
+        prompt = fit_case(case, how, max_length, setup.max_new_tokens)
+        answer = generate(prompt.ids, setup.seed)
+        reason = "stop" if answer.ended else "length"
+        found = Completion(answer.text, reason, prompt.tokens, answer.tokens, setup.model, answer.seconds)
+        _keep(records, setup, source, case, prompt, found)
+
+
+async def predict_there(
+    cases: Sequence[Case], records: Records, setup: Setup, source: str, how: Meter, client: ChatClient
+) -> None:
+    """Answer many cases at a time by an endpoint. A request that fails makes a row that the next run tries again."""
+    parameters: dict[str, Any] = {"max_tokens": setup.max_new_tokens}
+    if setup.temperature is not None:
+        parameters["temperature"] = setup.temperature
+    if setup.temperature != 0:
+        parameters["seed"] = setup.seed
+
+    def jobs() -> Iterator[tuple[tuple[Case, Prompt], list[dict[str, str]], dict[str, Any]]]:
+        for case in cases:
+            prompt = fit_case(case, how, setup.max_length, setup.max_new_tokens)
+            yield (case, prompt), [{"role": "user", "content": prompt.text}], parameters
+
+    def done(key: tuple[Case, Prompt], result: Completion | RequestFailed) -> None:
+        _keep(records, setup, source, *key, result)
+
+    await ask_all(client, jobs(), done)
+
+
+def summary(records: Records) -> str:
+    """How many answers there are, and what is special about them."""
+    rows = [row for row in records.rows() if row["status"] != FAILED]
+    counts = {
+        "cut in the middle of the document": sum(row["cut_tokens"] > 0 for row in rows),
+        "ended by max_new_tokens": sum(row["finish_reason"] == "length" for row in rows),
+        "empty": sum(not row["text"].strip() for row in rows),
+        "failed": len(records) - len(rows),
+    }
+    special = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return f"{len(rows)} answers in {records.path}" + (f" ({special})" if special else "")
+
+
+def split_thoughts(text: str) -> tuple[str, str]:
+    """(thoughts, answer) of a model that thinks aloud before it answers; unfinished thoughts leave no answer."""
+    if _THOUGHTS_END in text:
+        thoughts, _, answer = text.partition(_THOUGHTS_END)
+        return thoughts.replace("<think>", "", 1).strip(), answer.strip()
+    if text.lstrip().startswith("<think>"):
+        return text.lstrip().removeprefix("<think>").strip(), ""
+    return "", text
+
+
+def _keep(
+    records: Records, setup: Setup, source: str, case: Case, prompt: Prompt, result: Completion | RequestFailed
+) -> None:
+    row: Row = {
+        "key": setup.key(case),
+        "case": case.key,
+        "idx": case.idx,
+        "language": case.language,
+        "source": source,
+        "setup": asdict(setup),
+        "full_tokens": prompt.tokens + prompt.cut_tokens,  # like cut_tokens by the meter, which may estimate
+        "cut_tokens": prompt.cut_tokens,
+        "truncated": prompt.cut_tokens > 0,
+        "prompt_sha256": hashlib.sha256(prompt.text.encode(errors="surrogatepass")).hexdigest(),
+        "query": case.query,
+        "reference": case.answer,
+    }
+    if isinstance(result, RequestFailed):
+        records.append(row | {"status": FAILED, "error": str(result)})
+        log.warning("case %d failed: %s", case.idx, result)
+        return
+    thoughts, text = split_thoughts(result.text)
+    found = {
+        "status": "ok",
+        "text": text,
+        "finish_reason": result.finish_reason,
+        "prompt_tokens": result.prompt_tokens or prompt.tokens,
+        "new_tokens": result.completion_tokens,
+        "served_model": result.served_model,
+        "system_fingerprint": result.system_fingerprint,
+        "seconds": round(result.seconds, 3),
+    }
+    records.append(row | found | ({"thoughts": thoughts} if thoughts else {}))
+    cut = f", {prompt.cut_tokens:,} more were cut out of its document" if prompt.cut_tokens else ""
+    log.info(
+        "case %d (%s): %s tokens read%s, %d written, %.1f s",
+        case.idx, case.language, f"{found['prompt_tokens']:,}", cut, result.completion_tokens, result.seconds,
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""The released code's own files: ``predictions/<model>.txt``, one line an answer, and ``scores/<model>.json``."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from longalign.errors import UserError
+from longalign.evaluation.longbench_chat.cases import Case
+from longalign.evaluation.longbench_chat.cost import estimate_tokens
+from longalign.evaluation.longbench_chat.judge import OK
+from longalign.evaluation.records import Row
+
+
+def read_predictions(path: str | Path, cases: Sequence[Case]) -> list[Row]:
+    """Rows for `judge.plan` of a text with one answer a line, in the order of the cases.
+
+    Raises:
+        UserError: there are not as many lines as cases.
+    """
+    file = Path(path)
+    lines = file.read_bytes().decode("utf-8-sig").split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    if len(lines) != len(cases):
+        raise UserError(f"{file} has {len(lines)} lines, expected one for each of the {len(cases)} cases")
+    return [
+        {
+            "key": f"{file.stem}-{case.idx}",
+            "case": case.key,
+            "idx": case.idx,
+            "setup": {"model": file.stem},
+            "text": line.strip(),
+            "full_tokens": estimate_tokens([{"role": "user", "content": case.prompt}]),
+            "cut_tokens": 0,
+            "status": "ok",
+        }
+        for case, line in zip(cases, lines, strict=True)
+    ]
+
+
+def write_scores(path: str | Path, cases: Sequence[Case], predictions: Sequence[Row], ratings: Sequence[Row]) -> None:
+    """The published format: each case without its prompt, with prediction and score; then the totals.
+
+    A case that has several ratings gets their mean, and those of them that cannot be read are left out.
+    """
+    texts = {row["case"]: row["text"] for row in predictions}
+    result: list[dict[str, Any]] = []
+    for case in cases:
+        own = [row for row in ratings if row["case"] == case.key]
+        scores = [row["score"] for row in own if row["status"] == OK]
+        found = {
+            "idx": case.idx,
+            "query": case.query,
+            "answer": case.answer,
+            **case.others,
+            "prediction": texts.get(case.key, ""),
+            "gpt_analysis": own[-1].get("raw") if own else None,
+            "score": f"{sum(scores) / len(scores):g}" if scores else "none",
+            "used_tokens": sum(row.get("prompt_tokens", 0) + row.get("completion_tokens", 0) for row in own),
+        }
+        result.append(found)
+    known = [float(row["score"]) for row in result if row["score"] != "none"]
+    total = sum(known) if len(known) == len(result) else "none"
+    result.append({"total_score": total, "total_tokens": sum(row["used_tokens"] for row in result)})
+    Path(path).write_text(json.dumps(result, indent=2, ensure_ascii=False), encoding="utf-8")

@@ -1,0 +1,118 @@
+"""A comparison as Markdown and as CSV, and the words that all its tables share."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from longalign.evaluation.longbench_chat.compare import Comparison, Run
+from longalign.evaluation.longbench_chat.statistics import Estimate
+
+
+def markdown(comparison: Comparison) -> str:
+    """Two tables: means by group, and pairs."""
+    parts = [heading(comparison), _markdown_table(*_mean_table(comparison))]
+    if comparison.pairs:
+        parts.append(_markdown_table(*_pair_table(comparison)))
+    parts += [facts(run) for run in comparison.runs]
+    parts += [f"Note: {note}" for note in comparison.notes]
+    return "\n\n".join(parts) + "\n"
+
+
+def csv_rows(comparison: Comparison) -> str:
+    """One row a run and group, then one a pair (``second``, ``wins``, ``ties``, ``losses`` and ``verdict`` filled)."""
+    out = io.StringIO()
+    names = ["run", "group", "n", "mean", "low", "high", "score_100", "second", "wins", "ties", "losses", "verdict"]
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    top = comparison.runs[0].setup["scale"][1]
+    for line in comparison.lines:
+        row = {"run": line.run, "group": line.group, "score_100": f"{100 * line.estimate.mean / top:.2f}"}
+        writer.writerow(row | _numbers(line.estimate))
+    for pair in comparison.pairs:
+        found = pair.difference
+        counts = {"wins": found.wins, "ties": found.ties, "losses": found.losses, "verdict": pair.verdict}
+        row = {"run": pair.first, "group": "second minus run", "second": pair.second}
+        writer.writerow(row | counts | _numbers(found.estimate))
+    return out.getvalue()
+
+
+def heading(comparison: Comparison) -> str:
+    """What was measured, in one line of Markdown."""
+    setup = comparison.runs[0].setup
+    low, high = setup["scale"]
+    each = "one rating" if setup["repeats"] == 1 else f"mean of {setup['repeats']} ratings"
+    return (
+        f"# LongBench-Chat: {setup['preset']} judge {setup['judge']}, protocol {setup['protocol']}, {each} an answer, "
+        f"{low} to {high}; 95 % intervals by bootstrap over questions"
+    )
+
+
+def group_order(comparison: Comparison) -> list[str]:
+    """All groups, in the order of the tables."""
+    return list(dict.fromkeys(line.group for line in comparison.lines))
+
+
+def _mean_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    found = {(line.group, line.run): line.estimate for line in comparison.lines}
+    rows = [
+        [group, *(_cell(found.get((group, run.name))) for run in comparison.runs)] for group in group_order(comparison)
+    ]
+    return ["", *(run.name for run in comparison.runs)], rows
+
+
+def _pair_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    rows = [
+        [
+            f"{pair.second} - {pair.first}",
+            interval(pair.difference.estimate, sign="+"),
+            str(pair.difference.estimate.n),
+            f"{pair.difference.wins} / {pair.difference.ties} / {pair.difference.losses}",
+            pair.verdict,
+        ]
+        for pair in comparison.pairs
+    ]
+    return ["pair", "difference", "n", "better / equal / worse", "verdict"], rows
+
+
+def facts(run: Run) -> str:
+    """What one line can say of a run beside its means."""
+    total = next(iter(run.scores.values()), None) is not None
+    parts = [f"{len(run.rows)} ratings of {len({row['case'] for row in run.rows})} answers of {run.rows[0]['model']}"]
+    if total and run.setup["protocol"] == "original":
+        complete = not run.unrated
+        parts.append(f"total_score {sum(run.scores.values()):g}" if complete else "total_score none (some unrated)")
+    if run.agreement:
+        same, distance = run.agreement
+        parts.append(f"the judge's ratings of an answer are equal in {same:.0%} and {distance:.2f} apart on average")
+    return f"{run.name}: " + "; ".join(parts) + "."
+
+
+def _cell(estimate: Estimate | None) -> str:
+    return "" if estimate is None else f"{interval(estimate)} (n {estimate.n})"
+
+
+def interval(estimate: Estimate, sign: str = "") -> str:
+    """A mean with its interval."""
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.mean:{sign}.2f}"
+    return f"{estimate.mean:{sign}.2f} [{estimate.low:{sign}.2f}, {estimate.high:{sign}.2f}]"
+
+
+def _numbers(estimate: Estimate) -> dict[str, Any]:
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:.4f}"
+
+    low, high = number(estimate.low), number(estimate.high)
+    return {"n": estimate.n, "mean": number(estimate.mean), "low": low, "high": high}
+
+
+def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])

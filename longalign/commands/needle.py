@@ -42,7 +42,7 @@ def needle(
     model: str | None = None,
     base_url: str | None = None,
     api_model: str | None = None,
-    fake: Literal["perfect", "blind", "recency"] | None = None,
+    fake: Literal["none", "perfect", "blind", "recency"] = "none",
     task: Task = "single",
     language: Language = "en",
     lengths: str | list[int] = "1000:60000:10",
@@ -80,7 +80,7 @@ def needle(
         model: folder (exported, converted, or in ChatGLM3's own format) or hub name of a model to run here.
         base_url: OpenAI-compatible server to ask instead; its model is --api_model.
         api_model: name of the model at the server; without --base_url at OpenAI's own.
-        fake: no model at all: finds everything, nothing, or what is in the last 8,000 tokens.
+        fake: no model at all: one that finds everything, nothing, or what is in the last 8,000 tokens.
         task: single (the paper's sentence), kv (a number), multi_value (4 numbers of one key), multi_key (with other
             keys' numbers), variable_tracking (a chain of 5 variables).
         language: of the hidden sentences, the question, and the generated text.

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from longalign import __version__
 from longalign.errors import UserError
@@ -34,14 +34,16 @@ class Where:
 
 
 def open_source(
-    model: str | None, endpoint: Endpoint | None, fake: Fake | None, where: Where, max_new_tokens: int
+    model: str | None, endpoint: Endpoint | None, fake: Fake | Literal["none"], where: Where, max_new_tokens: int
 ) -> "AnySource":
     """The one thing that is asked.
 
     Raises:
         UserError: none or several are given, or they cannot be what they are.
     """
-    given = [name for name, value in (("--model", model), ("--api_model", endpoint), ("--fake", fake)) if value]
+    given = [
+        name for name, value in (("--model", model), ("--api_model", endpoint), ("--fake", fake != "none")) if value
+    ]
     if len(given) != 1:
         got = " and ".join(given) or "none"
         raise UserError(f"got {got}, expected one of --model DIR, --api_model NAME (--base_url URL), --fake perfect")
@@ -49,6 +51,7 @@ def open_source(
         return Local(model, where, max_new_tokens)
     if endpoint:
         return Server(endpoint, max_new_tokens)
+    assert fake != "none"
     return Plain(fake)
 
 

@@ -26,10 +26,14 @@ from longalign.model.support import check_packable
 log = logging.getLogger(__name__)
 
 DECODE = "longalign_decode"
-CACHE_SHARE = 0.4
-"""Of the free GPU memory: for keys and values, which are there twice while they are moved into the batch's cache."""
+CACHE_SHARE = 0.6
+"""Of the free GPU memory, for the keys and values of a batch."""
 
-CPU_CACHE_BYTES = 2 * 2**30
+READ_TOKENS = 65_536
+"""Tokens of a batch that a GPU reads at once, unless one prompt is longer."""
+
+CPU_TOKENS = 4096
+"""Tokens of a batch on a CPU, unless one prompt is longer: answers come one by one, and a killed run loses little."""
 
 
 class LocalModel:
@@ -63,7 +67,7 @@ class LocalModel:
 
     def batches(self, lengths: Iterable[int], max_new_tokens: int) -> Iterator[int]:
         """How many of the next prompts, by their lengths, to answer together."""
-        room = self._cache_bytes() // self._bytes_of_a_token()
+        room = self._room()
         size = longest = 0
         for length in lengths:
             longest = max(longest, length + max_new_tokens)
@@ -155,6 +159,23 @@ class LocalModel:
 
     def _read(self, prompts: list[list[int]], max_new_tokens: int) -> tuple[Tensor, DynamicCache]:
         """The first token of each answer [B], and the cache of the prompts with room for the answers."""
+        longest = max(map(len, prompts))
+        layers: list[_BatchLayer] = []
+        tokens: list[Tensor] = []
+        first = 0
+        for some in _packs(prompts, READ_TOKENS):
+            token, read = self._read_pack(some)
+            size = len(prompts), longest, max_new_tokens
+            layers = layers or [_BatchLayer(part.keys, part.values, *size) for part in read.layers]
+            for layer, part in zip(layers, read.layers, strict=True):
+                layer.fill(first, part, [len(prompt) for prompt in some])
+            tokens.append(token)
+            first += len(some)
+        cache = DynamicCache()
+        cache.layers = list(layers)
+        return torch.cat(tokens), cache
+
+    def _read_pack(self, prompts: list[list[int]]) -> tuple[Tensor, Any]:
         pack = collate([(prompt, prompt) for prompt in prompts]).to(self.model.device)
         read = DynamicCache()
         output = self.model.base_model(
@@ -167,11 +188,7 @@ class LocalModel:
             max_length_q=pack.max_seqlen,
             max_length_k=pack.max_seqlen,
         )
-        token = self._next(output.last_hidden_state[0, pack.cu_seqlens[1:].long() - 1])
-        lengths = [len(prompt) for prompt in prompts]
-        cache = DynamicCache()
-        cache.layers = [_BatchLayer(layer, lengths, max_new_tokens) for layer in read.layers]
-        return token, cache
+        return self._next(output.last_hidden_state[0, pack.cu_seqlens[1:].long() - 1]), read
 
     def _next(self, hidden: Tensor) -> Tensor:
         """The likeliest next tokens [B] of hidden states [B, D]."""
@@ -183,10 +200,22 @@ class LocalModel:
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         return 2 * config.num_hidden_layers * heads * width * self.model.dtype.itemsize
 
-    def _cache_bytes(self) -> int:
+    def _room(self) -> int:
+        """Tokens that a batch's cache can hold."""
         if self.model.device.type != "cuda":
-            return CPU_CACHE_BYTES
-        return int(CACHE_SHARE * torch.cuda.mem_get_info(self.model.device)[0])
+            return CPU_TOKENS
+        return int(CACHE_SHARE * torch.cuda.mem_get_info(self.model.device)[0]) // self._bytes_of_a_token()
+
+
+def _packs(prompts: list[list[int]], tokens: int) -> Iterator[list[list[int]]]:
+    """Neighbours that have at most so many tokens together, or one prompt."""
+    pack: list[list[int]] = []
+    for prompt in prompts:
+        if pack and sum(map(len, pack)) + len(prompt) > tokens:
+            yield pack
+            pack = []
+        pack.append(prompt)
+    yield pack
 
 
 class _BatchLayer(DynamicLayer):
@@ -195,20 +224,20 @@ class _BatchLayer(DynamicLayer):
     lengths 3, 5 -> [0 0 a b c | x .], [d e f g h | y .]
     """
 
-    def __init__(self, read: Any, lengths: list[int], max_new_tokens: int) -> None:
+    def __init__(self, keys: Tensor, values: Tensor, rows: int, longest: int, room: int) -> None:
         super().__init__()
-        self.dtype, self.device, self.is_initialized = read.keys.dtype, read.keys.device, True
-        self._length = max(lengths)
-        self._stores = [self._spread(part, lengths, max_new_tokens) for part in (read.keys, read.values)]
-        read.keys = read.values = None  # frees the pack's
+        self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
+        self._length = longest
+        sizes = ((rows, like.shape[1], longest + room, like.shape[3]) for like in (keys, values))
+        self._stores = [keys.new_zeros(size) for size in sizes]
         self._show()
 
-    def _spread(self, packed: Tensor, lengths: list[int], room: int) -> Tensor:
-        _, heads, _, width = packed.shape
-        store = packed.new_zeros(len(lengths), heads, self._length + room, width)
-        for row, part in zip(store, packed[0].split(lengths, dim=1), strict=True):
-            row[:, self._length - part.shape[1] : self._length] = part
-        return store
+    def fill(self, first: int, read: Any, lengths: list[int]) -> None:
+        """Put a pack's sequences into the rows from ``first`` on, and free the pack's own."""
+        for store, packed in zip(self._stores, (read.keys, read.values), strict=True):
+            for row, part in zip(store[first:], packed[0].split(lengths, dim=1), strict=False):
+                row[:, self._length - part.shape[1] : self._length] = part
+        read.keys = read.values = None
 
     def _show(self) -> tuple[Tensor, Tensor]:
         self.keys, self.values = keys, values = [store[:, :, : self._length] for store in self._stores]

@@ -239,11 +239,11 @@ def document(draft: Draft, haystack: str | Source) -> str:
     return "".join(haystack[start:end] + text for start, end, text in cuts(draft))
 
 
-def around(draft: Draft, haystack: str, reach: int = 150) -> str:
-    """The first needle with what stands before and behind it."""
+def around(draft: Draft, haystack: str | Source, reach: int = 150) -> list[str]:
+    """Each needle with what stands before and behind it in the document."""
     text = document(draft, haystack)
-    at = text.find(draft.item.needles[0])
-    return text[max(0, at - reach) : at + len(draft.item.needles[0]) + reach]
+    places = [(text.find(needle), len(needle)) for needle in draft.item.needles]
+    return [text[max(0, at - reach) : at + length + reach] for at, length in places]
 
 
 def messages_sha256(messages: list[Message]) -> str:

@@ -41,8 +41,8 @@ def without_thoughts(text: str) -> str:
 
 def _holds(said: str, answer: str) -> bool:
     wanted = re.escape(_plain(answer))
-    edges = (r"(?<![\w])", r"(?![\w])") if wanted.isascii() else ("", "")
-    return re.search(edges[0] + wanted + edges[1], said) is not None
+    edge = "[a-z0-9_]" if wanted.isascii() else "(?!)"  # Chinese characters may stand beside a number
+    return re.search(f"(?<!{edge}){wanted}(?!{edge})", said) is not None
 
 
 def _plain(text: str) -> str:

@@ -13,7 +13,7 @@ from longalign.errors import UserError
 from longalign.evaluation.client import Endpoint
 from longalign.evaluation.needle.answering import Answerer, Fake, FakeAnswerer, LocalAnswerer, ServerAnswerer
 from longalign.evaluation.needle.encoders import ChatPrompts, Encoder, WordPrompts
-from longalign.evaluation.needle.plan import Counts, model_lines, price_line
+from longalign.evaluation.needle.plan import Counts, price_line
 from longalign.evaluation.needle.tasks import Cell
 
 log = logging.getLogger(__name__)
@@ -129,6 +129,7 @@ class Local:
         self, cells: Sequence[Cell], counts: Counts, price_in: float | None, price_out: float | None
     ) -> list[str]:
         from longalign.commands.chat import find_device, find_dtype
+        from longalign.commands.needle_plan import model_lines
 
         device = find_device(self._where.device)
         itemsize = find_dtype(self._where.dtype, device, self._config).itemsize

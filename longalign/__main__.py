@@ -16,6 +16,11 @@ COMMANDS = {
     "data prepare": ("longalign.commands.data_prepare", "tokenise a config's data ahead of training"),
     "convert": ("longalign.commands.convert", "ChatGLM3's own format to a folder for plain transformers, and back"),
     "export": ("longalign.commands.export", "training checkpoint to Hugging Face folder"),
+    "needle": ("longalign.commands.needle", "what a model or a server finds in long texts, by length and depth"),
+    "needle rebuild": (
+        "longalign.commands.needle_rebuild",
+        "the prompt of a row of its results, byte for byte",
+    ),
     "chat": ("longalign.commands.chat", "talk to a model in its own format, about long documents too"),
     "longbench-chat predict": ("longalign.commands.longbench_chat_predict", "answers to questions on long documents"),
     "longbench-chat judge": ("longalign.commands.longbench_chat", "ratings of answers by a judge model"),

@@ -86,6 +86,22 @@ def test_the_longbench_chat_commands_run(monkeypatch, capsys, tmp_path):
     assert "not distinguishable" in capsys.readouterr().out and (tmp_path / "runs/chat/table/compare.html").exists()
 
 
+def test_the_needle_commands_run(files, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-model-64k").symlink_to(TINY)
+    small = ["--lengths=400", "--depths=10,90", "--max_new_tokens=4"]
+    lines = commands_under("The needle test")
+    assert [words[2] for words in lines] == ["--out"] * 4 + ["rebuild"]
+    with FakeOpenAIServer() as server:
+        for words in lines:
+            names = {"http://localhost:8000/v1": server.base_url, "17": "4"}
+            format_ = ["--chat_format=llama2"] if "my-model-64k" in words else []
+            more = [] if "rebuild" in words else [*small, *format_]
+            assert main([names.get(word, word) for word in words[1:]] + more) == 0
+        assert len(server.requests) == 6
+    assert (tmp_path / "runs/needle/report.html").exists() and "effective length" in capsys.readouterr().out
+
+
 def test_every_option_in_the_table_parses():
     table = README.split("| you want | write |")[1].split("\n\n")[0]
     options = re.findall(r"`(--[^`]+)`", table)

@@ -1,0 +1,265 @@
+"""``longalign needle``: does a model find what is hidden in a long text?"""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from longalign.commands.needle_models import Where, open_source
+from longalign.commands.needle_screen import grid_table
+from longalign.commands.parse import call
+from longalign.commands.screen import make_console, show
+from longalign.errors import UserError
+from longalign.evaluation.client import Endpoint
+from longalign.evaluation.needle.build import Builder, grid
+from longalign.evaluation.needle.compat import CompatBuilder
+from longalign.evaluation.needle.haystack import make_haystack, read_texts, tokenise
+from longalign.evaluation.needle.judge import judge_rows, judge_summary
+from longalign.evaluation.needle.plan import count, count_lines
+from longalign.evaluation.needle.report import headline, last_run, notes, write_reports
+from longalign.evaluation.needle.run import RESULTS, PromptBuilder, keep_settings, key, run_cells
+from longalign.evaluation.needle.tasks import Cell, Item, Language, Task, own_item
+from longalign.evaluation.records import Records
+
+log = logging.getLogger(__name__)
+
+
+def run(name: str, args: list[str]) -> None:
+    """Parse ``args`` and test."""
+    args = ["--plan=true" if word == "--plan" else word for word in args]
+    try:
+        call(needle, name, args)
+    except UserError as error:  # said by code that knows the options of fit
+        text = str(error).replace("model.model", "--model").replace("data.chat_format", "--chat_format")
+        raise UserError(text.replace("model.attention", "--attention")) from error
+    except KeyboardInterrupt:
+        log.info("stopped; the same command goes on where it stopped")
+        raise SystemExit(130) from None
+
+
+def needle(
+    out: str,
+    model: str | None = None,
+    base_url: str | None = None,
+    api_model: str | None = None,
+    fake: Literal["none", "perfect", "blind", "recency"] = "none",
+    task: Task = "single",
+    language: Language = "en",
+    lengths: str | list[int] = "1000:60000:10",
+    depths: str | list[float] = "10:90:10",
+    seeds: int = 3,
+    haystack: str | None = None,
+    needle: str | None = None,
+    question: str | None = None,
+    answers: list[str] | None = None,
+    system: str = "",
+    max_new_tokens: int = 64,
+    tokenizer: str | None = None,
+    chat_format: Literal["auto", "template", "chatglm3", "llama2"] = "auto",
+    compat: Literal["none", "longalign"] = "none",
+    plan: bool = False,
+    device: str = "auto",
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
+    attention: str = "auto",
+    batch_size: int = 32,
+    gguf_file: str | None = None,
+    api_key_env: str = "OPENAI_API_KEY",
+    concurrency: int = 8,
+    timeout_s: float = 600,
+    max_retries: int = 6,
+    price_in: float | None = None,
+    price_out: float | None = None,
+    judge_model: str | None = None,
+    judge_base_url: str | None = None,
+    judge_api_key_env: str = "OPENAI_API_KEY",
+) -> None:
+    """Hide sentences in long texts, ask a model for them, and show what it finds by length and depth.
+
+    Args:
+        out: folder of the results; a run that was stopped goes on in it.
+        model: folder (exported, converted, or in ChatGLM3's own format) or hub name of a model to run here.
+        base_url: OpenAI-compatible server to ask instead; its model is --api_model.
+        api_model: name of the model at the server; without --base_url at OpenAI's own.
+        fake: no model at all: one that finds everything, nothing, or what is in the last 8,000 tokens.
+        task: single (the paper's sentence), kv (a number), multi_value (4 numbers of one key), multi_key (with other
+            keys' numbers), variable_tracking (a chain of 5 variables).
+        language: of the hidden sentences, the question, and the generated text.
+        lengths: tokens of a whole prompt and its answer's room: FIRST:LAST:COUNT, or 1000,4000,16000.
+        depths: where the sentence is hidden, in percent: FIRST:LAST:COUNT, or 0,50,100.
+        seeds: prompts a cell, each with another place in the text, and with other numbers.
+        haystack: folder of .txt and .md files, or one file; by default generated documents.
+        needle: a sentence of your own for --task single, with --question.
+        question: what is asked about it.
+        answers: strings that a right answer holds; by default the whole sentence.
+        system: system message, none by default.
+        max_new_tokens: length of an answer at most; models that think need more.
+        tokenizer: folder or hub name that lengths are counted with, by default the model's; "words" needs none.
+        chat_format: of the prompts; auto is what the folder's longalign.json says, else the tokenizer's chat template.
+        compat: longalign makes the prompts of LongAlign's own test, to the byte.
+        plan: tell prompts, tokens, time or cost, and end.
+        device: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.
+        dtype: of the weights; auto is bfloat16 on a GPU, float32 on a CPU unless that computes in bfloat16.
+        attention: kernel that reads prompts, as model.attention of fit.
+        batch_size: prompts answered together at most.
+        gguf_file: a GGUF file in the model's folder.
+        api_key_env: NAME of the environment variable with the server's API key.
+        concurrency: requests open at a time.
+        timeout_s: of one request, in seconds.
+        max_retries: of one request.
+        price_in: of a million tokens of prompts, for the plan.
+        price_out: of a million tokens of answers.
+        judge_model: a model at an OpenAI-compatible server that rates each answer from 1 to 10, beside the recall.
+        judge_base_url: its server.
+        judge_api_key_env: NAME of the environment variable with its API key.
+    """
+    started = time.monotonic()
+    _check(task, compat, max_new_tokens, batch_size, needle, question, answers, system)
+    cells = _cells(lengths, depths, 1 if compat == "longalign" else seeds, task, language)
+    own = None if needle is None or question is None else own_item(needle, question, answers or [])
+    network = concurrency, timeout_s, max_retries
+    endpoint = Endpoint(api_model or "", base_url, api_key_env, *network) if api_model or base_url else None
+    judge = Endpoint(judge_model, judge_base_url, judge_api_key_env, *network) if judge_model else None
+    where = Where(device, dtype, attention, batch_size, gguf_file)
+    source = open_source(model, endpoint, fake, where, max_new_tokens)
+    folder = Path(out).expanduser()
+    records = Records(folder / RESULTS)
+    waiting = [cell for cell in cells if not records.done(key(cell))]
+    counts = count(cells, len(cells) - len(waiting), waiting, max_new_tokens)
+    if plan:
+        lines = source.plan_lines(waiting, counts, price_in, price_out)
+        show(make_console(), *count_lines(counts, cells), *lines)
+        return
+    for one in (endpoint, judge):
+        if one is not None:
+            one.check()
+    encoder = source.encoder(tokenizer, chat_format)
+    builder = _builder(encoder, haystack, cells, compat, max_new_tokens, own, system)
+    settings = {
+        "model": source.name,
+        **source.identity(),
+        "task": task,
+        "language": language,
+        "lengths": sorted({cell.length for cell in cells}),
+        "depths": sorted({cell.depth for cell in cells}),
+        "seeds": len({cell.seed for cell in cells}),
+        "haystack": {**builder.haystack.source.record, "sha256": builder.haystack.source.sha256},
+        "tokenizer": encoder.identity,
+        "max_new_tokens": max_new_tokens,
+        "system": system,
+        "needle": own and [own.needles[0], own.question, *own.answers],
+        "compat": compat,
+    }
+    first = [builder.draft(cell) for cell in waiting[:1]]  # mistakes come before the results and the weights
+    keep_settings(folder, settings)
+    log.info("%s", "; ".join(count_lines(counts, cells)[:2]))
+    more = last_run(folder)
+    with records:
+        if first:
+            answerer, versions = source.open(encoder)
+            seconds = run_cells(cells, builder, answerer, records, versions, _Progress(cells, records))
+            more = {"seconds": {**seconds, "command": time.monotonic() - started}, "versions": versions}
+        rows = [row for row in map(records.get, map(key, cells)) if row is not None]
+        if judge is not None:
+            more["judge"] = _judged(folder, rows, judge)
+        summary = write_reports(folder, rows, settings, more)
+    _show(folder, summary, ran=bool(first))
+
+
+def _builder(
+    encoder: Any, path: str | None, cells: list[Cell], compat: str, max_new_tokens: int, own: Item | None, system: str
+) -> PromptBuilder:
+    longest = max(cell.length for cell in cells)
+    if compat != "longalign":
+        haystack = make_haystack(encoder, longest, path=path, language=cells[0].language)
+        return Builder(haystack, encoder, max_new_tokens, own=own, system=system)
+    if path is None:
+        raise UserError("compat: the original has no text of its own; give --haystack FOLDER")
+    return CompatBuilder(tokenise(read_texts(path, joined=""), encoder, longest), encoder, max_new_tokens, own=own)
+
+
+def _judged(folder: Path, rows: list[dict[str, Any]], judge: Endpoint) -> dict[str, Any]:
+    with Records(folder / "judgements.jsonl") as ratings:
+        judge_rows(rows, judge, ratings)
+        return judge_summary(ratings, rows, judge)
+
+
+def _show(folder: Path, summary: dict[str, Any], *, ran: bool) -> None:
+    show(make_console(), grid_table(summary), headline(summary), *notes(summary))
+    seconds = summary.get("seconds")
+    if ran and seconds:
+        share = 100 * seconds["model"] / seconds["command"]
+        built, whole = seconds["build"], seconds["command"]
+        log.info("%.1f s, %.0f %% of it the model; prompts laid out in %.1f s", whole, share, built)
+    written = [folder / name for name in ("report.html", "heatmap.png", "summary.json", "results.csv")]
+    log.info("%s", ", ".join(str(file) for file in written if file.exists()))
+
+
+def _cells(
+    lengths: str | list[int], depths: str | list[float], seeds: int, task: Task, language: Language
+) -> list[Cell]:
+    sizes = [int(value) for value in _values("lengths", lengths)]
+    places = [float(value) for value in _values("depths", depths)]
+    if seeds < 1:
+        raise UserError(f"seeds: got {seeds}, expected 1 or more")
+    if min(sizes) < 1:
+        raise UserError(f"lengths: got {min(sizes)}, expected tokens")
+    if not 0 <= min(places) <= max(places) <= 100:
+        raise UserError(f"depths: got {min(places):g} to {max(places):g}, expected percents from 0 to 100")
+    return grid(sorted(set(sizes)), sorted(set(places)), seeds, task, language)
+
+
+def _values(name: str, given: str | list[Any]) -> list[int]:
+    """``"1000:60000:10"`` -> 10 whole numbers at even distances; ``"1000,4000"`` -> those."""
+    if not isinstance(given, str):
+        if not given:
+            raise UserError(f"{name}: the list is empty")
+        return given
+    try:
+        if ":" in given:
+            first, last, number = given.split(":")
+            low, high, count = float(first), float(last), int(number)
+            if count < 1 or (count == 1 and low != high):
+                raise ValueError
+            return [round(low + (high - low) * n / max(count - 1, 1)) for n in range(count)]
+        return [float(part) if "." in part else int(part) for part in given.split(",")]  # type: ignore[misc]
+    except ValueError:
+        raise UserError(f"{name}: got {given!r}, expected FIRST:LAST:COUNT or numbers with commas") from None
+
+
+def _check(
+    task: str,
+    compat: str,
+    max_new_tokens: int,
+    batch_size: int,
+    needle: str | None,
+    question: str | None,
+    answers: list[str] | None,
+    system: str,
+) -> None:
+    if max_new_tokens < 1 or batch_size < 1:
+        raise UserError(f"max_new_tokens and batch_size: got {max_new_tokens} and {batch_size}, expected 1 or more")
+    if system and compat != "none":
+        raise UserError("system: --compat has the original's own system message")
+    if task != "single" and (compat != "none" or needle):
+        raise UserError(f"task: {task} has its own sentences; --compat and --needle go with --task single")
+    if needle is None and (question or answers):
+        raise UserError("question and answers go with --needle, a sentence of your own")
+    if needle is not None and (not needle.strip() or not question):
+        raise UserError("needle: give a sentence, and with --question what is asked about it")
+
+
+class _Progress:
+    """Says when all cells of a length are answered."""
+
+    def __init__(self, cells: list[Cell], records: Records) -> None:
+        self._cells, self._records, self._started = cells, records, time.monotonic()
+
+    def __call__(self, row: dict[str, Any]) -> None:
+        if row["status"] == "failed":
+            log.warning("%s: failed: %s", row["key"], row["error"])
+        rows = [self._records.get(key(cell)) for cell in self._cells if cell.length == row["length"]]
+        recalls = [known["recall"] for known in rows if known and known["status"] == "ok"]
+        if None not in rows and recalls:
+            mean = sum(recalls) / len(recalls)
+            seconds = time.monotonic() - self._started
+            log.info("%s tokens: recall %.2f (n=%d), %.1f s", f"{row['length']:,}", mean, len(recalls), seconds)

@@ -1,0 +1,60 @@
+"""What a needle test takes of a local model: FLOPs and time, and memory, from its config alone."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import PreTrainedConfig
+
+from longalign.evaluation.needle.plan import Counts
+from longalign.evaluation.needle.tasks import Cell
+from longalign.model.flops import model_shape
+from longalign.model.hardware import device_peak_flops
+
+GPU_SHARE = 0.4
+"""Of a GPU's peak that reading prompts is taken to reach."""
+
+
+def model_lines(
+    config: PreTrainedConfig, cells: Sequence[Cell], counts: Counts, device: torch.device, itemsize: int
+) -> list[str]:
+    """A local model's work and, where the device's rate is known, its time; and the longest prompt's cache."""
+    shape = model_shape(config)
+    flops = sum(2.0 * shape.linear * cell.length + 2.0 * shape.attention_width * cell.length**2 for cell in cells)
+    rate, how = _rate(device)
+    text: Any = config.get_text_config()
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    cache = 2 * text.num_hidden_layers * heads * width * itemsize * counts.longest / 2**30
+    duration = "time unknown" if rate is None else f"about {_duration(flops / rate)} to read, {how}"
+    context = getattr(text, "max_position_embeddings", None)
+    lines = [f"{flops / 1e15:.3g} PFLOP: {duration}", f"keys and values of the longest prompt: {cache:.2f} GiB"]
+    if context and counts.longest > context:
+        lines.append(f"the model's max_position_embeddings is {context:,}: longer prompts are beyond that")
+    return lines
+
+
+def _rate(device: torch.device) -> tuple[float | None, str]:
+    if device.type == "cpu":
+        return _matmul_rate(), "at the rate of matrix products on this CPU"
+    peak = device_peak_flops(device)
+    return (None, "") if peak is None else (peak * GPU_SHARE, f"at {GPU_SHARE:.0%} of the GPU's peak")
+
+
+def _matmul_rate(size: int = 768) -> float:
+    """FLOP/s of fp32 matrix products, the best of three."""
+    matrix = torch.ones(size, size)
+    best = float("inf")
+    for _ in range(3):
+        started = time.perf_counter()
+        matrix @ matrix
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best
+
+
+def _duration(seconds: float) -> str:
+    for limit, unit in ((120, 1.0), (7200, 60.0)):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {'s' if unit == 1 else 'min'}"
+    return f"{seconds / 3600:.0f} h"

@@ -1,0 +1,143 @@
+"""A local model's answers, many at a time, are those that it gives one at a time; and the command around them."""
+
+import json
+import logging
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import LlamaConfig, MistralConfig
+
+from longalign.__main__ import main
+from longalign.errors import UserError
+from longalign.evaluation import local_model
+from longalign.evaluation.local_model import LocalModel
+from longalign.model.loading import load_config, load_model, random_model, weights_folder
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+LENGTHS = (30, 257, 1, 30, 90, 12)
+
+
+def prompts():
+    draw = random.Random(0)
+    return [[draw.randrange(10, 300) for _ in range(length)] for length in LENGTHS]
+
+
+def answers(model, asked, tokens=12):
+    found = {}
+    model.answer(asked, tokens, lambda n, ids, ended: found.__setitem__(n, (ids, ended)))
+    return [found[n] for n in range(len(asked))]
+
+
+@pytest.fixture(params=["llama_tiny", "chatglm3_tiny"])
+def network(request, tmp_path):
+    path = str(GOLDEN / request.param)
+    config = load_config(path, packed=False)
+    return load_model(weights_folder(path, config, tmp_path), config, dtype=torch.float32).eval()
+
+
+def one_at_a_time(model):
+    model.backend = None
+    model.model.set_attn_implementation("sdpa")
+    return model
+
+
+@pytest.mark.parametrize("read_tokens", [100, 65_536])
+def test_answers_in_a_batch_are_those_of_each_prompt_alone(network, monkeypatch, read_tokens):
+    monkeypatch.setattr(local_model, "READ_TOKENS", read_tokens)
+    batched = answers(LocalModel(network, [2]), prompts())
+    assert batched == answers(one_at_a_time(LocalModel(network, [2])), prompts())
+    stop = batched[1][0][4]  # now a token that is met ends an answer
+    stopped = answers(LocalModel(network, [2, stop]), prompts())
+    assert stopped == answers(one_at_a_time(LocalModel(network, [2, stop])), prompts())
+    assert stopped[1] == (batched[1][0][: batched[1][0].index(stop)], True) and not batched[1][1]
+
+
+def test_no_logits_are_made_but_those_of_the_last_tokens(network):
+    seen = []
+    hook = network.get_output_embeddings().register_forward_hook(
+        lambda _m, _i, out: seen.append(out.shape[:-1].numel())
+    )
+    model = LocalModel(network, [2])
+    seen.clear()
+    answers(model, prompts(), 3)
+    hook.remove()
+    assert max(seen) == len(LENGTHS)
+
+
+def test_batches_hold_what_the_cache_has_room_for_and_a_prompt_at_least(network):
+    model = LocalModel(network, [2], batch_size=4)
+    assert list(model.batches([100] * 9, 10)) == [4, 4, 1]
+    assert list(model.batches([1000, 1900, 2000, 9000, 10], 48)) == [2, 1, 1, 1]
+    model.backend = None
+    assert list(model.batches([100] * 3, 10)) == [1, 1, 1]
+
+
+def test_a_model_that_cannot_be_packed_answers_one_prompt_at_a_time(caplog):
+    sizes = dict(
+        vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=512,
+    )  # fmt: skip
+    window = LocalModel(random_model(MistralConfig(**sizes, sliding_window=16)).eval(), [2])
+    assert window.backend is None and "one at a time" in caplog.text and "sliding window" in caplog.text
+    assert len(answers(window, prompts()[:2], 4)) == 2
+    grouped = random_model(LlamaConfig(**sizes)).eval()
+    assert answers(LocalModel(grouped, [2]), prompts()) == answers(one_at_a_time(LocalModel(grouped, [2])), prompts())
+
+
+def test_when_memory_runs_out_fewer_are_read_at_a_time_and_one_alone_is_said(network, monkeypatch):
+    model = LocalModel(network, [2])
+    together, expected = model._together, answers(model, prompts())
+
+    def narrow(asked, tokens):
+        if len(asked) > 2:
+            raise torch.OutOfMemoryError
+        return together(asked, tokens)
+
+    monkeypatch.setattr(model, "_together", narrow)
+    assert answers(model, prompts()) == expected
+
+    def none(asked, tokens):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(model, "_together", none)
+    with pytest.raises(UserError, match="out of GPU memory with a prompt of 30 tokens"):
+        model.answer(prompts()[:1], 4, lambda *_: None)
+
+
+def test_the_command_asks_a_folder_in_its_own_format_and_rebuilds_its_ids(tmp_path, capsys, caplog):
+    caplog.set_level(logging.INFO)
+    model = GOLDEN / "llama_tiny"
+    options = [f"--model={model}", "--chat_format=llama2", "--device=cpu", "--max_new_tokens=6", "--task=kv"]
+    grid = ["--lengths=200,400", "--depths=50", "--seeds=2"]
+    assert main(["needle", f"--out={tmp_path}", *options, *grid]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert [row["length"] for row in rows] == [200, 200, 400, 400] and {row["status"] for row in rows} == {"ok"}
+    assert {row["recipe"]["versions"]["attention"] for row in rows} == {"sdpa"}
+    assert all(0 <= row["length"] - 6 - row["tokens"] <= 20 for row in rows)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["seconds"]["model"] > 0 and summary["settings"]["weights"]
+    assert main(["needle", "rebuild", f"--out={tmp_path}", "--row=3"]) == 0
+    assert "text and ids are those of the run" in caplog.text
+    assert main(["needle", f"--out={tmp_path}", *options, *grid, "--plan"]) == 0
+    shown = capsys.readouterr().out
+    assert "4 are done" in shown and "PFLOP" in shown and "0 tokens to read" in shown
+
+
+def test_a_prompt_that_does_not_fit_is_a_failed_cell_and_the_others_go_on(tmp_path, monkeypatch, capsys):
+    plain = LocalModel._together
+
+    def small(self, asked, tokens):
+        if max(map(len, asked)) > 300:
+            raise torch.OutOfMemoryError
+        return plain(self, asked, tokens)
+
+    monkeypatch.setattr(LocalModel, "_together", small)
+    options = [f"--model={GOLDEN / 'llama_tiny'}", "--chat_format=llama2", "--device=cpu", "--max_new_tokens=6"]
+    command = ["needle", f"--out={tmp_path}", *options, "--lengths=200,400", "--depths=50", "--seeds=1"]
+    assert main(command) == 0
+    assert "1 of 2 cells failed; the same command tries them again" in capsys.readouterr().out
+    monkeypatch.setattr(LocalModel, "_together", plain)
+    assert main(command) == 0
+    assert json.loads((tmp_path / "summary.json").read_text())["failed"] == 0

@@ -16,6 +16,8 @@ COMMANDS = {
     "data prepare": ("longalign.commands.data_prepare", "tokenise a config's data ahead of training"),
     "convert": ("longalign.commands.convert", "ChatGLM3's own format to a folder for plain transformers, and back"),
     "export": ("longalign.commands.export", "training checkpoint to Hugging Face folder"),
+    "needle": ("longalign.commands.needle", "hide sentences in long texts and ask for them: a model's, a server's recall"),
+    "needle rebuild": ("longalign.commands.needle", "the prompt of a row of a needle test's results, byte for byte"),
     "chat": ("longalign.commands.chat", "talk to a model in its own format, about long documents too"),
 }
 

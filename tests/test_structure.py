@@ -28,6 +28,14 @@ def test_imports_go_one_way():
         assert not back, f"{path} imports {back}"
 
 
+def test_evaluation_stands_beside_training():
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0]
+        rooms = {name.split(".")[1] for name in imports(path) if name.startswith("longalign.")}
+        assert room != "evaluation" or not rooms & {"training", "commands"}, path
+        assert "evaluation" not in rooms or room in ("evaluation", "commands"), path
+
+
 def test_only_training_the_datamodule_and_the_commands_know_lightning():
     for path in PACKAGE.rglob("*.py"):
         room = path.relative_to(PACKAGE).parts[0]

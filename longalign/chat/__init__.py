@@ -1,6 +1,14 @@
 """Conversations to tokens: messages in, `input_ids` and `labels` out."""
 
-from longalign.chat.encode import ChatFormat, EncodedRow, chat_encoder, encode_conversation, encode_prompt, encode_row
+from longalign.chat.encode import (
+    ChatFormat,
+    EncodedRow,
+    answer_ends,
+    chat_encoder,
+    encode_conversation,
+    encode_prompt,
+    encode_row,
+)
 from longalign.chat.messages import Message, check_messages, parse_messages
 from longalign.chat.overflow import Overflow
 from longalign.chat.plain_template import PlainTemplate, plain_chat_template
@@ -12,6 +20,7 @@ __all__ = [
     "Message",
     "Overflow",
     "PlainTemplate",
+    "answer_ends",
     "chat_encoder",
     "check_messages",
     "encode_conversation",

@@ -82,6 +82,18 @@ def encode_prompt(
     return encoder.prompt(messages)
 
 
+def answer_ends(tokenizer: Any, chat_format: ChatFormat = "template") -> set[int]:
+    """The control tokens that end an answer in training: EOS, and what the format puts after one."""
+    asked: Message = {"role": "user", "content": "a"}
+    said: Message = {"role": "assistant", "content": "b"}
+    try:
+        _, labels = encode_conversation([asked, said, asked, said], tokenizer, chat_format)
+    except UserError:  # a template that can be used for prompts, but not for training
+        labels = []
+    ends = {label for label, after in zip(labels, [*labels[1:], IGNORE], strict=True) if label >= 0 > after}
+    return (ends & chat_encoder(tokenizer, chat_format).text.control_ids) | {tokenizer.eos_token_id}
+
+
 def encode_row(
     row: Mapping[str, Any],
     tokenizer: Any,

@@ -97,6 +97,11 @@ class TextEncoder:
         """The character span of each token of a text."""
         return self._segment.encode(text, add_special_tokens=False).offsets
 
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
+        """Ids of one text, as `encode` gives them, and the character span of each."""
+        encoding = self._segment.encode(text, add_special_tokens=False)
+        return encoding.ids, encoding.offsets
+
     def encode_rendered(self, text: str, content: list[Span], cuts: list[int]) -> tuple[list[int], list[Span], bool]:
         """Ids and spans of a text that a chat template rendered, and whether `content` held control tokens' text.
 

@@ -8,7 +8,6 @@ import torch
 import transformers
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
-from transformers import PreTrainedConfig, PreTrainedModel
 
 from longalign.chat import ChatFormat, load_tokenizer
 from longalign.commands.chat_session import Session, log, show_document
@@ -16,10 +15,9 @@ from longalign.commands.conversation import Conversation, read_document
 from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.model.generate import Generator, generation_settings
-from longalign.model.loading import load_config, load_model, weights_folder
+from longalign.model.inference import Dtype, choose_device, choose_dtype, load_for_inference
+from longalign.model.loading import load_config
 from longalign.model.record import NAME, read_record
-
-Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 
 
 def run(name: str, args: list[str]) -> None:
@@ -74,7 +72,7 @@ def chat(
             raise UserError(f"{option}: not UTF-8 text")
     model = str(Path(model).expanduser()) if model.startswith("~") else model
     document = None if file is None else read_document(file)
-    place = _device(device)
+    place = choose_device(device)
     transformers.utils.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         transformers.utils.logging.disable_progress_bar()
@@ -94,7 +92,7 @@ def chat(
     if file is not None:
         show_document(file, conversation.load(document))
     asked = conversation.ask(prompt) if prompt else None  # before the weights are read: it may be too long
-    network = _load(model, config, place, _dtype(dtype, place, config), gguf_file)
+    network = load_for_inference(model, config, place, choose_dtype(dtype, place, config), gguf_file)
     room = f", {context:,} tokens" if context else ""
     log.info(
         "%s: %s, %s on %s, chat format %s%s",
@@ -145,45 +143,6 @@ def _record(model: str) -> dict[str, Any]:
         return read_record(Path(hf_hub_download(model, NAME)).parent)
     except (EntryNotFoundError, HfHubHTTPError):  # most models of the hub have none; or there is no network
         return {}
-
-
-def _load(
-    model: str, config: PreTrainedConfig, device: torch.device, dtype: torch.dtype, gguf_file: str | None
-) -> PreTrainedModel:
-    network: Any = load_model(weights_folder(model, config), config, dtype=dtype, gguf_file=gguf_file)
-    if gguf_file is not None:  # comes in float32; rotary frequencies, which are buffers, stay so
-        for parameter in network.parameters():
-            parameter.data = parameter.data.to(dtype)
-    try:
-        return network.to(device).eval()
-    except torch.OutOfMemoryError as error:
-        size = sum(p.nbytes for p in network.parameters()) / 2**30
-        raise UserError(f"device: {device} has no room for the model's {size:.1f} GiB; give --device cpu") from error
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f"device: cannot use {name!r} ({str(error).splitlines()[0]}); expected auto, cpu, cuda"
-        ) from error
-    return device
-
-
-def _dtype(name: Dtype, device: torch.device, config: PreTrainedConfig) -> torch.dtype:
-    if name != "auto":
-        return getattr(torch, name)
-    if device.type != "cpu":
-        return torch.bfloat16
-    able: dict[str, Any] = getattr(
-        torch.cpu, "get_capabilities", dict
-    )()  # without these a CPU is several times slower in bfloat16
-    fast = able.get("avx512_bf16") or able.get("amx_bf16")
-    return torch.bfloat16 if fast and config.dtype in (torch.bfloat16, torch.float16) else torch.float32
 
 
 def _check_numbers(max_new_tokens: int, temperature: float | None, top_p: float | None) -> None:

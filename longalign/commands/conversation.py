@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any, Literal
 
-from longalign.chat import ChatFormat, Message, chat_encoder, encode_conversation, encode_prompt
+from longalign.chat import ChatFormat, Message, answer_ends, chat_encoder, encode_prompt
 from longalign.chat.overflow import shorten_document
 from longalign.errors import UserError
 
@@ -90,14 +90,7 @@ class Conversation:
 
     def answer_ends(self) -> set[int]:
         """The control tokens that end an answer in training: EOS, and what the format puts after one."""
-        asked: Message = {"role": "user", "content": "a"}
-        said: Message = {"role": "assistant", "content": "b"}
-        try:
-            _, labels = encode_conversation([asked, said, asked, said], self._tokenizer, self._format)
-        except UserError:  # a template that can be used for prompts, but not for training
-            labels = []
-        ends = {label for label, after in zip(labels, [*labels[1:], -100], strict=True) if label >= 0 > after}
-        return (ends & self._encoder.text.control_ids) | {self._tokenizer.eos_token_id}
+        return answer_ends(self._tokenizer, self._format)
 
     def _too_long(self, tokens: int) -> bool:
         return self._context is not None and tokens + self._max_new_tokens > self._context

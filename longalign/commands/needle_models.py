@@ -1,0 +1,193 @@
+"""What a needle test asks: a local model, a server or a fake; with the tokenizer that its lengths are counted in."""
+
+import hashlib
+import logging
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from longalign import __version__
+from longalign.errors import UserError
+from longalign.evaluation.client import Endpoint
+from longalign.evaluation.needle.answering import Answerer, Fake, FakeAnswerer, LocalAnswerer, ServerAnswerer
+from longalign.evaluation.needle.encoders import ChatPrompts, Encoder, WordPrompts
+from longalign.evaluation.needle.plan import Counts, model_lines, price_line
+from longalign.evaluation.needle.tasks import Cell
+
+log = logging.getLogger(__name__)
+
+WORDS = "words"
+"""The tokenizer that needs no file."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """How a local model is run."""
+
+    device: str
+    dtype: Any
+    attention: str
+    batch_size: int
+    gguf_file: str | None
+
+
+def open_source(
+    model: str | None, endpoint: Endpoint | None, fake: Fake | None, where: Where, max_new_tokens: int, plan: bool
+) -> "AnySource":
+    """The one thing that is asked.
+
+    Raises:
+        UserError: none or several are given, or they cannot be what they are.
+    """
+    given = [name for name, value in (("--model", model), ("--api_model", endpoint), ("--fake", fake)) if value]
+    if len(given) != 1:
+        got = " and ".join(given) or "none"
+        raise UserError(f"got {got}, expected one of --model DIR, --api_model NAME (--base_url URL), --fake perfect")
+    if model:
+        return Local(model, where, max_new_tokens)
+    if endpoint:
+        if not plan:
+            endpoint.check()
+        return Server(endpoint, max_new_tokens)
+    return Plain(fake)
+
+
+class Plain:
+    """A fake; nothing is loaded."""
+
+    def __init__(self, fake: Fake | None) -> None:
+        self._fake, self.name = fake, f"fake {fake}"
+
+    def identity(self) -> dict[str, Any]:
+        """What else tells this source from another."""
+        return {}
+
+    def encoder(self, tokenizer: str | None, chat_format: str, gguf_file: str | None = None) -> Encoder:
+        """The encoder of prompts."""
+        return WordPrompts() if tokenizer in (None, WORDS) else _chat_prompts(str(tokenizer), chat_format, gguf_file)
+
+    def plan_lines(
+        self, cells: Sequence[Cell], counts: Counts, price_in: float | None, price_out: float | None
+    ) -> list[str]:
+        """What the plan says of it."""
+        return [f"{self.name}: no model, no cost"]
+
+    def open(self, encoder: Encoder) -> tuple[Answerer, dict[str, str]]:
+        """What answers, and its versions for the recipes."""
+        assert self._fake is not None
+        return FakeAnswerer(self._fake, encoder), versions()
+
+
+class Server:
+    """A model behind an OpenAI-compatible endpoint."""
+
+    def __init__(self, endpoint: Endpoint, max_new_tokens: int) -> None:
+        self._endpoint, self._max_new_tokens, self.name = endpoint, max_new_tokens, endpoint.model
+
+    def identity(self) -> dict[str, Any]:
+        return {"base_url": self._endpoint.url}
+
+    def encoder(self, tokenizer: str | None, chat_format: str, gguf_file: str | None = None) -> Encoder:
+        if tokenizer is None:
+            raise UserError(
+                f"tokenizer: lengths are counted in tokens of {self.name}: give --tokenizer with its folder or hub name, "
+                f"or --tokenizer {WORDS} to count words instead"
+            )
+        return WordPrompts() if tokenizer == WORDS else _chat_prompts(tokenizer, chat_format, gguf_file)
+
+    def plan_lines(
+        self, cells: Sequence[Cell], counts: Counts, price_in: float | None, price_out: float | None
+    ) -> list[str]:
+        return [f"{len(cells)} calls to {self.name} at {self._endpoint.url}", price_line(counts, price_in, price_out)]
+
+    def open(self, encoder: Encoder) -> tuple[Answerer, dict[str, str]]:
+        return ServerAnswerer(self._endpoint, self._max_new_tokens), versions("openai")
+
+
+class Local:
+    """A model that runs here."""
+
+    def __init__(self, model: str, where: Where, max_new_tokens: int) -> None:
+        from longalign.model.loading import load_config
+
+        self.name = str(Path(model).expanduser()) if model.startswith("~") else model
+        self._where, self._max_new_tokens = where, max_new_tokens
+        self._config = load_config(self.name, gguf_file=where.gguf_file, packed=False)
+
+    def identity(self) -> dict[str, Any]:
+        return {"weights": weights_fingerprint(self.name)}
+
+    def encoder(self, tokenizer: str | None, chat_format: str, gguf_file: str | None = None) -> Encoder:
+        if tokenizer == WORDS:
+            raise UserError(f"tokenizer: a local model reads its own tokens; leave --tokenizer {WORDS} out")
+        return _chat_prompts(tokenizer or self.name, chat_format, gguf_file or self._where.gguf_file, self.name)
+
+    def plan_lines(
+        self, cells: Sequence[Cell], counts: Counts, price_in: float | None, price_out: float | None
+    ) -> list[str]:
+        from longalign.model.inference import choose_device, choose_dtype
+
+        device = choose_device(self._where.device)
+        itemsize = choose_dtype(self._where.dtype, device, self._config).itemsize
+        return model_lines(self._config, cells, counts, device, itemsize)
+
+    def open(self, encoder: Encoder) -> tuple[Answerer, dict[str, str]]:
+        import sys
+
+        import transformers
+
+        from longalign.chat import answer_ends
+        from longalign.evaluation.local_model import LocalModel
+        from longalign.model.inference import choose_device, choose_dtype, load_for_inference
+
+        assert isinstance(encoder, ChatPrompts)
+        transformers.utils.logging.set_verbosity_error()
+        if not sys.stderr.isatty():
+            transformers.utils.logging.disable_progress_bar()
+        where = self._where
+        device = choose_device(where.device)
+        dtype = choose_dtype(where.dtype, device, self._config)
+        network = load_for_inference(self.name, self._config, device, dtype, where.gguf_file)
+        stops = answer_ends(encoder.tokenizer, encoder.chat_format)
+        model = LocalModel(network, stops, attention=where.attention, batch_size=where.batch_size)
+        kind = str(dtype).removeprefix("torch.")
+        log.info("%s: %s, %s on %s, chat format %s", self.name, type(network).__name__, kind, device, encoder.chat_format)
+        more = {"device": str(device), "dtype": kind, "attention": model.backend or "one prompt at a time"}
+        answerer = LocalAnswerer(model, encoder.tokenizer, self._max_new_tokens)
+        return answerer, versions("torch", "transformers") | more
+
+
+AnySource = Plain | Server | Local
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Versions that a result may depend on."""
+    from importlib.metadata import version
+
+    return {"longalign": __version__, "python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def weights_fingerprint(model: str) -> str:
+    """Tells a folder's weights from others without reading them all: names, sizes, both ends of each file."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return model
+    digest = hashlib.sha256()
+    files = sorted(f for f in folder.iterdir() if f.suffix in (".safetensors", ".bin", ".gguf") or f.name == "config.json")
+    for file in files:
+        digest.update(f"{file.name}:{file.stat().st_size}\n".encode())
+        with open(file, "rb") as stream:
+            digest.update(stream.read(65536))
+            stream.seek(max(0, file.stat().st_size - 65536))
+            digest.update(stream.read())
+    return digest.hexdigest()[:16]
+
+
+def _chat_prompts(tokenizer: str, chat_format: str, gguf_file: str | None, model: str | None = None) -> ChatPrompts:
+    from longalign.chat import load_tokenizer
+    from longalign.commands.chat import find_format
+
+    loaded = load_tokenizer(tokenizer, gguf_file=gguf_file)
+    return ChatPrompts(loaded, find_format(model or tokenizer, chat_format, loaded), tokenizer)

@@ -1,0 +1,240 @@
+"""Chat completions from any OpenAI-compatible endpoint: many at a time, tried again, and honest about what failed.
+
+In: messages and parameters. Out: a `Completion`, or `RequestFailed` for this one request, or `UserError` where no
+request can succeed. The retries are our own, not the openai client's: that one asks again after `insufficient_quota`,
+and knows no pause that all requests keep.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from longalign.errors import UserError
+from longalign.evaluation.endpoint import Endpoint
+from longalign.evaluation.replies import Complaint, read_complaint, read_completion, refused_parameter, retry_after_s
+
+__all__ = ["ChatClient", "Completion", "Endpoint", "RequestFailed", "ask_all"]
+
+log = logging.getLogger(__name__)
+
+Messages = list[dict[str, str]]
+
+MAX_BACKOFF_S = 30.0
+MAX_PAUSE_S = 300.0
+"""A server that wants a longer pause than this will serve nobody for now: the run ends and can be gone on with."""
+
+MIN_WITNESSES = 4
+"""Requests that must have failed, with none answered, before the server is given up."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a model answered. Tokens are those that the server counted, 0 where it did not; ``seconds`` of the call."""
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    served_model: str
+    seconds: float
+    system_fingerprint: str | None = None
+
+
+class RequestFailed(Exception):
+    """One request has no answer; its message is one line. ``unreachable``: the server did not answer at all."""
+
+    def __init__(self, message: str, *, unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.unreachable = unreachable
+
+
+class _TryAgain(Exception):
+    """An attempt failed in a way that another may not; ``after_s`` is what the server asked for, if it did."""
+
+    def __init__(self, message: str, after_s: float | None = None, *, unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.after_s, self.unreachable = after_s, unreachable
+
+
+class ChatClient:
+    """``async with ChatClient(endpoint) as client: await client.complete(messages, max_tokens=100)``.
+
+    At most ``endpoint.concurrency`` requests are open at a time. A 429 makes all of them wait. Timeouts, dropped
+    connections, 408, 409, 429, 5xx and bodies that are no completion are tried ``max_retries`` times more, with pauses
+    from ``backoff_s`` on that double.
+    """
+
+    def __init__(self, endpoint: Endpoint, backoff_s: float = 0.5) -> None:
+        endpoint.check()
+        self.endpoint, self._backoff_s = endpoint, backoff_s
+        self._slots = asyncio.Semaphore(endpoint.concurrency)
+        self._resume_at = 0.0  # time.monotonic
+        self._renamed: dict[str, str] = {}
+        self._dropped: set[str] = set()
+
+    async def __aenter__(self) -> "ChatClient":
+        import openai  # slow, and only evaluation needs it
+
+        self._openai = openai
+        self._client = openai.AsyncOpenAI(
+            api_key=self.endpoint.key(),
+            base_url=self.endpoint.url,
+            timeout=self.endpoint.timeout_s,
+            max_retries=0,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.close()
+
+    async def complete(self, messages: Messages, **parameters: Any) -> Completion:
+        """The answer to ``messages``. ``parameters`` go into the request's body as they are (temperature, seed, …).
+
+        One that the server refuses is left out from then on (``max_tokens`` gets its new name), with one warning.
+
+        Raises:
+            RequestFailed: no answer after all retries, a refusal by the API's own filter, or a request it cannot serve.
+            UserError: 401, 403, 404, an empty account, or a pause of more than five minutes asked for.
+        """
+        async with self._slots:
+            failures = 0
+            while True:
+                await self._wait()
+                try:
+                    return await self._attempt(messages, self._accepted(parameters))
+                except _TryAgain as problem:
+                    failures += 1
+                    if failures > self.endpoint.max_retries:
+                        tries = f" ({failures} tries)" if failures > 1 else ""
+                        raise RequestFailed(f"{problem}{tries}", unreachable=problem.unreachable) from None
+                    await self._pause(problem, failures)
+
+    def _accepted(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        renamed = {self._renamed.get(name, name): value for name, value in parameters.items()}
+        return {name: value for name, value in renamed.items() if name not in self._dropped}
+
+    async def _attempt(self, messages: Messages, parameters: dict[str, Any]) -> Completion:
+        """One request; asked again at once without a parameter that the server refuses."""
+        openai, started = self._openai, time.monotonic()
+        try:
+            async with asyncio.timeout(self.endpoint.timeout_s):  # the client's own is of each read, not of the whole
+                create: Any = self._client.chat.completions.with_raw_response.create
+                response = await create(model=self.endpoint.model, messages=messages, extra_body=parameters)
+        except (openai.APITimeoutError, TimeoutError):
+            raise _TryAgain(f"no answer within {self.endpoint.timeout_s:g} s", unreachable=True) from None
+        except openai.APIStatusError as error:
+            complaint = read_complaint(error.status_code, error.body, error.response.text)
+            if await self._mended(complaint, parameters):
+                return await self._attempt(messages, self._accepted(parameters))
+            raise self._judged(complaint, retry_after_s(error.response.headers)) from None
+        except openai.APIConnectionError as error:
+            cause = self.endpoint.hide_key(str(error.__cause__ or error))
+            raise _TryAgain(f"connection failed: {cause}", unreachable=True) from None
+        reply = read_completion(response.content)
+        if reply.problem:
+            problem = self.endpoint.hide_key(reply.problem)
+            raise RequestFailed(problem) if reply.is_final else _TryAgain(problem)
+        return Completion(
+            reply.text,
+            reply.finish_reason,
+            reply.prompt_tokens,
+            reply.completion_tokens,
+            reply.served_model,
+            time.monotonic() - started,
+            reply.system_fingerprint,
+        )
+
+    async def _mended(self, complaint: Complaint, parameters: dict[str, Any]) -> bool:
+        """Whether the complaint is of a parameter that can be left out or renamed; it is noted, and said once."""
+        name = refused_parameter(complaint, parameters)
+        if name is None:
+            return False
+        known = name in self._dropped or name in self._renamed  # by a request that ran at the same time
+        if name == "max_tokens" and "max_completion_tokens" in complaint.text:
+            self._renamed[name], what = "max_completion_tokens", "called max_completion_tokens"
+        else:
+            self._dropped.add(name)
+            what = "left out"
+        if not known:
+            said = self.endpoint.hide_key(complaint.text)[:200]
+            log.warning("%s refuses %s, which is %s from now on: %s", self.endpoint.model, name, what, said)
+        return True
+
+    def _judged(self, complaint: Complaint, after_s: float | None) -> Exception:
+        """What an error status means for this request and for the run."""
+        endpoint, status = self.endpoint, complaint.status
+        said = endpoint.hide_key(complaint.text)[:300]
+        if "insufficient_quota" in complaint.code or status == 402:
+            return UserError(f"{endpoint.url}: the account has no credit left (HTTP {status}): {said}")
+        if status in (401, 403):
+            remedy = f"the key is taken from the environment variable {endpoint.api_key_env}"
+            return UserError(f"{endpoint.url} refuses the API key (HTTP {status}); {remedy}: {said}")
+        if status == 404:
+            remedy = "check --base_url, which often ends in /v1, and the model's name"
+            return UserError(f"{endpoint.url} does not know {endpoint.model!r} (HTTP 404); {remedy}: {said}")
+        if status == 429 and after_s is not None and after_s > MAX_PAUSE_S:
+            again = "start the same command again then, it goes on where it stopped"
+            return UserError(f"{endpoint.url} asks for a pause of {after_s / 60:.0f} minutes; {again}: {said}")
+        if status in (408, 409, 429) or status >= 500:
+            return _TryAgain(f"HTTP {status}: {said}", after_s, unreachable=status >= 500)
+        return RequestFailed(f"HTTP {status}: {said}")
+
+    async def _pause(self, problem: _TryAgain, failures: int) -> None:
+        """Back off: this request alone, or all of them where the server said for how long."""
+        pause = min(self._backoff_s * 2 ** (failures - 1), MAX_BACKOFF_S) * random.uniform(0.75, 1)
+        if problem.after_s is None:
+            await asyncio.sleep(pause)
+            return
+        resume_at = time.monotonic() + min(problem.after_s, MAX_PAUSE_S)
+        if resume_at > self._resume_at + 1:  # of a wave of 429s the first is said
+            log.info("waiting %.0f s, as the server asks: %s", problem.after_s, problem)
+        self._resume_at = max(self._resume_at, resume_at)
+
+    async def _wait(self) -> None:
+        while (seconds := self._resume_at - time.monotonic()) > 0:
+            await asyncio.sleep(seconds)
+
+
+async def ask_all(
+    client: ChatClient,
+    jobs: Iterable[tuple[Any, Messages, Mapping[str, Any]]],
+    on_done: Callable[[Any, Completion | RequestFailed], None],
+) -> None:
+    """Ask every ``(key, messages, parameters)``; ``on_done`` gets each result as it comes, in no fixed order.
+
+    Jobs are taken from the iterable when there is room for them, so prompts can be built one by one.
+
+    Raises:
+        UserError: of `ChatClient.complete`, or the server could not be reached by any of the first requests.
+    """
+    pending, crew = iter(jobs), client.endpoint.concurrency
+    answered = unreachable = 0
+
+    async def work() -> None:
+        nonlocal answered, unreachable
+        for key, messages, parameters in pending:
+            result: Completion | RequestFailed
+            try:
+                result = await client.complete(messages, **parameters)
+            except RequestFailed as failure:
+                result = failure
+            on_done(key, result)
+            unreachable += isinstance(result, RequestFailed) and result.unreachable
+            answered += not (isinstance(result, RequestFailed) and result.unreachable)
+            if not answered and unreachable >= max(crew, MIN_WITNESSES):
+                raise UserError(f"{client.endpoint.url}: none of {unreachable} requests was answered: {result}")
+
+    workers = [asyncio.create_task(work()) for _ in range(crew)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)

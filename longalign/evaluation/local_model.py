@@ -1,0 +1,253 @@
+"""Prompts' ids in, a local model's greedy answers out, many at a time.
+
+A batch is read as one pack, by the packed attention of training: no padding, no mask, no logits but those of the last
+tokens. Its keys and values then go into one cache in which all prompts end in the same column, and all answers are
+written together. Models that cannot be packed answer one prompt at a time (`model.generate`).
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
+
+from longalign.data.collate import collate
+from longalign.errors import UserError
+from longalign.model.attention import attention_name, choose_backend, register_attention
+from longalign.model.generate import Generator, generation_settings
+from longalign.model.packed import attach_packed_loss, check_packed_forward, logits_scale
+from longalign.model.support import check_packable
+
+log = logging.getLogger(__name__)
+
+DECODE = "longalign_decode"
+CACHE_SHARE = 0.4
+"""Of the free GPU memory: for keys and values, which are there twice while they are moved into the batch's cache."""
+
+CPU_CACHE_BYTES = 2 * 2**30
+
+
+class LocalModel:
+    """A model with the tokens that end its answers. `answer` may be called with any prompts, short or long."""
+
+    def __init__(self, model: PreTrainedModel, stop_ids: Iterable[int], *, attention: str = "auto", batch_size: int = 32):
+        self.model, self._batch_size = model, batch_size
+        settings = generation_settings(model.generation_config, stop_ids, max_new_tokens=1, temperature=0)
+        self._stops = set(settings.eos_token_id)
+        self.backend = self._prepare(attention)
+
+    def _prepare(self, attention: str) -> str | None:
+        """Switch to packed attention; None where the model must answer one prompt at a time."""
+        device, dtype = self.model.device, self.model.dtype
+        try:
+            check_packable(self.model.config)
+            backend = choose_backend(attention, device, dtype)
+            register_attention()
+            _register_decode()
+            self.model.set_attn_implementation(attention_name(backend))
+            check_packed_forward(attach_packed_loss(self.model), device)
+            return backend
+        except UserError as error:
+            if attention != "auto":
+                raise
+            log.warning("prompts are read one at a time: %s", str(error).removeprefix("model.model: "))
+            self.model.set_attn_implementation("sdpa")
+            return None
+
+    def batches(self, lengths: Iterable[int], max_new_tokens: int) -> Iterator[int]:
+        """How many of the next prompts, by their lengths, to answer together."""
+        room = self._cache_bytes() // self._bytes_of_a_token()
+        size = longest = 0
+        for length in lengths:
+            longest = max(longest, length + max_new_tokens)
+            if size and (size == self._batch_size or longest * (size + 1) > room or self.backend is None):
+                yield size
+                size, longest = 0, length + max_new_tokens
+            size += 1
+        if size:
+            yield size
+
+    def answer(
+        self,
+        prompts: list[list[int]],
+        max_new_tokens: int,
+        on_done: Callable[[int, list[int], bool], None],
+    ) -> None:
+        """Continue each prompt; ``on_done(index, ids, ended)`` gets its ids without the stop token.
+
+        Where the GPU's memory is too small, fewer prompts are read at a time.
+
+        Raises:
+            UserError: it is too small for one prompt.
+        """
+        first = 0
+        for size in self.batches(map(len, prompts), max_new_tokens):
+            self._answer(prompts[first : first + size], max_new_tokens, lambda n, *a, f=first: on_done(f + n, *a))
+            first += size
+
+    def _answer(self, prompts: list[list[int]], max_new_tokens: int, on_done: Callable[..., None]) -> None:
+        try:
+            answers = self._together(prompts, max_new_tokens) if self.backend else self._alone(prompts, max_new_tokens)
+        except torch.OutOfMemoryError:
+            answers = None  # out of the except block, which keeps the failed pass in memory
+        if answers is not None:
+            for n, (ids, ended) in enumerate(answers):
+                on_done(n, ids, ended)
+            return
+        torch.cuda.empty_cache()
+        if len(prompts) == 1:
+            raise UserError(f"out of GPU memory with a prompt of {len(prompts[0])} tokens; give smaller --lengths")
+        half = len(prompts) // 2
+        self._batch_size = max(1, half)
+        log.info("out of GPU memory with %d prompts; %d at a time from now on", len(prompts), self._batch_size)
+        self._answer(prompts[:half], max_new_tokens, on_done)
+        self._answer(prompts[half:], max_new_tokens, lambda n, *a: on_done(half + n, *a))
+
+    def _alone(self, prompts: list[list[int]], max_new_tokens: int) -> list[tuple[list[int], bool]]:
+        """The plain twin of `_together`."""
+        settings = generation_settings(
+            self.model.generation_config, self._stops, max_new_tokens=max_new_tokens, temperature=0
+        )
+        generator = Generator(self.model, settings)
+        found = [generator.generate(prompt) for prompt in prompts]
+        return [(one.ids, one.ended) for one in found]
+
+    @torch.inference_mode()
+    def _together(self, prompts: list[list[int]], max_new_tokens: int) -> list[tuple[list[int], bool]]:
+        order = sorted(range(len(prompts)), key=lambda n: len(prompts[n]))  # those of the same length are neighbours
+        answers = self._write([prompts[n] for n in order], max_new_tokens)
+        return [answers[order.index(n)] for n in range(len(prompts))]
+
+    def _write(self, prompts: list[list[int]], max_new_tokens: int) -> list[tuple[list[int], bool]]:
+        lengths = torch.tensor([len(prompt) for prompt in prompts])
+        token, cache = self._read(prompts, max_new_tokens)
+        firsts = (lengths.max() - lengths).tolist()
+        written = [token.tolist()]
+        ended = [step in self._stops for step in written[0]]
+        self.model.set_attn_implementation(DECODE)
+        try:
+            while not all(ended) and len(written) < max_new_tokens:
+                positions = (lengths + len(written) - 1).unsqueeze(1).to(self.model.device)
+                hidden = self.model.base_model(
+                    input_ids=token.unsqueeze(1),
+                    position_ids=positions,
+                    past_key_values=cache,
+                    use_cache=True,
+                    first_keys=firsts,
+                ).last_hidden_state
+                token = self._next(hidden[:, -1])
+                written.append(token.tolist())  # the one device sync of a step
+                ended = [was or step in self._stops for was, step in zip(ended, written[-1], strict=True)]
+        finally:
+            self.model.set_attn_implementation(attention_name(self.backend or "sdpa"))
+        return [self._until_stop(row) for row in zip(*written, strict=True)]
+
+    def _until_stop(self, row: tuple[int, ...]) -> tuple[list[int], bool]:
+        end = next((n for n, token in enumerate(row) if token in self._stops), None)
+        return list(row[:end]), end is not None
+
+    def _read(self, prompts: list[list[int]], max_new_tokens: int) -> tuple[Tensor, DynamicCache]:
+        """The first token of each answer [B], and the cache of the prompts with room for the answers."""
+        pack = collate([(prompt, prompt) for prompt in prompts]).to(self.model.device)
+        read = DynamicCache()
+        output = self.model.base_model(
+            input_ids=pack.input_ids,
+            position_ids=pack.position_ids,
+            past_key_values=read,
+            use_cache=True,
+            cu_seq_lens_q=pack.cu_seqlens,
+            cu_seq_lens_k=pack.cu_seqlens,
+            max_length_q=pack.max_seqlen,
+            max_length_k=pack.max_seqlen,
+        )
+        token = self._next(output.last_hidden_state[0, pack.cu_seqlens[1:].long() - 1])
+        lengths = [len(prompt) for prompt in prompts]
+        cache = DynamicCache()
+        cache.layers = [_BatchLayer(layer, lengths, max_new_tokens) for layer in read.layers]
+        return token, cache
+
+    def _next(self, hidden: Tensor) -> Tensor:
+        """The likeliest next tokens [B] of hidden states [B, D]."""
+        return self.model.get_output_embeddings()(hidden * logits_scale(self.model)).argmax(-1)
+
+    def _bytes_of_a_token(self) -> int:
+        config: Any = self.model.config.get_text_config()
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        return 2 * config.num_hidden_layers * heads * width * self.model.dtype.itemsize
+
+    def _cache_bytes(self) -> int:
+        if self.model.device.type != "cuda":
+            return CPU_CACHE_BYTES
+        return int(CACHE_SHARE * torch.cuda.mem_get_info(self.model.device)[0])
+
+
+class _BatchLayer(DynamicLayer):
+    """Keys and values ``[B, K, L, D]`` of one layer: prompts end in the same column, answers go in behind them.
+
+    lengths 3, 5 -> [0 0 a b c | x .], [d e f g h | y .]
+    """
+
+    def __init__(self, read: Any, lengths: list[int], max_new_tokens: int) -> None:
+        super().__init__()
+        self.dtype, self.device, self.is_initialized = read.keys.dtype, read.keys.device, True
+        self._length = max(lengths)
+        self._stores = [self._spread(part, lengths, max_new_tokens) for part in (read.keys, read.values)]
+        read.keys = read.values = None  # frees the pack's
+        self._show()
+
+    def _spread(self, packed: Tensor, lengths: list[int], room: int) -> Tensor:
+        _, heads, _, width = packed.shape
+        store = packed.new_zeros(len(lengths), heads, self._length + room, width)
+        for row, part in zip(store, packed[0].split(lengths, dim=1), strict=True):
+            row[:, self._length - part.shape[1] : self._length] = part
+        return store
+
+    def _show(self) -> None:
+        self.keys, self.values = (store[:, :, : self._length] for store in self._stores)
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        for store, states in zip(self._stores, (key_states, value_states), strict=True):
+            store[:, :, self._length : self._length + 1] = states
+        self._length += 1
+        self._show()
+        return self.keys, self.values
+
+
+def _decode_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    first_keys: list[int],
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """One new token of each row, ``[B, H, 1, D]``, with the row's keys from ``first_keys[row]`` on.
+
+    Neighbours of the same length go together; without a mask, so that the fast kernels can be used.
+    """
+    out = torch.empty_like(query)
+    for first, rows in groupby(range(len(first_keys)), key=first_keys.__getitem__):
+        some = list(rows)
+        chosen = slice(some[0], some[-1] + 1)
+        out[chosen] = scaled_dot_product_attention(
+            query[chosen],
+            key[chosen, :, first:],
+            value[chosen, :, first:],
+            scale=scaling,
+            enable_gqa=query.shape[1] != key.shape[1],
+        )
+    return out.transpose(1, 2), None
+
+
+def _register_decode() -> None:
+    AttentionInterface.register(DECODE, _decode_attention)
+    AttentionMaskInterface.register(DECODE, lambda *_, **__: None)

@@ -1,0 +1,138 @@
+"""`--compat longalign`: the prompts of LongAlign's own Needle_test (commit 450ecc8), to the byte.
+
+It works on tokens, and so does this: the texts end to end until they are long enough, cut to the length, decoded,
+encoded again, cut to the length less 200 and the needle; the needle goes behind the last full stop at or before the
+depth, and all is decoded. What is different from it by intent: files are taken in the order of their names (there in
+the file system's), and a full stop is the tokenizer's own (there id 30930, which is ChatGLM's: with any other tokenizer
+every needle lands at the start).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from longalign.errors import UserError
+from longalign.evaluation.needle.build import Draft, Frame, Prompt
+from longalign.evaluation.needle.encoders import ChatPrompts, Encoder
+from longalign.evaluation.needle.haystack import Haystack, Source
+from longalign.evaluation.needle.tasks import Cell, Item
+from longalign.evaluation.needle.wording import SINGLE, SINGLE_QUESTION
+
+BUFFER = 200
+"""Tokens of the length that the original keeps for question, chat format and answer."""
+
+FRAME = Frame(
+    user="{document}\n\nRead the document and answer: {question}",
+    system="You are a helpful AI bot that answers questions for a user. Keep your response short and direct",
+)
+
+ANSWERS = ("eat a sandwich", "Dolores Park", "sunny day")
+
+
+@dataclass(frozen=True)
+class CompatRequest:
+    """One prompt of the original: `length` and `depth` as there. `opening` is the text of the tokens with which its
+    tokenizer opens a text, and `opening_tokens` how many they are: ChatGLM3's class leaves "[gMASK]sop " in the document.
+    """
+
+    length: int
+    depth: float
+    needle: str = f"\n{SINGLE}\n"
+    opening: str = ""
+    opening_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class CompatDraft(Draft):
+    """A draft whose whole document is one text."""
+
+    request: CompatRequest = field(default_factory=lambda: CompatRequest(0, 0))
+
+
+class CompatBuilder:
+    """Builds the original's prompts; takes the place of `build.Builder`."""
+
+    def __init__(
+        self, haystack: Haystack, encoder: Encoder, max_new_tokens: int, *, own: Item | None = None
+    ) -> None:
+        self.haystack, self.encoder, self.max_new_tokens = haystack, encoder, max_new_tokens
+        self._item = own or Item((SINGLE,), SINGLE_QUESTION, ANSWERS, "", SINGLE, "")
+
+    def draft(self, cell: Cell) -> CompatDraft:
+        """The original's prompt for a cell, encoded. All seeds of a cell are the same."""
+        request = CompatRequest(cell.length, cell.depth, f"\n{self._item.needles[0]}\n")
+        text = compat_document(self.haystack.source, self.encoder, request)
+        messages = FRAME.messages(text, self._item.question)
+        return CompatDraft(
+            cell=cell,
+            item=self._item,
+            start=0,
+            end=0,
+            offsets=(0,),
+            texts=(text,),
+            reached=(_depth(text, self._item.needles[0], self.encoder),),
+            tokens=len(self.encoder.prompt(messages)),
+            frame=FRAME,
+            request=request,
+        )
+
+    def finish(self, draft: Draft) -> Prompt:
+        """Encode its prompt. It may be longer than the original's buffer foresees; then it is as it is."""
+        messages = FRAME.messages(draft.texts[0], draft.item.question)
+        return Prompt(draft, messages, self.encoder.prompt(messages))
+
+
+def compat_document(source: Source, encoder: Encoder, request: CompatRequest) -> str:
+    """The original's document for one length and depth.
+
+    Raises:
+        UserError: the tokenizer has no full stop of its own, or the length leaves no room.
+    """
+    period = _period(encoder)
+    ids = encoder.tokens(_repeated(source.text, encoder, request.length))[0]
+    if len(ids) + request.opening_tokens > request.length:
+        ids = encoder.tokens(request.opening + _decode(encoder, ids[: request.length - request.opening_tokens]))[0]
+    needle = encoder.tokens(request.needle)[0]
+    room = request.length - BUFFER - len(needle)
+    if room <= 0:
+        raise UserError(f"lengths: {request.length} is too short for {BUFFER} tokens of buffer and the needle")
+    ids = ids[:room]
+    at = len(ids)
+    if request.depth != 100:
+        at = int(len(ids) * request.depth / 100)
+        while at and ids[at - 1] != period:
+            at -= 1
+    return _decode(encoder, [*ids[:at], *needle, *ids[at:]])
+
+
+def _repeated(text: str, encoder: Encoder, length: int) -> str:
+    once = len(encoder.tokens(text)[0])
+    copies = max(1, length // max(once, 1))
+    while len(encoder.tokens(text * copies)[0]) < length:
+        copies += 1
+    return text * copies
+
+
+def _period(encoder: Encoder) -> int:
+    tokenizer = _tokenizer(encoder)
+    found = tokenizer.convert_tokens_to_ids(".")
+    if found is None or found == tokenizer.unk_token_id:
+        raise UserError("compat: the tokenizer has no token for a full stop alone, on which the original relies")
+    return found
+
+
+def _decode(encoder: Encoder, ids: list[int]) -> str:
+    return _tokenizer(encoder).decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+
+
+def _tokenizer(encoder: Encoder) -> Any:
+    if not isinstance(encoder, ChatPrompts):
+        raise UserError("compat: needs a tokenizer; give --tokenizer DIR")
+    return encoder.tokenizer
+
+
+def _depth(text: str, needle: str, encoder: Encoder) -> float:
+    """Percent of the document's own tokens in front of the needle."""
+    front, found, rest = text.partition(needle)
+    assert found
+    before, after = len(encoder.tokens(front)[0]), len(encoder.tokens(rest)[0])
+    return round(100 * before / max(before + after, 1), 3)

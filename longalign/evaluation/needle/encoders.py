@@ -1,0 +1,89 @@
+"""Text to ids for needle prompts: in a model's own chat format, or in plain words where no tokenizer is at hand."""
+
+import hashlib
+import re
+import zlib
+from functools import cached_property
+from typing import Any, Protocol
+
+from longalign.errors import UserError
+
+Message = dict[str, str]
+Span = tuple[int, int]
+
+
+class Encoder(Protocol):
+    """What building needs of a tokenizer. `identity` tells two of them apart in recipes."""
+
+    identity: dict[str, Any]
+
+    def tokens(self, text: str) -> tuple[list[int], list[Span]]:
+        """Ids and character spans of a text on its own."""
+        ...
+
+    def prompt(self, messages: list[Message]) -> list[int]:
+        """Ids from which a model answers the last message."""
+        ...
+
+    def answer(self, text: str) -> list[int]:
+        """Ids of an answer as they stand behind a prompt, without what ends an answer."""
+        ...
+
+
+class ChatPrompts:
+    """A tokenizer of transformers with a chat format of `longalign.chat`: prompts get the very ids of training."""
+
+    def __init__(self, tokenizer: Any, chat_format: Any, name: str) -> None:
+        from longalign.chat import chat_encoder
+
+        self.tokenizer, self.chat_format, self._name = tokenizer, chat_format, name
+        self._encoder = chat_encoder(tokenizer, chat_format)
+        self._prompt_of_one = self._encoder.prompt([{"role": "user", "content": "?"}])
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Name, and a hash of vocabulary, merges and template: two folders with the same tokenizer have the same."""
+        state = self.tokenizer.backend_tokenizer.to_str() + str(self.tokenizer.chat_template)
+        sha256 = hashlib.sha256(state.encode()).hexdigest()
+        return {"name": self._name, "sha256": sha256, "chat_format": self.chat_format}
+
+    def tokens(self, text: str) -> tuple[list[int], list[Span]]:
+        return self._encoder.text.encode_with_offsets(text)
+
+    def prompt(self, messages: list[Message]) -> list[int]:
+        return self._encoder.prompt(messages)
+
+    def answer(self, text: str) -> list[int]:
+        """Ids by the format's own rule for answers.
+
+        Raises:
+            UserError: the chat template gives no targets, so there is no telling how it writes an answer.
+        """
+        question = {"role": "user", "content": "?"}
+        ids, labels = self._encoder.encode([question, {"role": "assistant", "content": text}], [])
+        start = len(self._prompt_of_one)
+        if ids[:start] != self._prompt_of_one:
+            raise UserError("chat_format: the template writes a prompt in another way when its answer follows")
+        targets = [token for token, label in zip(ids[start:], labels[start:], strict=True) if label == token]
+        while targets and targets[-1] in self._encoder.text.control_ids:
+            targets.pop()
+        return targets
+
+
+_WORD = re.compile(r"\s*(?:[\u2e80-\uffef]|\d{1,3}|[^\W\d_]{1,8}|[^\s\w]|_|\w)|\s+\Z")
+
+
+class WordPrompts:
+    """Needs no file: words (in pieces of 8 letters), marks, groups of 3 digits and Chinese characters are tokens."""
+
+    identity: dict[str, Any] = {"name": "words", "sha256": "words-1", "chat_format": "words"}  # noqa: RUF012
+
+    def tokens(self, text: str) -> tuple[list[int], list[Span]]:
+        spans = [match.span() for match in _WORD.finditer(text)]
+        return [zlib.crc32(text[start:end].encode()) & 0x7FFFFFFF for start, end in spans], spans
+
+    def prompt(self, messages: list[Message]) -> list[int]:
+        return [token for message in messages for token in self.tokens(f"{message['role']}: {message['content']}\n")[0]]
+
+    def answer(self, text: str) -> list[int]:
+        return self.tokens(text)[0]

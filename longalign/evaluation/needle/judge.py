@@ -1,0 +1,91 @@
+"""An opinion beside the score: a model rates each answer from 1 to 10, as in the needle test's usual protocol.
+
+It stays apart from recall, in `judgements.jsonl`; a rating that cannot be read is counted, never guessed.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from longalign.evaluation.client import ChatClient, Completion, Endpoint, RequestFailed, ask_all
+from longalign.evaluation.needle.scoring import without_thoughts
+from longalign.evaluation.records import FAILED, Records
+
+JUDGE = """You rate how well an answer agrees with a reference, from 1 to 10:
+1: it has nothing to do with the reference.
+3: it touches the reference's subject, but does not agree with it.
+5: it agrees in part, and has errors.
+7: it agrees, with small omissions.
+10: it agrees in full.
+Look at nothing but the reference. Reply with the number alone in double square brackets, such as [[5]].
+
+[Question]
+{question}
+
+[Reference]
+{reference}
+
+[Answer]
+{answer}
+[End of the answer]"""
+"""The usual test's five criteria (1, 3, 5, 7, 10) in our words."""
+
+_RATING = re.compile(r"\[\[\s*(\d{1,2})\s*\]\]")
+
+
+def judge_rows(rows: Sequence[Mapping[str, Any]], endpoint: Endpoint, records: Records) -> None:
+    """Rate every good row's answer that is not rated yet."""
+    jobs = []
+    for row in rows:
+        if row.get("status") != FAILED and not records.done(_key(row, endpoint)):
+            jobs.append((row, [{"role": "user", "content": _prompt(row)}], {"temperature": 0, "max_tokens": 1024}))
+
+    def done(row: Mapping[str, Any], result: Completion | RequestFailed) -> None:
+        kept = {"key": _key(row, endpoint), "row": row["key"], "judge": endpoint.model}
+        if isinstance(result, RequestFailed):
+            records.append({**kept, "status": FAILED, "error": str(result)})
+            return
+        rating = read_rating(result.text)
+        records.append({**kept, "status": "ok", "rating": rating, "reply": result.text, "served": result.served_model})
+
+    async def ask() -> None:
+        async with ChatClient(endpoint) as client:
+            await ask_all(client, jobs, done)
+
+    if jobs:
+        asyncio.run(ask())
+
+
+def read_rating(reply: str) -> int | None:
+    """The last [[n]] with n from 1 to 10 of a judge's reply; None where there is none."""
+    found = [int(number) for number in _RATING.findall(without_thoughts(reply))]
+    return found[-1] if found and 1 <= found[-1] <= 10 else None
+
+
+def judge_summary(records: Records, rows: Sequence[Mapping[str, Any]], endpoint: Endpoint) -> dict[str, Any]:
+    """Mean rating of the run's rows, and how many have none."""
+    found = [records.get(_key(row, endpoint)) for row in rows if row.get("status") != FAILED]
+    judged = [one for one in found if one and one.get("status") != FAILED]
+    ratings = [one["rating"] for one in judged if one["rating"] is not None]
+    return {
+        "judge": endpoint.model,
+        "mean_rating": sum(ratings) / len(ratings) if ratings else None,
+        "rated": len(ratings),
+        "unreadable": len(judged) - len(ratings),
+        "failed": len(found) - len(judged),
+    }
+
+
+def _prompt(row: Mapping[str, Any]) -> str:
+    reference = " ".join(row["needles"])
+    answer = without_thoughts(row["answer"]).replace("[End of the answer]", "(End of the answer)")
+    # one pass, so that nothing in an answer is taken for a slot
+    values = {"question": row["question"], "reference": reference, "answer": answer}
+    return re.sub(r"\{(question|reference|answer)\}", lambda match: values[match[1]], JUDGE)
+
+
+def _key(row: Mapping[str, Any], endpoint: Endpoint) -> str:
+    text = "\0".join((endpoint.model, endpoint.base_url or "", _prompt(row)))
+    return f"{row['key']}/{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -1,0 +1,145 @@
+"""What a test leaves behind: `summary.json`, `results.csv`, `heatmap.png` and `report.html`, made anew at each end."""
+
+import csv
+import html
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from longalign.errors import UserError
+from longalign.evaluation.needle.heatmap import colour, draw_heatmap
+from longalign.evaluation.needle.statistics import summarise
+from longalign.evaluation.records import FAILED
+from longalign.files import write_json
+
+log = logging.getLogger(__name__)
+
+COLUMNS = (
+    "key", "status", "task", "language", "length", "depth", "seed", "tokens", "reached", "recall", "exact", "found",
+    "answers", "wrong", "answer", "ended", "new_tokens", "seconds", "error",
+)  # fmt: skip
+
+
+def write_reports(
+    out: Path, rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], more: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write the four files; returns the summary, which holds `more` (seconds, versions, a judge's ratings) too."""
+    summary = {
+        **summarise(rows),
+        "lengths": settings["lengths"],
+        "depths": settings["depths"],
+        "settings": dict(settings),
+        **more,
+    }
+    write_json(out / "summary.json", summary)
+    _write_csv(out / "results.csv", rows)
+    title = describe(settings)
+    (out / "report.html").write_text(_page(title, summary, rows), encoding="utf-8")
+    try:
+        draw_heatmap(summary, title, out / "heatmap.png")
+    except UserError as error:  # the results stand without a picture
+        log.warning("%s", error)
+    return summary
+
+
+def describe(settings: Mapping[str, Any]) -> str:
+    """A test in a few words."""
+    who = Path(str(settings["model"])).name or settings["model"]
+    compat = " (as LongAlign's own test)" if settings.get("compat") else ""
+    return f"Needle test, {settings['task']}, {settings['language']}: {who}{compat}"
+
+
+def _write_csv(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with open(file, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow([_text(row.get(column)) for column in COLUMNS])
+
+
+def _text(value: Any) -> Any:
+    return "; ".join(map(str, value)) if isinstance(value, list) else "" if value is None else value
+
+
+def _page(title: str, summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    page = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    parts = {
+        "TITLE": html.escape(title),
+        "HEADLINE": html.escape(headline(summary)),
+        "NOTES": "".join(f"<li>{html.escape(note)}</li>" for note in notes(summary)),
+        "GRID": _grid(summary),
+        "SETTINGS": html.escape(json.dumps(summary["settings"], indent=2, ensure_ascii=False)),
+        # in a script, nothing but "<" could end it
+        "DATA": json.dumps(_details(rows), ensure_ascii=False).replace("<", "\\u003c"),
+    }
+    return re.sub(r"@([A-Z]+)@", lambda match: parts[match[1]], page)  # one pass: texts may hold such marks
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    """The test's one line."""
+    effective, recall = summary["effective_length"], summary["recall"]
+    if recall["recall"] is None:
+        return "no results yet"
+    length, reason = effective["length"], effective["reason"]
+    text = "no effective length" if length is None else f"effective length {length:,} tokens"
+    interval = f"recall {recall['recall']:.3f} ({recall['low']:.3f} to {recall['high']:.3f}), n={recall['n']}"
+    return f"{text}{f' ({reason})' if reason else ''}; {interval}"
+
+
+def notes(summary: Mapping[str, Any]) -> list[str]:
+    """What a reader must know beside the headline."""
+    found = []
+    if summary["failed"]:
+        found.append(f"{summary['failed']} of {summary['prompts']} cells failed; the same command tries them again")
+    if summary["answers_not_ended"]:
+        found.append(f"{summary['answers_not_ended']} answers were ended by max_new_tokens")
+    if summary["answers_with_a_decoy"]:
+        found.append(f"{summary['answers_with_a_decoy']} answers name a decoy's value")
+    if judged := summary.get("judge"):
+        mean = "none" if judged["mean_rating"] is None else f"{judged['mean_rating']:.2f} of 10"
+        found.append(
+            f"judge {judged['judge']}: mean rating {mean}, {judged['rated']} rated, {judged['unreadable']} unreadable, "
+            f"{judged['failed']} failed"
+        )
+    return found
+
+
+def _grid(summary: Mapping[str, Any]) -> str:
+    known = {(cell["length"], cell["depth"]): cell for cell in summary["cells"]}
+    lines = ["<tr><th></th>" + "".join(f"<th>{length:,}</th>" for length in summary["lengths"]) + "<th>all</th></tr>"]
+    by_depth = {row["depth"]: row for row in summary["by_depth"]}
+    for depth in summary["depths"]:
+        cells = [_square(known.get((length, depth)), length, depth) for length in summary["lengths"]]
+        lines.append(f"<tr><th>{depth:g} %</th>{''.join(cells)}{_margin(by_depth.get(depth))}</tr>")
+    by_length = {row["length"]: row for row in summary["by_length"]}
+    margins = "".join(_margin(by_length.get(length)) for length in summary["lengths"])
+    lines.append(f"<tr><th>all</th>{margins}{_margin(summary['recall'])}</tr>")
+    return "\n".join(lines)
+
+
+def _square(cell: Mapping[str, Any] | None, length: int, depth: float) -> str:
+    back, ink = colour(cell["recall"] if cell else None)
+    text = f"{cell['recall']:.2f}<small>n={cell['n']}</small>" if cell else "<small>no row</small>"
+    style = f"background:{back};color:{ink}"
+    return f'<td class="cell" tabindex="0" data-cell="{length}/{depth:g}" style="{style}">{text}</td>'
+
+
+def _margin(row: Mapping[str, Any] | None) -> str:
+    if row is None or row["recall"] is None:
+        return '<td class="margin">–</td>'
+    return f'<td class="margin">{row["recall"]:.2f}<small>{row["low"]:.2f}–{row["high"]:.2f}</small></td>'
+
+
+def _details(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    shown: dict[str, list[dict[str, Any]]] = {}
+    names = ("seed", "tokens", "reached", "recall", "question", "answers", "found", "wrong", "answer", "ended")
+    for row in rows:
+        kept = {name: row.get(name) for name in (*names, "needles", "around")}
+        if row.get("status") == FAILED:
+            kept = {"seed": row["seed"], "error": row["error"]}
+        shown.setdefault(f"{row['length']}/{row['depth']:g}", []).append(kept)
+    return shown

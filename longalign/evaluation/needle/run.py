@@ -1,0 +1,122 @@
+"""A test from cells to rows: what is done already is left out, what failed is tried again, each row is on the disk."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from longalign.errors import UserError
+from longalign.evaluation.needle.answering import Answer, Answerer
+from longalign.evaluation.needle.build import Draft, Prompt, around
+from longalign.evaluation.needle.encoders import Encoder
+from longalign.evaluation.needle.haystack import Haystack
+from longalign.evaluation.needle.recipe import recipe
+from longalign.evaluation.needle.scoring import score
+from longalign.evaluation.needle.tasks import Cell
+from longalign.evaluation.records import FAILED, Records
+from longalign.files import read_json, write_json
+
+log = logging.getLogger(__name__)
+
+SETTINGS, RESULTS = "settings.json", "results.jsonl"
+
+
+class PromptBuilder(Protocol):
+    """`build.Builder` or `compat.CompatBuilder`."""
+
+    haystack: Haystack
+    encoder: Encoder
+
+    def draft(self, cell: Cell) -> Draft: ...
+
+    def finish(self, draft: Draft) -> Prompt: ...
+
+
+def keep_settings(out: Path, settings: Mapping[str, Any]) -> None:
+    """Write a run's settings into its folder; one that is there already must have the same.
+
+    Raises:
+        UserError: it was made with other settings, the first of which is named.
+    """
+    file = out / SETTINGS
+    if not file.exists():
+        if (out / RESULTS).exists():
+            raise UserError(f"out: {out} has results without {SETTINGS}; give a new folder")
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(file, dict(settings))
+        return
+    before = read_json(file)
+    for key in (*settings, *before):
+        old, new = before.get(key), settings.get(key)
+        if old != new:
+            raise UserError(
+                f"out: {out} was made with {key} {_short(old)}, now it is {_short(new)}; give the same, or a new --out"
+            )
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    builder: PromptBuilder,
+    answerer: Answerer,
+    records: Records,
+    versions: Mapping[str, str],
+    on_row: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> dict[str, float]:
+    """Answer and score the cells that have no good row yet; returns seconds: of building, of the model, in all."""
+    started = time.monotonic()
+    waiting = [cell for cell in cells if not records.done(key(cell))]
+    drafts = [builder.draft(cell) for cell in waiting]
+    drafted = time.monotonic() - started
+    if drafts:
+        log.info("%d prompts in %.1f s, %s tokens", len(drafts), drafted, f"{sum(d.tokens for d in drafts):,}")
+
+    def done(prompt: Prompt, answer: Answer | str) -> None:
+        row = _failed(prompt, answer) if isinstance(answer, str) else _row(prompt, answer, builder, versions)
+        records.append(row)
+        on_row(row)
+
+    answerer.run(drafts, builder.finish, done)
+    return {"build": drafted, "model": answerer.model_s, "total": time.monotonic() - started}
+
+
+def key(cell: Cell) -> str:
+    """The row's name."""
+    return f"{cell.length}/{cell.depth:g}/{cell.seed}"
+
+
+def _cell(prompt: Prompt) -> dict[str, Any]:
+    return {"key": key(prompt.cell), **asdict(prompt.cell), "tokens": len(prompt.input_ids)}
+
+
+def _failed(prompt: Prompt, reason: str) -> dict[str, Any]:
+    return {**_cell(prompt), "status": FAILED, "error": reason}
+
+
+def _row(prompt: Prompt, answer: Answer, builder: PromptBuilder, versions: Mapping[str, str]) -> dict[str, Any]:
+    scored = score(prompt.item, answer.text)
+    return {
+        **_cell(prompt),
+        "status": "ok",
+        "recall": scored.recall,
+        "exact": scored.exact,
+        "reached": list(prompt.draft.reached),
+        "question": prompt.item.question,
+        "answers": list(prompt.item.answers),
+        "found": list(scored.found),
+        "wrong": list(scored.wrong),
+        "answer": answer.text,
+        "ended": answer.ended,
+        "new_tokens": answer.tokens,
+        "seconds": round(answer.seconds, 3),
+        **answer.details,
+        "needles": list(prompt.item.needles),
+        "around": around(prompt.draft, builder.haystack.text),
+        "recipe": recipe(prompt, builder.haystack.source, builder.encoder, versions),
+    }
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,108 @@
+"""From rows to a summary: recall by cell, by length and by depth with intervals, and one headline."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+Z95 = 1.959963984540054
+KEPT = 0.85
+"""Of the score at the shortest length that an effective length keeps, as in NoLiMa (Modarressi et al. 2025)."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean recall of `n` prompts with its 95 % Wilson interval; all None where n is 0."""
+
+    recall: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+def wilson(share: float, n: int, z: float = Z95) -> tuple[float, float]:
+    """Wilson's score interval of a share in n trials (Wilson 1927). 3 of 3 -> (0.44, 1.0).
+
+    For recalls between 0 and 1 it is wider than needed: nothing with a given mean varies more than hits and misses do.
+    """
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))
+
+
+def estimate(recalls: Iterable[float]) -> Estimate:
+    """Mean and interval."""
+    values = list(recalls)
+    if not values:
+        return Estimate(None, None, None, 0)
+    mean = math.fsum(values) / len(values)
+    return Estimate(mean, *wilson(mean, len(values)), len(values))
+
+
+@dataclass(frozen=True)
+class EffectiveLength:
+    """The longest length whose lower bound is at least `KEPT` of the score at the shortest, and None without one.
+
+    `reason` says why there is none, or which shorter lengths do not reach the bound.
+    """
+
+    length: int | None
+    threshold: float | None
+    reason: str = ""
+
+
+def effective_length(by_length: Mapping[int, Estimate]) -> EffectiveLength:
+    """The headline of a test, from the estimates by length."""
+    known = {length: e for length, e in sorted(by_length.items()) if e.n and e.recall is not None and e.low is not None}
+    if not known:
+        return EffectiveLength(None, None, "no results")
+    shortest = min(known)
+    base = known[shortest].recall
+    assert base is not None
+    threshold = KEPT * base
+    if base == 0:
+        return EffectiveLength(None, 0.0, f"nothing is found at {shortest:,} tokens either")
+    held = [length for length, e in known.items() if e.low is not None and e.low >= threshold]
+    if not held:
+        most = max(e.n for e in known.values())
+        needed = next(n for n in range(1, 10_000) if wilson(1.0, n)[0] >= threshold)
+        few = f"{most} prompts a length cannot show it: {needed} are needed at least" if most < needed else ""
+        return EffectiveLength(None, threshold, few or f"no length has a lower bound of {threshold:.2f}")
+    failed = [length for length in known if length < max(held) and length not in held]
+    return EffectiveLength(max(held), threshold, f"but not {', '.join(map(str, failed))}" if failed else "")
+
+
+def summarise(rows: Iterable[Row]) -> dict[str, Any]:
+    """The summary of a run's rows (failed ones are counted, not scored), ready for JSON."""
+    rows = list(rows)
+    good = [row for row in rows if row.get("status") != "failed"]
+    by_length = _group(good, "length")
+    margins = {length: estimate(recalls) for length, recalls in by_length.items()}
+    cells: dict[tuple[int, float], list[float]] = defaultdict(list)
+    for row in good:
+        cells[row["length"], row["depth"]].append(row["recall"])
+    return {
+        "recall": asdict(estimate(row["recall"] for row in good)),
+        "exact": sum(bool(row["exact"]) for row in good) / len(good) if good else None,
+        "effective_length": asdict(effective_length(margins)),
+        "by_length": [{"length": length, **asdict(e)} for length, e in margins.items()],
+        "by_depth": [{"depth": d, **asdict(estimate(recalls))} for d, recalls in _group(good, "depth").items()],
+        "cells": [
+            {"length": length, "depth": depth, **asdict(estimate(recalls))}
+            for (length, depth), recalls in sorted(cells.items())
+        ],
+        "prompts": len(rows),
+        "failed": len(rows) - len(good),
+        "answers_not_ended": sum(not row.get("ended", True) for row in good),
+        "answers_with_a_decoy": sum(bool(row.get("wrong")) for row in good),
+    }
+
+
+def _group(rows: Iterable[Row], key: str) -> dict[Any, list[float]]:
+    groups: dict[Any, list[float]] = defaultdict(list)
+    for row in rows:
+        groups[row[key]].append(row["recall"])
+    return dict(sorted(groups.items()))

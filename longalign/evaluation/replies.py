@@ -1,0 +1,121 @@
+"""What an OpenAI-compatible server's bytes say, read without trust: completions, complaints, headers."""
+
+import email.utils
+import json
+import math
+import re
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_SHOWN = 120  # characters of a body that is not understood
+
+_UNSUPPORTED = re.compile(
+    r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra (?:inputs|fields)"
+    r"|deprecated|incompatible",
+    re.IGNORECASE,
+)
+_TOO_LONG = re.compile(r"context.{0,10}length|maximum context|too (?:large|long)|exceed", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A completion's fields, or the ``problem`` in its place; ``is_final``: asking again would change nothing."""
+
+    text: str = ""
+    finish_reason: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    served_model: str = ""
+    system_fingerprint: str | None = None
+    problem: str = ""
+    is_final: bool = False
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """An error status with the server's words for it; ``code`` is its code and its type."""
+
+    status: int
+    text: str
+    code: str = ""
+    param: str = ""
+
+
+def read_completion(body: bytes) -> Reply:
+    """The first choice of a chat completion. An answer without text is "" (`finish_reason` says why)."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return Reply(problem=f"the reply is no JSON: {_shown(body)}")
+    if not isinstance(value, dict) or not isinstance(value.get("choices"), list):
+        return Reply(problem=f"the reply is no chat completion: {_shown(body)}")
+    if not value["choices"]:
+        return Reply(problem="the reply has no choices")
+    choice: Any = value["choices"][0]
+    message: Any = choice.get("message") if isinstance(choice, dict) else None
+    text = message.get("content") if isinstance(message, dict) else 0
+    if not isinstance(text, str | None):
+        return Reply(problem=f"the reply is no chat completion: {_shown(body)}")
+    reason = str(choice.get("finish_reason") or "")
+    if message.get("refusal") or reason == "content_filter":
+        return Reply(problem=f"refused: {str(message.get('refusal') or reason)[:_SHOWN]}", is_final=True)
+    usage: Any = value.get("usage") if isinstance(value.get("usage"), dict) else {}
+    return Reply(
+        text or "",
+        reason,
+        _count(usage.get("prompt_tokens")),
+        _count(usage.get("completion_tokens")),
+        str(value.get("model") or ""),
+        value.get("system_fingerprint") and str(value["system_fingerprint"]),
+    )
+
+
+def read_complaint(status: int, body: Any, text: str) -> Complaint:
+    """An error's message, code and parameter, wherever the server put them."""
+    value = body if isinstance(body, dict) else {}
+    value = value["error"] if isinstance(value.get("error"), dict) else value
+    said = value.get("message") or value.get("detail") or value.get("error") or text or "no message"
+    said = said if isinstance(said, str) else json.dumps(said)
+    code = " ".join(str(value.get(name) or "") for name in ("code", "type"))
+    return Complaint(status, " ".join(said.split()), code, str(value.get("param") or ""))
+
+
+def refused_parameter(complaint: Complaint, parameters: Collection[str]) -> str | None:
+    """The parameter that the server does not take, None if the complaint is about something else.
+
+    A prompt that is too long is a complaint about ``max_tokens`` to some servers; it is no reason to leave that out.
+    """
+    text = f"{complaint.code} {complaint.text}"
+    if complaint.status not in (400, 422) or _TOO_LONG.search(text) or not _UNSUPPORTED.search(text):
+        return None
+    named = complaint.param.rpartition(".")[2]
+    if named in parameters:
+        return named
+    return next((name for name in parameters if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)), None)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by ``retry-after-ms`` or ``retry-after`` (seconds or a date); None without a usable one."""
+    for name, unit_s in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) * unit_s
+        except ValueError:
+            continue
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    try:
+        date = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
+    except (TypeError, ValueError):
+        return None
+    return max(date.timestamp() - time.time(), 0.0)
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _shown(body: bytes) -> str:
+    text = " ".join(body.decode(errors="replace").split())
+    return repr(text[:_SHOWN]) if text else "it is empty"

@@ -25,7 +25,7 @@ from longalign.model.chatglm import ROPE_BASE, glm_config, is_chatglm, rope_thet
 from longalign.model.checkpointing import Checkpointing, apply_checkpointing
 from longalign.model.conversion import converted_folder
 from longalign.model.fused import fuse_layers
-from longalign.model.packed import attach_packed_loss
+from longalign.model.packed import PACKED_METHODS, attach_packed_loss
 from longalign.model.support import check_packable
 
 CACHE_DIR = "~/.cache/longalign"
@@ -171,8 +171,8 @@ def shard_model(
     for layer in decoder_layers(model):
         fully_shard(layer, mesh=mesh, mp_policy=policy, reshard_after_forward=reshard_after_forward)
     fully_shard(model, mesh=mesh, mp_policy=policy)
-    for method in ("packed_loss", "packed_logits"):
-        register_fsdp_forward_method(model, method)
+    for method in PACKED_METHODS:
+        register_fsdp_forward_method(model, method.__name__)
     if random_weights and (name := next(_buffers_beside_weights(model), None)):
         raise UserError(f"model.random_weights: only a checkpoint can fill {model.config.model_type}'s {name}")
     model.to_empty(device=device)

@@ -51,9 +51,33 @@ def packed_logits(model: PreTrainedModel, pack: Pack) -> Tensor:
     return model.get_output_embeddings()(packed_hidden_states(model, pack)).squeeze(0)
 
 
+def packed_scores(model: PreTrainedModel, pack: Pack, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each of the pack's N targets: log-probability, whether it is the likeliest token, log-probability of another.
+
+    others: int64 ``[N]``, the other token at each target's place. Returns fp32, bool and fp32 ``[N]``; no logits are
+    made but those of targets.
+    """
+    hidden = packed_hidden_states(model, pack).squeeze(0)[pack.target_index]
+    targets = pack.labels.squeeze(0)[pack.target_index]
+    lm_head = model.get_output_embeddings()
+    scores = []
+    for part, target, other in zip(*(x.split(SCORED_AT_ONCE) for x in (hidden, targets, others)), strict=True):
+        logits = torch.nn.functional.linear(part, lm_head.weight, lm_head.bias).float()
+        log_probs = logits.log_softmax(-1)
+        pair = log_probs.gather(1, torch.stack([target, other], dim=1))
+        scores.append((pair[:, 0], logits.argmax(-1) == target, pair[:, 1]))
+    log_probs, likeliest, others_log_probs = (torch.cat(column) for column in zip(*scores, strict=True))
+    return log_probs, likeliest, others_log_probs
+
+
+SCORED_AT_ONCE = 1024
+
+PACKED_METHODS = (packed_loss, packed_logits, packed_scores)
+
+
 def attach_packed_loss(model: PreTrainedModel) -> PreTrainedModel:
-    """Give ``model`` the methods ``packed_loss`` and ``packed_logits``."""
-    for method in (packed_loss, packed_logits):
+    """Give ``model`` the methods ``packed_loss``, ``packed_logits`` and ``packed_scores``."""
+    for method in PACKED_METHODS:
         setattr(model, method.__name__, MethodType(method, model))
     return model
 

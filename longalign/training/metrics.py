@@ -21,19 +21,23 @@ class StepMeter:
     Args:
         sources: names of the data sources, in the order of ``Pack.source_ids``.
         shape: the model's shape, for FLOPs.
+        by_position: also the mean over targets by their place in the sequence.
     """
 
-    def __init__(self, sources: Sequence[str], shape: ModelShape) -> None:
+    def __init__(self, sources: Sequence[str], shape: ModelShape, by_position: bool = False) -> None:
         self.names = [f"source/{name}" for name in sources] + [f"length/{name}" for name in LENGTH_NAMES]
         self.num_sources, self.shape = len(sources), shape
+        self.by_position = by_position
+        if by_position:
+            self.names += [f"position/{name}" for name in LENGTH_NAMES]
         self.reset()
 
     def reset(self) -> None:
         """Forget everything."""
         self.objective: Tensor | float = 0.0  # Σ loss_weights × cross-entropy
         self.weights: Tensor | float = 0.0  # Σ loss_weights
-        self.losses: Tensor | float = 0.0  # Σ of sequence means, by group
-        self.counts: Tensor | float = 0.0  # sequences with targets, by group
+        self.losses: Tensor | float = 0.0  # Σ of sequence means by group, then of targets by position
+        self.counts: Tensor | float = 0.0  # of sequences with targets, then of targets
         self.host = dict.fromkeys(("tokens", "targets", "sequences", "flops"), 0.0)
 
     @torch.no_grad()
@@ -51,8 +55,12 @@ class StepMeter:
         sums.index_add_(0, sequence, token_losses.double())
         counts.index_add_(0, sequence, torch.ones_like(token_losses, dtype=torch.float64))
         groups = self._groups(pack, sums.device)
-        self.losses = self.losses + groups @ (sums / counts.clamp(min=1))
-        self.counts = self.counts + groups @ (counts > 0).double()
+        means, found = groups @ (sums / counts.clamp(min=1)), groups @ (counts > 0).double()
+        if self.by_position:
+            by_place = _sums_by_position(pack, token_losses)
+            means, found = torch.cat([means, by_place[0]]), torch.cat([found, by_place[1]])
+        self.losses = self.losses + means
+        self.counts = self.counts + found
         self.host["tokens"] += int(pack.lengths.sum())
         self.host["targets"] += pack.num_targets
         self.host["sequences"] += len(pack.lengths)
@@ -62,7 +70,7 @@ class StepMeter:
         """``[groups, S]`` membership: each sequence is in one source and one bucket of length."""
         lengths = torch.as_tensor(pack.lengths)
         buckets = torch.bucketize(lengths, torch.tensor(LENGTH_EDGES), right=True) + self.num_sources
-        member = torch.zeros(len(self.names), len(lengths), dtype=torch.float64)
+        member = torch.zeros(self.num_sources + len(LENGTH_NAMES), len(lengths), dtype=torch.float64)
         columns = torch.arange(len(lengths))
         member[pack.source_ids.cpu(), columns] = 1
         member[buckets, columns] = 1
@@ -96,3 +104,12 @@ class StepMeter:
             if count:
                 result[f"loss_{name}"] = loss / count
         return result
+
+
+def _sums_by_position(pack: Pack, token_losses: Tensor) -> Tensor:
+    """float64 ``[2, buckets]``: sums and counts of the targets' cross-entropies by position in their sequence."""
+    positions = pack.position_ids.reshape(-1)[pack.target_index]
+    buckets = torch.bucketize(positions, torch.tensor(LENGTH_EDGES, device=positions.device), right=True)
+    sums = torch.zeros(2, len(LENGTH_NAMES), dtype=torch.float64, device=token_losses.device)
+    losses = token_losses.double()
+    return sums.index_add_(1, buckets, torch.stack([losses, torch.ones_like(losses)]))

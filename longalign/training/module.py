@@ -294,6 +294,11 @@ class LongAlignModule(LightningModule):
         with self._autocast():
             return {"token_losses": self.model.packed_loss(pack)[1]}
 
+    def score_targets(self, pack: Pack, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of each target: log-probability, likeliest or not, log-probability of another token. All ranks call it."""
+        with self._autocast():
+            return self.model.packed_scores(pack, others)
+
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer, and the schedule stepped once an update over the plan's number of steps."""
         optimizer = self.optimizer(self.parameters())

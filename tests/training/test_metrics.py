@@ -33,3 +33,20 @@ def test_ranks_are_summed_before_dividing():
     meter = StepMeter(["all"], SHAPE)
     meter.update(collate([([1, 2], [-100, 2])]), torch.tensor([4.0]))
     assert meter.reduce(lambda x: x * 2, CPU)["loss"] == pytest.approx(4.0)
+
+
+def test_losses_by_position_are_means_over_targets():
+    lengths = (9000, 1500)
+    rows = [(list(range(n)), [-100] * 500 + [1] * (n - 500)) for n in lengths]
+    pack = collate(rows)
+    losses = torch.rand(pack.num_targets)
+    meter = StepMeter(["a"], SHAPE, by_position=True)
+    meter.update(pack, losses)
+    meter.update(collate([]), torch.zeros(0))
+    found = meter.reduce(lambda x: x, torch.device("cpu"))
+    positions = torch.cat([torch.arange(499, n - 1) for n in lengths])
+    for name, low, high in (("0-1k", 0, 1024), ("1k-4k", 1024, 4096), ("4k-8k", 4096, 8192), ("8k-16k", 8192, 16384)):
+        inside = (positions >= low) & (positions < high)
+        assert found[f"loss_position/{name}"] == pytest.approx(float(losses[inside].double().mean()))
+    assert "loss_position/16k-32k" not in found
+    assert found["loss_length/8k-16k"] == pytest.approx(float(losses[: 9000 - 500].double().mean()))

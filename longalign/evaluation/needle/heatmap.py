@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from longalign.errors import UserError
 
 COLOURS = ("#a50026", "#f46d43", "#fee090", "#abd9e9", "#4575b4")
@@ -30,10 +32,26 @@ def draw_heatmap(summary: dict[str, Any], title: str, file: Path) -> None:
         UserError: matplotlib is not installed.
     """
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+        figure = _figure(summary, title)
     except ImportError:
         raise UserError("heatmap.png needs matplotlib: pip install longalign[plot]") from None
+    figure.savefig(file)
+
+
+def heatmap_image(summary: dict[str, Any], title: str) -> np.ndarray | None:
+    """The picture as uint8 ``[height, width, 3]``; None without matplotlib."""
+    try:
+        figure = _figure(summary, title)
+    except ImportError:
+        return None
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+
+
+def _figure(summary: dict[str, Any], title: str) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     lengths, depths = summary["lengths"], summary["depths"]
     figure = Figure(figsize=(3.6 + 0.85 * len(lengths), 3.4 + 0.5 * len(depths)), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
@@ -45,7 +63,7 @@ def draw_heatmap(summary: dict[str, Any], title: str, file: Path) -> None:
     _margin(right, summary["by_depth"], "depth", depths, None, flat=False)
     corner.axis("off")
     corner.text(0, 0.5, _headline(summary), fontsize=10, va="center", wrap=True)
-    figure.savefig(file)
+    return figure
 
 
 def _cells(axes: Any, summary: dict[str, Any]) -> None:

@@ -40,7 +40,8 @@ class StepLogger(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LongAlignModule, stage: str) -> None:  # type: ignore[override]
         self.train = StepMeter(trainer.datamodule.source_names, pl_module.shape)  # type: ignore[attr-defined]
-        self.validation = StepMeter(trainer.datamodule.source_names, pl_module.shape)  # type: ignore[attr-defined]
+        names = trainer.datamodule.source_names  # type: ignore[attr-defined]
+        self.validation = StepMeter(names, pl_module.shape, by_position=True)
 
     def on_train_start(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
         self.total = trainer.datamodule.total_steps  # type: ignore[attr-defined]

@@ -1,0 +1,206 @@
+"""The needle test while a model trains: a few lengths, depths and seeds, packed and scored by one forward each.
+
+Nothing is generated and no cache is kept: prompts with their answers behind them run through the model's own packed
+forward, sharded as it trains, on every rank. Training with and without it ends in the same bits.
+"""
+
+import itertools
+import json
+import logging
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from longalign.data.datamodule import LongAlignData
+from longalign.errors import UserError
+from longalign.evaluation.needle.build import Builder, grid
+from longalign.evaluation.needle.encoders import ChatPrompts
+from longalign.evaluation.needle.forced import ForcedCell, Score, deal_packs, forced_cells, make_pack, score_cells
+from longalign.evaluation.needle.haystack import make_haystack
+from longalign.evaluation.needle.heatmap import heatmap_image
+from longalign.evaluation.needle.statistics import KEPT, summarise
+from longalign.evaluation.needle.tasks import Language, Task
+from longalign.training.callbacks.step_logger import StepLogger
+from longalign.training.module import LongAlignModule
+
+log = logging.getLogger(__name__)
+
+ANSWER_ROOM = 64
+"""Tokens of a cell's length that are left for the answer, as ``longalign needle`` leaves by default."""
+
+
+class NeedleProbe(Callback):
+    """Recall of hidden facts before the first step, every ``every_n_steps`` steps, and at the end.
+
+    Logs ``needle/recall``, ``needle/log_prob``, ``needle/contrast`` (log-probability of the right answer over a wrong
+    one), recall by length and by depth, ``needle/effective_length`` (up to which recall keeps 85 % of that at the
+    shortest length; of means, as the cells are few), a heat map (TensorBoard, where matplotlib is installed), and a row
+    a cell to ``needle.jsonl`` in the run's folder.
+
+    Args:
+        every_n_steps: optimizer steps between two probes; 0 probes at the ends only.
+        lengths: of prompt and answer room, in tokens; by default an eighth, a half and all of data.max_length.
+        depths: where the fact stands, in percent of the document.
+        seeds: different facts and documents for each length and depth.
+        task: single, kv (a key with a random number), multi_value, multi_key or variable_tracking.
+        language: en or zh.
+        haystack: folder of .txt and .md files; by default texts are generated.
+        max_time_share: of the run's time (0-1) that probes between the ends may take; one that would exceed it is left
+            out, and said.
+    """
+
+    def __init__(
+        self,
+        every_n_steps: int = 100,
+        lengths: list[int] | None = None,
+        depths: list[float] | None = None,
+        seeds: int = 2,
+        task: Task = "kv",
+        language: Language = "en",
+        haystack: str | None = None,
+        max_time_share: float = 0.05,
+    ) -> None:
+        if every_n_steps < 0 or seeds < 1 or not 0 <= max_time_share <= 1:
+            raise UserError("NeedleProbe: expected every_n_steps >= 0, seeds >= 1 and max_time_share from 0 to 1")
+        self.every_n_steps, self.lengths, self.depths, self.seeds = every_n_steps, lengths, depths, seeds
+        self.task, self.language, self.haystack = task, language, haystack
+        self.max_time_share = max_time_share
+        self.cells: list[ForcedCell] = []
+        self.spent_s = self.last_s = 0.0
+        self.left_out = 0
+        self.last_step = -1
+
+    def on_train_start(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
+        self.started = time.perf_counter()
+        self._prepare(trainer)
+        if trainer.global_step == 0:
+            self._probe(trainer, pl_module)
+
+    def on_train_batch_start(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: LongAlignModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Before the first micro-batch of a step, when the step before was due (the logger's clock is not running)."""
+        step = trainer.global_step
+        due = self.every_n_steps and step and step % self.every_n_steps == 0 and step != self.last_step
+        if due and batch_idx % trainer.accumulate_grad_batches == 0:
+            self.last_step = step
+            if self._within_budget(trainer):
+                self._probe(trainer, pl_module)
+            else:
+                self.left_out += 1
+                log.info(
+                    "step %d  needle probe left out: probes took %.1f%% of the time, NeedleProbe.max_time_share is %g",
+                    step,
+                    100 * self.spent_s / (time.perf_counter() - self.started),
+                    self.max_time_share,
+                )
+
+    def on_train_end(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
+        if self.cells and self.last_step != trainer.global_step:
+            self._probe(trainer, pl_module)
+        took = time.perf_counter() - self.started
+        log.info(
+            "needle probes took %.1f s, %.1f%% of the run's time; %d were left out",
+            self.spent_s,
+            100 * self.spent_s / max(took, 1e-9),
+            self.left_out,
+        )
+
+    def _prepare(self, trainer: Trainer) -> None:
+        """The same prompts on every rank."""
+        data: LongAlignData = trainer.datamodule  # type: ignore[attr-defined]
+        lengths = self.lengths or sorted({max(data.max_length // parts, 512) for parts in (8, 2, 1)})
+        depths = [10.0, 50.0, 90.0] if self.depths is None else self.depths
+        try:
+            encoder = ChatPrompts(data.tokenizer, data.chat_format, str(data.tokenizer_path))
+            hay = make_haystack(encoder, max(lengths), path=self.haystack, language=self.language)
+            builder = Builder(hay, encoder, ANSWER_ROOM)
+            self.cells = forced_cells(builder, grid(lengths, depths, self.seeds, self.task, self.language))
+        except UserError as error:
+            raise UserError(f"NeedleProbe: {error}") from error
+        self.packs = deal_packs(self.cells, data.max_length, trainer.world_size)[trainer.global_rank]
+
+    def _within_budget(self, trainer: Trainer) -> bool:
+        """Whether another probe as long as the last keeps the share; the ranks do as rank 0 does."""
+        elapsed = time.perf_counter() - self.started
+        return bool(trainer.strategy.broadcast(self.spent_s + self.last_s <= self.max_time_share * elapsed))
+
+    def _probe(self, trainer: Trainer, module: LongAlignModule) -> None:
+        start = time.perf_counter()
+        scores = self._scores(trainer, module)
+        self.last_s = time.perf_counter() - start
+        self.spent_s += self.last_s
+        self.last_step = trainer.global_step
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, StepLogger):
+                callback.clock_stale = True
+        if trainer.is_global_zero:
+            self._log(trainer, scores)
+
+    @torch.no_grad()
+    def _scores(self, trainer: Trainer, module: LongAlignModule) -> list[Score]:
+        """One forward for each of this rank's packs; the scores of all cells on every rank."""
+        training = module.model.training
+        module.model.eval()
+        table = torch.zeros(len(self.cells), 3, dtype=torch.float64, device=module.device)
+        for numbers in self.packs:
+            cells = [self.cells[number] for number in numbers]
+            pack, others = make_pack(cells)
+            found = module.score_targets(pack.to(module.device), torch.from_numpy(others).to(module.device))
+            for number, score in zip(numbers, score_cells(cells, *(x.cpu().numpy() for x in found)), strict=True):
+                table[number] = torch.tensor([float(score.exact), score.log_prob, score.contrast], dtype=torch.float64)
+        module.model.train(training)
+        rows = trainer.strategy.reduce(table, reduce_op="sum").tolist()
+        return [Score(cell.cell, bool(row[0]), row[1], row[2]) for cell, row in zip(self.cells, rows, strict=True)]
+
+    def _log(self, trainer: Trainer, scores: list[Score]) -> None:
+        step = trainer.global_step
+        rows = [{"step": step, **asdict(s.cell), **asdict(s), "recall": float(s.exact)} for s in scores]
+        for row in rows:
+            del row["cell"]
+        path = Path(trainer.default_root_dir) / "needle.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+        summary = summarise(rows)
+        metrics = {
+            "needle/recall": summary["recall"]["recall"],
+            "needle/log_prob": float(np.mean([s.log_prob for s in scores])),
+            "needle/contrast": float(np.mean([s.contrast for s in scores])),
+            "needle/effective_length": _effective_length(summary["by_length"]),
+            "needle/seconds": self.last_s,
+            "needle/time_share": self.spent_s / max(time.perf_counter() - self.started, 1e-9),
+            **{f"needle/length_{row['length']}": row["recall"] for row in summary["by_length"]},
+            **{f"needle/depth_{row['depth']:g}": row["recall"] for row in summary["by_depth"]},
+        }
+        for logger in trainer.loggers:
+            logger.log_metrics(metrics, step=step)
+            if isinstance(logger, TensorBoardLogger):
+                self._draw(logger, summary, step)
+        lengths = "  ".join(f"{row['length']:,}: {row['recall']:.2f}" for row in summary["by_length"])
+        log.info(
+            "step %d  needle recall %.2f (%s)  contrast %+.2f  %.1f s",
+            step,
+            metrics["needle/recall"],
+            lengths,
+            metrics["needle/contrast"],
+            self.last_s,
+        )
+
+    def _draw(self, logger: TensorBoardLogger, summary: dict[str, Any], step: int) -> None:
+        axes = {key: [row[key[:-1]] for row in summary[f"by_{key[:-1]}"]] for key in ("lengths", "depths")}
+        image = heatmap_image({**summary, **axes}, f"{self.task}, step {step}")
+        if image is not None:
+            logger.experiment.add_image("needle/heatmap", image, step, dataformats="HWC")
+
+
+def _effective_length(by_length: list[dict[str, Any]]) -> int:
+    """The last length before recall first falls below 85 % of that at the shortest; 0 where nothing is found."""
+    kept = itertools.takewhile(lambda row: row["recall"] >= KEPT * by_length[0]["recall"] > 0, by_length)
+    return max((row["length"] for row in kept), default=0)

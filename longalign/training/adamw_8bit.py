@@ -10,9 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
-from torchao.optim import AdamW8bit as TorchaoAdamW8bit
-from torchao.optim.quant_utils import dequant_with_qmap, quantize_8bit_with_qmap, scale_tensor
-from torchao.optim.subclass_8bit import OptimState8bit
+
+try:
+    from torchao.optim import AdamW8bit as TorchaoAdamW8bit
+    from torchao.optim.quant_utils import dequant_with_qmap, quantize_8bit_with_qmap, scale_tensor
+    from torchao.optim.subclass_8bit import OptimState8bit
+except ImportError as error:
+    raise ImportError(f"AdamW8bit needs torchao: pip install -e .[optim] ({error})") from error
 
 
 class AdamW8bit(TorchaoAdamW8bit):

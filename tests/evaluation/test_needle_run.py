@@ -191,7 +191,14 @@ def test_a_haystack_that_has_changed_or_moved_is_noticed(tmp_path, capsys):
 
 
 def test_a_plan_says_counts_and_cost_and_writes_nothing(tmp_path, capsys):
-    options = ["--api_model=m", "--base_url=http://127.0.0.1:9/v1", "--price_in=2", "--price_out=10", "--judge_model=j", "--plan"]
+    options = [
+        "--api_model=m",
+        "--base_url=http://127.0.0.1:9/v1",
+        "--price_in=2",
+        "--price_out=10",
+        "--judge_model=j",
+        "--plan",
+    ]
     assert needle(tmp_path / "out", *options, small=False) == 0
     shown = capsys.readouterr().out
     assert "300 prompts: 10 lengths × 10 depths × 3 seeds" in shown and "9,130,800 tokens to read" in shown

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from longalign.chat import chat_encoder
-from longalign.chat.encode import ChatFormat
-from longalign.chat.messages import Message
-from longalign.chat.overflow import shorten_document
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.cases import Case
+
+if TYPE_CHECKING:  # tokenizers and all that come with them are slow to import
+    from longalign.chat import ChatFormat, Message
 
 Span = tuple[int, int]
 
@@ -36,8 +35,10 @@ class Meter:
     offsets: Callable[[str], list[Span]]
 
 
-def meter(tokenizer: Any, chat_format: ChatFormat) -> Meter:
+def meter(tokenizer: Any, chat_format: "ChatFormat") -> Meter:
     """A meter by a tokenizer and the model's own chat format."""
+    from longalign.chat import chat_encoder
+
     encoder = chat_encoder(tokenizer, chat_format)
     return Meter(lambda text: encoder.prompt([{"role": "user", "content": text}]), encoder.text.offsets)
 
@@ -60,11 +61,13 @@ def fit_case(case: Case, how: Meter, max_length: int | None, max_new_tokens: int
     ids = how.encode(case.prompt)
     if max_length is None or len(ids) + max_new_tokens <= max_length:
         return Prompt(case.prompt, ids, len(ids), 0)
+    from longalign.chat.overflow import shorten_document
+
     start, end = document_span(case)
     before, document, after = case.prompt[:start], case.prompt[start:end], case.prompt[end:]
     tried: list[tuple[list[int], str]] = []
 
-    def encode(shorter: list[Message]) -> tuple[list[int], list[int]]:
+    def encode(shorter: "list[Message]") -> tuple[list[int], list[int]]:
         text = before + shorter[0]["content"] + after
         tried.append((how.encode(text), text))
         return tried[-1][0], []

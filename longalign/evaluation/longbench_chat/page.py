@@ -14,7 +14,7 @@ th,td{padding:.35rem .7rem;text-align:right;border-bottom:1px solid #dfe5ea;whit
 th:first-child,td:first-child{text-align:left}thead th{border-bottom:2px solid #8795a1}
 .bar{position:relative;display:inline-block;width:11rem;height:.9rem;background:#eef2f5;border-radius:2px;vertical-align:middle}
 .bar i{position:absolute;top:.25rem;height:.4rem;background:#9db8d2}
-.bar b{position:absolute;top:0;width:3px;height:.9rem;background:#1b4f83}
+.bar>b{position:absolute;top:0;width:3px;height:.9rem;background:#1b4f83}
 .zero{position:absolute;top:0;width:1px;height:.9rem;background:#8795a1}
 .note{color:#8a4b08}.quiet{color:#63717d}
 """
@@ -24,7 +24,8 @@ def page(comparison: Comparison) -> str:
     """The tables with a strip for each interval."""
     low, high = comparison.runs[0].setup["scale"]
     lines = sorted(comparison.lines, key=lambda line: group_order(comparison).index(line.group))
-    rows = [_mean_row(line, low, high) for line in lines]
+    before = [None, *(line.group for line in lines)]
+    rows = [_mean_row(line, low, high, line.group != last) for line, last in zip(lines, before, strict=False)]
     body = _html_table(["group", "run", "n", "mean and 95 % interval", f"{low} to {high}"], rows)
     if comparison.pairs:
         span = high - low
@@ -40,9 +41,10 @@ def page(comparison: Comparison) -> str:
     )
 
 
-def _mean_row(line: Line, low: float, high: float) -> list[str]:
+def _mean_row(line: Line, low: float, high: float, opens_group: bool) -> list[str]:
     found = line.estimate
-    return [html.escape(line.group), html.escape(line.run), str(found.n), interval(found), _bar(found, low, high)]
+    group = f"<b>{html.escape(line.group)}</b>" if opens_group else ""
+    return [group, html.escape(line.run), str(found.n), interval(found), _bar(found, low, high)]
 
 
 def _pair_row(pair: Pair, span: float) -> list[str]:

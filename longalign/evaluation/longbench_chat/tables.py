@@ -42,10 +42,9 @@ def heading(comparison: Comparison) -> str:
     setup = comparison.runs[0].setup
     low, high = setup["scale"]
     each = "one rating" if setup["repeats"] == 1 else f"mean of {setup['repeats']} ratings"
-    return (
-        f"# LongBench-Chat: {setup['preset']} judge {setup['judge']}, protocol {setup['protocol']}, {each} an answer, "
-        f"{low} to {high}; 95 % intervals by bootstrap over questions"
-    )
+    how = f"preset {setup['preset']}, protocol {setup['protocol']}, {each} an answer"
+    scale = f"{low} to {high}; 95 % intervals by bootstrap over questions"
+    return f"# LongBench-Chat: rated by {setup['judge']} ({how}), {scale}"
 
 
 def group_order(comparison: Comparison) -> list[str]:

@@ -74,18 +74,6 @@ def test_the_chatglm_commands_and_chat_run(files, monkeypatch, capsys, tmp_path)
     assert capsys.readouterr().out.strip()
 
 
-def test_the_longbench_chat_commands_run(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "my-model-64k").symlink_to(TINY)
-    with FakeOpenAIServer("[[7]]") as server:
-        for words in commands_under("LongBench-Chat"):
-            arguments = words[1:] if "compare" in words or "predict" in words else [*words[1:], "--base_url=URL"]
-            more = ["--chat_format=llama2", "--max_new_tokens=5"] if "my-model-64k" in words else []
-            given = [server.base_url if "8000" in word else word.replace("URL", server.base_url) for word in arguments]
-            assert main([*given, *more]) == 0
-    assert "not distinguishable" in capsys.readouterr().out and (tmp_path / "runs/chat/table/compare.html").exists()
-
-
 def test_the_needle_commands_run(files, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my-model-64k").symlink_to(TINY)
@@ -100,6 +88,18 @@ def test_the_needle_commands_run(files, monkeypatch, capsys, tmp_path):
             assert main([names.get(word, word) for word in words[1:]] + more) == 0
         assert len(server.requests) == 6
     assert (tmp_path / "runs/needle/report.html").exists() and "effective length" in capsys.readouterr().out
+
+
+def test_the_longbench_chat_commands_run(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-model-64k").symlink_to(TINY)
+    with FakeOpenAIServer("[[7]]") as server:
+        for words in commands_under("LongBench-Chat"):
+            arguments = words[1:] if "compare" in words or "predict" in words else [*words[1:], "--base_url=URL"]
+            more = ["--chat_format=llama2", "--max_new_tokens=5"] if "my-model-64k" in words else []
+            given = [server.base_url if "8000" in word else word.replace("URL", server.base_url) for word in arguments]
+            assert main([*given, *more]) == 0
+    assert "not distinguishable" in capsys.readouterr().out and (tmp_path / "runs/chat/table/compare.html").exists()
 
 
 def test_every_option_in_the_table_parses():

@@ -16,7 +16,7 @@ from longalign.evaluation.longbench_chat.cases import Case, read_cases
 from longalign.evaluation.longbench_chat.compare import compare as compare_runs
 from longalign.evaluation.longbench_chat.compare import is_same_model, read_run
 from longalign.evaluation.longbench_chat.cost import Budget, Prices
-from longalign.evaluation.longbench_chat.judge import UNPARSABLE, Job, JudgeSetup, plan, rate, to_do
+from longalign.evaluation.longbench_chat.judge import ORIGINAL_TRIES, UNPARSABLE, Job, JudgeSetup, plan, rate, to_do
 from longalign.evaluation.longbench_chat.prompts import load_prompt
 from longalign.evaluation.longbench_chat.released import read_predictions, write_scores
 from longalign.evaluation.longbench_chat.report import write
@@ -122,7 +122,7 @@ def judge(
     with Records(Path(out).expanduser() if out else file) as records:
         everything = plan(cases, predictions, setup, prompt)
         jobs = to_do(everything, records, setup, retry_unparsable)
-        _say_plan(jobs, len(everything), endpoint, budget, predictions)
+        _say_plan(jobs, len(everything), endpoint, budget, predictions, original)
         if plan_only:
             return
         if jobs:
@@ -190,7 +190,9 @@ def _check_original(preset: str, repeats: int | None, own_words: bool) -> int:
     return 1
 
 
-def _say_plan(jobs: Sequence[Job], total: int, endpoint: Endpoint, budget: Budget, predictions: Sequence[Row]) -> None:
+def _say_plan(
+    jobs: Sequence[Job], total: int, endpoint: Endpoint, budget: Budget, predictions: Sequence[Row], original: bool
+) -> None:
     """What will be asked, before the first call.
 
     Raises:
@@ -199,21 +201,10 @@ def _say_plan(jobs: Sequence[Job], total: int, endpoint: Endpoint, budget: Budge
     model = predictions[0]["setup"]["model"]
     if is_same_model(model, endpoint.model):
         log.warning("%s rates its own answers; models prefer their own: take a judge of another family", model)
+    note = f" ({total - len(jobs)} of {total} ratings are there)" if len(jobs) < total else ""
+    note += f"; a rating that cannot be read is asked for {ORIGINAL_TRIES} times" if original else ""
     tokens_in, tokens_out = (sum(job.tokens[i] for job in jobs) for i in (0, 1))
-    cost = budget.prices.cost(tokens_in, tokens_out)
-    money = "; no prices given (--price_in, --price_out)"
-    if budget.prices.tokens_in is not None:
-        money = f": at most about {cost:.4f} at your prices"
-    done = f" ({total - len(jobs)} of {total} ratings are there)" if len(jobs) < total else ""
-    log.info(
-        "%s at %s: %d calls, about %s tokens in, at most %s out%s%s",
-        endpoint.model, endpoint.url, len(jobs), f"{tokens_in:,}", f"{tokens_out:,}", money, done,
-    )  # fmt: skip
-    if budget.max_cost is not None and cost > budget.max_cost:
-        raise UserError(
-            f"max_cost: the calls may cost {cost:.4f}, more than {budget.max_cost:g}; raise it, or ask for less: "
-            "--max_tokens, --repeats"
-        )
+    log.info("%s", budget.announce(endpoint.model, endpoint.url, len(jobs), tokens_in, tokens_out, note))
 
 
 async def _rate(jobs: Sequence[Job], records: Records, setup: JudgeSetup, endpoint: Endpoint, budget: Budget) -> None:

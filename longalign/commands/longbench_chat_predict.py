@@ -13,11 +13,13 @@ from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.evaluation.client import ChatClient, Endpoint
 from longalign.evaluation.longbench_chat.cases import Case
-from longalign.evaluation.longbench_chat.fit import Meter, meter, rough_meter
+from longalign.evaluation.longbench_chat.cost import Budget, Prices
+from longalign.evaluation.longbench_chat.fit import Meter, Prompt, meter, rough_meter
 from longalign.evaluation.longbench_chat.predict import (
     Answer,
     Setup,
     fingerprint,
+    fit_all,
     predict_here,
     predict_there,
     summary,
@@ -56,6 +58,9 @@ def predict(
     device: str = "auto",
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
     tokenizer: str | None = None,
+    price_in: float | None = None,
+    price_out: float | None = None,
+    max_cost: float | None = None,
     api_key_env: str = "OPENAI_API_KEY",
     concurrency: int = 8,
     timeout_s: float = 600,
@@ -82,6 +87,9 @@ def predict(
         device: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.
         dtype: of the weights; auto is bfloat16 on a GPU.
         tokenizer: folder of the API model's tokenizer, to count tokens by; without it they are estimated.
+        price_in: money for a million tokens read by an API model, to say the cost before the first call.
+        price_out: money for a million tokens written.
+        max_cost: stop before a call that might make this run cost more.
         api_key_env: name of the environment variable with the API key.
         concurrency: requests at a time.
         timeout_s: of a request.
@@ -94,6 +102,7 @@ def predict(
             raise UserError(f"{name}: got {value}, expected 1 or more")
     if temperature is not None and not temperature >= 0:
         raise UserError(f"temperature: got {temperature}, expected 0 (greedy) or more")
+    model = str(Path(model).expanduser()) if model and model.startswith("~") else model
     cases, source = load_cases(test_cases, None, suite_length, suite_seed)
     with Records(Path(out).expanduser() / "predictions.jsonl") as records:
         if model is not None:
@@ -105,9 +114,14 @@ def predict(
             setup = Setup(api_model, max_length, max_new_tokens, temperature, seed)
             endpoint = Endpoint(api_model, base_url, api_key_env, concurrency, timeout_s, max_retries)
             endpoint.check()
-            how = _meter(tokenizer)
+            budget = Budget(Prices(price_in, price_out), max_cost)
             if todo := _missing(cases, records, setup):
-                asyncio.run(_predict_there(todo, records, setup, source, endpoint, how))
+                prompts = fit_all(todo, setup, _meter(tokenizer))
+                tokens_in = sum(prompt.tokens for _, prompt in prompts)
+                tokens_out = max_new_tokens * len(prompts)
+                log.info("%s", budget.announce(api_model, endpoint.url, len(prompts), tokens_in, tokens_out))
+                asyncio.run(_predict_there(prompts, records, setup, source, endpoint, budget))
+                log.info("%s", budget)
         log.info("%s", summary(records))
         print(out)
         if any(row["status"] == FAILED for row in records.rows()):
@@ -131,10 +145,15 @@ def _meter(tokenizer: str | None) -> Meter:
 
 
 async def _predict_there(
-    cases: Sequence[Case], records: Records, setup: Setup, source: str, endpoint: Endpoint, how: Meter
+    prompts: Sequence[tuple[Case, Prompt]],
+    records: Records,
+    setup: Setup,
+    source: str,
+    endpoint: Endpoint,
+    budget: Budget,
 ) -> None:
     async with ChatClient(endpoint) as client:
-        await predict_there(cases, records, setup, source, how, client)
+        await predict_there(prompts, records, setup, source, client, budget)
 
 
 def _predict_here(cases: Sequence[Case], records: Records, setup: Setup, source: str, device: str, dtype: Any) -> None:

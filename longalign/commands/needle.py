@@ -127,6 +127,8 @@ def needle(
     counts = count(cells, len(cells) - len(waiting), waiting, max_new_tokens)
     if plan:
         lines = source.plan_lines(waiting, counts, price_in, price_out)
+        if judge is not None:
+            lines.append(f"and {len(cells)} short calls to the judge {judge.model} at {judge.url}")
         show(make_console(), *count_lines(counts, cells), *lines)
         return
     for one in (endpoint, judge):

@@ -166,9 +166,10 @@ class LocalModel:
         for some in _packs(prompts, READ_TOKENS):
             token, read = self._read_pack(some)
             size = len(prompts), longest, max_new_tokens
-            layers = layers or [_BatchLayer(part.keys, part.values, *size) for part in read.layers]
-            for layer, part in zip(layers, read.layers, strict=True):
-                layer.fill(first, part, [len(prompt) for prompt in some])
+            for n, part in enumerate(read.layers):  # one layer after the other: its own memory is free at once
+                if first == 0:
+                    layers.append(_BatchLayer(part.keys, part.values, *size))
+                layers[n].fill(first, part, [len(prompt) for prompt in some])
             tokens.append(token)
             first += len(some)
         cache = DynamicCache()
@@ -204,7 +205,9 @@ class LocalModel:
         """Tokens that a batch's cache can hold."""
         if self.model.device.type != "cuda":
             return CPU_TOKENS
-        return int(CACHE_SHARE * torch.cuda.mem_get_info(self.model.device)[0]) // self._bytes_of_a_token()
+        device = self.model.device
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # free for torch alone
+        return int(CACHE_SHARE * (torch.cuda.mem_get_info(device)[0] + kept)) // self._bytes_of_a_token()
 
 
 def _packs(prompts: list[list[int]], tokens: int) -> Iterator[list[list[int]]]:

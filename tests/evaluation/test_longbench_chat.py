@@ -91,7 +91,7 @@ def test_from_questions_to_a_comparison(longbench, server, at, runs, tmp_path):
     folders = [copy(runs, name, tmp_path) for name in ("weak", "strong")]
     for folder in folders:
         out, said = longbench("judge", f"--run={folder}", "--api_model=judge-1", at, "--price_in=2", "--price_out=8")
-        assert re.search(r"24 calls, about [\d,]+ tokens in, at most 24,576 out: at most about 0\.2\d+ at", said)
+        assert re.search(r"24 calls, about [\d,]+ tokens in, up to 24,576 out; at most about 0\.2\d+ at", said)
         assert re.search(r"24 calls, [\d,]+ tokens in, 72 out, cost 0\.01", said)
         assert "| all " in out and "(n 12)" in out and "| en " in out and "| zh " in out
     rows = rows_of(folders[0] / "judgements.jsonl")
@@ -274,7 +274,7 @@ def test_no_call_is_made_that_could_cost_too_much(longbench, server, at, runs, t
     options = [f"--run={folder}", "--api_model=judge", at]
     prices = ["--price_in=10", "--price_out=30"]
     _, said = longbench("judge", *options, *prices, "--max_cost=0.5", status=2)
-    assert "max_cost: the calls may cost 0.8" in said and len(server.requests) == before
+    assert "max_cost: 24 calls with about" in said and "may cost 0.8" in said and len(server.requests) == before
     _, said = longbench("judge", *options, "--max_cost=0.5", status=2)
     assert "max_cost needs --price_in and --price_out" in said
     _, said = longbench("judge", *options, *prices, "--plan_only=true")
@@ -294,6 +294,28 @@ def test_a_server_that_counts_more_tokens_than_were_estimated_is_stopped(longben
         _, said = longbench("judge", *options, *prices, status=2)
         assert "stopped before a call that might bring the cost above 0.1" in said
         assert len(fake.requests) == 5 and len(rows_of(folder / "judgements.jsonl")) == 5
+
+
+def test_answers_have_a_price_too(longbench, tmp_path):
+    with FakeOpenAIServer("yes") as fake:
+        options = ["--api_model=m", f"--base_url={fake.base_url}", f"--out={tmp_path}", *SHORT]
+        prices = ["--price_in=10", "--price_out=30"]
+        _, said = longbench("predict", *options, *prices, "--max_cost=0.01", status=2)
+        assert "max_cost: 12 calls with about" in said and not fake.requests
+        _, said = longbench("predict", *options, *prices, "--max_cost=1")
+        assert re.search(
+            r"m at http\S+: 12 calls, about [\d,]+ tokens in, up to 600 out; at most about 0\.\d+ at", said
+        )
+        assert len(fake.requests) == 12
+
+
+def test_ratings_of_other_answers_are_not_mixed_in(longbench, at, runs, tmp_path):
+    folder = copy(runs, "weak", tmp_path)
+    longbench("judge", f"--run={folder}", "--api_model=judge", at)
+    file = folder / "predictions.jsonl"
+    file.write_text(file.read_text().replace("a list", "another list"))
+    _, said = longbench("judge", f"--run={folder}", "--api_model=judge", at, status=2)
+    assert "has ratings of other answers than this run's; give another --out" in said
 
 
 def test_a_judge_of_its_own_answers_is_warned_of(longbench, runs, tmp_path):

@@ -4,8 +4,10 @@ import csv
 import json
 import logging
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -75,6 +77,24 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(tmp_path):
     assert file.read_bytes().splitlines(keepends=True)[:3] == lines[:3]
     strip = lambda rows: [{k: v for k, v in row.items() if k != "seconds"} for row in rows]  # noqa: E731
     assert strip(rows_of(cut)) == strip(rows_of(whole))
+
+
+@pytest.mark.parametrize(("end", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_process_that_is_killed_loses_no_row_and_asks_no_cell_twice(tmp_path, end, status):
+    out = tmp_path / "out"
+    options = ["needle", f"--out={out}", "--fake=perfect", "--lengths=8000,30000"]
+    process = subprocess.Popen([sys.executable, "-m", "longalign", *options], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not (out / "results.jsonl").exists() or len((out / "results.jsonl").read_bytes().splitlines()) < 3:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(end)
+    said = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == status and "Traceback" not in said
+    assert end == signal.SIGKILL or "the same command goes on where it stopped" in said
+    assert main(options) == 0
+    keys = [row["key"] for row in rows_of(out)]
+    assert len(keys) == len(set(keys)) == 60 and summary_of(out)["recall"]["recall"] == 1
 
 
 def test_a_run_that_is_done_asks_nothing_and_keeps_what_its_summary_says(tmp_path):
@@ -171,11 +191,19 @@ def test_a_haystack_that_has_changed_or_moved_is_noticed(tmp_path, capsys):
 
 
 def test_a_plan_says_counts_and_cost_and_writes_nothing(tmp_path, capsys):
-    options = ["--api_model=m", "--base_url=http://127.0.0.1:9/v1", "--price_in=2", "--price_out=10", "--plan"]
+    options = [
+        "--api_model=m",
+        "--base_url=http://127.0.0.1:9/v1",
+        "--price_in=2",
+        "--price_out=10",
+        "--judge_model=j",
+        "--plan",
+    ]
     assert needle(tmp_path / "out", *options, small=False) == 0
     shown = capsys.readouterr().out
     assert "300 prompts: 10 lengths × 10 depths × 3 seeds" in shown and "9,130,800 tokens to read" in shown
     assert "300 calls to m at http://127.0.0.1:9/v1" in shown and "at most 18.45 at your prices" in shown
+    assert "and 300 short calls to the judge j at https://api.openai.com/v1" in shown
     assert not (tmp_path / "out").exists()
 
 

@@ -45,8 +45,8 @@ class Case:
 
     @property
     def key(self) -> str:
-        """A hash of what the case asks, whatever its number."""
-        return content_key("case", self.prompt, self.query, self.answer)
+        """A hash of the case. Its number is part of it: the examples are found by that."""
+        return content_key("case", self.idx, self.prompt, self.query, self.answer)
 
 
 def content_key(*parts: Any) -> str:

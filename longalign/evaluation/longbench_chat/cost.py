@@ -55,6 +55,31 @@ class Budget:
         self.spent = self._open = 0.0
         self.calls = self.tokens_in = self.tokens_out = 0
 
+    def announce(self, model: str, url: str, calls: int, tokens_in: int, tokens_out: int, note: str = "") -> str:
+        """The line to say before the first call.
+
+        Raises:
+            UserError: the calls may cost more than the limit.
+        """
+        cost = self.prices.cost(tokens_in, tokens_out)
+        if self.max_cost is not None and cost > self.max_cost:
+            raise UserError(
+                f"max_cost: {calls} calls with about {tokens_in:,} tokens in and up to {tokens_out:,} out may cost "
+                f"{cost:.4f}, more than {self.max_cost:g}; raise it, or ask for less"
+            )
+        money = "no prices given (--price_in, --price_out)"
+        if self.prices.tokens_in is not None:
+            money = f"at most about {cost:.4f} at your prices"
+        read, written = f"about {tokens_in:,} tokens in", f"up to {tokens_out:,} out"
+        return f"{model} at {url}: {calls} calls, {read}, {written}; {money}{note}"
+
+    def stopped(self) -> UserError:
+        """What to raise where `begin` said no."""
+        return UserError(
+            f"max_cost: stopped before a call that might bring the cost above {self.max_cost:g} ({self}); what there "
+            "is, is kept: the same command goes on where this one stopped"
+        )
+
     def begin(self, tokens_in: int, tokens_out: int) -> bool:
         """Whether a call of at most so many tokens may be made; if so it is open until `end`."""
         worst = self.prices.cost(tokens_in, tokens_out)

@@ -90,7 +90,7 @@ async def rate(jobs: Sequence[Job], records: Records, setup: JudgeSetup, client:
         UserError: the next call might cost more than the budget has left; or what `ask_all` raises.
     """
     parameters: dict[str, Any] = {} if setup.temperature is None else {"temperature": setup.temperature}
-    if setup.protocol == "paper":
+    if setup.protocol == "paper" or budget.max_cost is not None:
         parameters["max_tokens"] = setup.max_tokens  # the released code sets no limit
     tries = ORIGINAL_TRIES if setup.protocol == "original" else 1
     stopped = False
@@ -114,24 +114,23 @@ async def rate(jobs: Sequence[Job], records: Records, setup: JudgeSetup, client:
         if stopped or not jobs:
             break
     if stopped:
-        raise UserError(
-            f"max_cost: stopped before a call that might bring the cost above {budget.max_cost:g} ({budget}); what "
-            "there is, is kept: the same command goes on where this one stopped"
-        )
+        raise budget.stopped()
 
 
 def to_do(jobs: Sequence[Job], records: Records, setup: JudgeSetup, retry_unparsable: bool = False) -> list[Job]:
     """The ratings that are not there: failed ones are asked for again, unparsable ones if that is wanted.
 
     Raises:
-        UserError: the file has ratings of another setup.
+        UserError: the file has ratings of another setup or of other answers.
     """
-    own = setup.as_row()
+    own, known = setup.as_row(), {job.key for job in jobs}
     for row in records.rows():
         other = row.get("setup")
         if other != own:
             named = ", ".join(name for name in own if not isinstance(other, dict) or other.get(name) != own[name])
             raise UserError(f"out: {records.path} has ratings made with another {named}; give another --out")
+        if row["key"] not in known:
+            raise UserError(f"out: {records.path} has ratings of other answers than this run's; give another --out")
 
     def again(job: Job) -> bool:
         row = records.get(job.key) or {}

@@ -13,6 +13,7 @@ from typing import Any
 from longalign.errors import UserError
 from longalign.evaluation.client import ChatClient, Completion, RequestFailed, ask_all
 from longalign.evaluation.longbench_chat.cases import Case, content_key
+from longalign.evaluation.longbench_chat.cost import Budget
 from longalign.evaluation.longbench_chat.fit import Meter, Prompt, fit_case
 from longalign.evaluation.records import FAILED, Records, Row
 
@@ -98,25 +99,47 @@ def predict_here(
         _keep(records, setup, source, case, prompt, found)
 
 
+def fit_all(cases: Sequence[Case], setup: Setup, how: Meter) -> list[tuple[Case, Prompt]]:
+    """The prompts for an endpoint, to know what they cost before the first is sent."""
+    return [(case, fit_case(case, how, setup.max_length, setup.max_new_tokens)) for case in cases]
+
+
 async def predict_there(
-    cases: Sequence[Case], records: Records, setup: Setup, source: str, how: Meter, client: ChatClient
+    prompts: Sequence[tuple[Case, Prompt]],
+    records: Records,
+    setup: Setup,
+    source: str,
+    client: ChatClient,
+    budget: Budget,
 ) -> None:
-    """Answer many cases at a time by an endpoint. A request that fails makes a row that the next run tries again."""
+    """Answer many cases at a time by an endpoint. A request that fails makes a row that the next run tries again.
+
+    Raises:
+        UserError: the next call might cost more than the budget has left; or what `ask_all` raises.
+    """
     parameters: dict[str, Any] = {"max_tokens": setup.max_new_tokens}
     if setup.temperature is not None:
         parameters["temperature"] = setup.temperature
     if setup.temperature != 0:
         parameters["seed"] = setup.seed
+    stopped = False
 
     def jobs() -> Iterator[tuple[tuple[Case, Prompt], list[dict[str, str]], dict[str, Any]]]:
-        for case in cases:
-            prompt = fit_case(case, how, setup.max_length, setup.max_new_tokens)
+        nonlocal stopped
+        for case, prompt in prompts:
+            if not budget.begin(prompt.tokens, setup.max_new_tokens):
+                stopped = True
+                return
             yield (case, prompt), [{"role": "user", "content": prompt.text}], parameters
 
     def done(key: tuple[Case, Prompt], result: Completion | RequestFailed) -> None:
+        counted = None if isinstance(result, RequestFailed) else (result.prompt_tokens, result.completion_tokens)
+        budget.end((key[1].tokens, setup.max_new_tokens), counted)
         _keep(records, setup, source, *key, result)
 
     await ask_all(client, jobs(), done)
+    if stopped:
+        raise budget.stopped()
 
 
 def summary(records: Records) -> str:

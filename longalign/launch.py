@@ -5,6 +5,7 @@
 
 import os
 import re
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -53,3 +54,11 @@ def _tasks_a_node(environment: Mapping[str, str]) -> int:
     text = environment.get("SLURM_STEP_TASKS_PER_NODE", environment["SLURM_STEP_NUM_TASKS"])
     found = re.fullmatch(r"(\d+)(\(x\d+\))?", text)  # 8(x2): 8 on each of two nodes; 8,4: not alike
     return int(found[1]) if found else 0
+
+
+def how_it_ended(status: int) -> str:
+    """An exit status of ``subprocess`` in words."""
+    if status >= 0:
+        return f"ended with status {status}"
+    name = signal.Signals(-status).name
+    return f"was ended by {name}" + (" (out of memory?)" if -status == signal.SIGKILL else "")

@@ -19,8 +19,7 @@ from torch.distributed import run as torchrun
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-from longalign.launch import PARENT
-from longalign.training.ranks import how_it_ended
+from longalign.launch import PARENT, how_it_ended
 
 OWN_WORDS = (2, 75)  # a mistake and a stop signal: the first rank has said all
 USAGE = "bin/torchrun-fit [torchrun's options --] options of longalign fit"
@@ -87,7 +86,9 @@ def _children(parent: int) -> list[int]:
 
 
 def _status(error: ChildFailedError) -> int:
-    rank, failure = error.get_first_failure()
+    # torchrun itself ends the others by SIGTERM, and dates to the second
+    failures = error.failures.items()
+    rank, failure = min(failures, key=lambda item: (item[1].exitcode == -signal.SIGTERM, item[1].timestamp))
     status = failure.exitcode
     if status not in OWN_WORDS:
         print(f"torchrun-fit: rank {rank} {how_it_ended(status)}; the others were ended", file=sys.stderr)

@@ -16,7 +16,7 @@ from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
-from longalign.launch import PARENT, Launch
+from longalign.launch import PARENT, Launch, how_it_ended
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +92,13 @@ class RankLauncher(_SubprocessScriptLauncher):
                 return
             time.sleep(0.2)
         number, process = next((i, p) for i, p in enumerate(self.procs, 1) if p.returncode)
-        time.sleep(KILLED_S if process.returncode < 0 else LEAVE_S)  # by then this process has ended, if it can
-        log.error("rank %d of this node %s: ending the others", number, how_it_ended(process.returncode))
+        how = how_it_ended(process.returncode)
+        if process.returncode < 0:
+            log.error("rank %d of this node %s: ending the others", number, how)
+            time.sleep(KILLED_S)
+        else:
+            time.sleep(LEAVE_S)  # by then this process has ended, if it can
+            log.error("rank %d of this node %s, and the others wait for it: ending them", number, how)
         for other in self.procs:
             other.kill()
         os._exit(1)
@@ -108,22 +113,14 @@ def use_rank_launcher(trainer: Trainer) -> None:
 
 
 def end_with_parent() -> None:
-    """End this rank when its launcher is gone: it may wait in a collective, a GPU in its hands, for an hour."""
-    parent = os.environ.get(PARENT)
-    if parent is not None and os.getppid() == int(parent):
+    """Stop this rank when its launcher is gone: it may wait in a collective, a GPU in its hands, for an hour."""
+    if parent := os.environ.get(PARENT):  # which may be gone by now
         threading.Thread(target=_watch_parent, args=(int(parent),), daemon=True, name="parent-watch").start()
 
 
 def _watch_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
-    time.sleep(LEAVE_S)  # at the end of a run some ranks are slower than others
+    os.kill(os.getpid(), signal.SIGTERM)  # save, if all ranks are there
+    time.sleep(LEAVE_S)
     os._exit(1)
-
-
-def how_it_ended(status: int) -> str:
-    """An exit status of ``subprocess`` in words."""
-    if status >= 0:
-        return f"ended with status {status}"
-    name = signal.Signals(-status).name
-    return f"was ended by {name}" + (" (out of memory?)" if -status == signal.SIGKILL else "")

@@ -78,7 +78,7 @@ class StepCheckpoint(Checkpoint):
             log.info("%s: saved step %d, exiting with status %d", signal.Signals(stop).name, step, PREEMPTED)
             if stop == signal.SIGUSR1:
                 _requeue(trainer)
-            trainer.strategy.barrier("leave")  # launchers kill what is left when the first rank has gone
+            trainer.strategy.barrier("requeued")
             raise Preempted
 
     def _save(self, trainer: Trainer, step: int) -> None:
@@ -99,6 +99,7 @@ class StepCheckpoint(Checkpoint):
         if trainer.is_global_zero and self.keep:
             for old in whole_checkpoints(self.folder)[: -self.keep]:
                 remove(old)
+        trainer.strategy.barrier("checkpoint_done")  # launchers end what is left when the first rank has gone
 
     def teardown(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         for number, handler in self._previous.items():

@@ -81,7 +81,10 @@ class RankLauncher(_SubprocessScriptLauncher):
 
     def launch(self, function: Callable, *args: Any, trainer: Trainer | None = None, **kwargs: Any) -> Any:  # type: ignore[override]
         os.environ[PARENT] = str(os.getpid())
-        self._call_children_scripts()
+        try:
+            self._call_children_scripts()
+        finally:
+            del os.environ[PARENT]  # it is theirs; this process may run again
         threading.Thread(target=self._watch, daemon=True, name="rank-watch").start()
         _set_num_threads_if_needed(num_processes=self.num_processes)
         return function(*args, **kwargs)

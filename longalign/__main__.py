@@ -5,6 +5,7 @@ import importlib
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import TextIO
 
@@ -31,6 +32,8 @@ COMMANDS = {
 }
 
 GROUPS = {name.split()[0] for name in COMMANDS if " " in name}
+FIRST_RANK_S = 3
+"""How long the other ranks wait with their own line for the first rank's, which ends them."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,8 +60,8 @@ def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> 
     """Run a command; returns 0, or 2 after one line on what the user can mend. LONGALIGN_DEBUG=1 shows tracebacks."""
     from longalign.errors import UserError
 
-    _set_up_logging()
     try:
+        _set_up_logging()
         run(name, args)
     except UserError as error:
         if os.environ.get("LONGALIGN_DEBUG") == "1":
@@ -84,8 +87,16 @@ def _unknown(name: str) -> str:
 
 
 def _fail(program: str, message: str) -> int:
-    if os.environ.get("LOCAL_RANK", "0") == "0":
-        print(f"{program}: error: {' '.join(message.split())}", file=sys.stderr)
+    """One line, from the first rank if it knows: its end takes the others along while they wait."""
+    from longalign.launch import PARENT, this_launch
+
+    launch, parent = this_launch(), os.environ.get(PARENT)
+    if not launch.is_first:
+        time.sleep(FIRST_RANK_S)
+        if parent is not None and os.getppid() != int(parent):
+            return 2
+        program += f" (rank {launch.rank})"
+    print(f"{program}: error: {' '.join(message.split())}", file=sys.stderr)
     return 2
 
 
@@ -102,12 +113,14 @@ class _StderrHandler(logging.StreamHandler):
 
 
 def _set_up_logging() -> None:
-    first = os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("RANK", "0") == "0"
-    logging.basicConfig(
-        format="%(message)s", level=logging.INFO if first else logging.WARNING, handlers=[_StderrHandler()]
-    )
+    from longalign.launch import this_launch
+
+    level = logging.INFO if this_launch().is_first else logging.WARNING
+    logging.basicConfig(format="%(message)s", level=level, handlers=[_StderrHandler()])
     for noisy in ("httpx", "httpx2", "datasets", "filelock", "fsspec"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    for noisy in ("torchao", "torch.utils._pytree"):  # kernels that it lacks, of which nothing here makes use
+        logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from longalign.__main__ import COMMANDS, main
+from longalign.commands.torchrun import parse
 from longalign.testing import FakeOpenAIServer
 from tests.commands.test_configs import ParseOnly
 from tests.training.conftest import TINY, conversation, write_rows
@@ -52,6 +53,20 @@ def test_the_recipe_runs(files, monkeypatch, capsys):
         assert main([*arguments, *more, *cache, *limit]) == 0
     assert (files["folder"] / "my-model-64k/model.safetensors").exists()
     assert "working share" in capsys.readouterr().out.lower()
+
+
+def test_the_launchers_and_their_options_exist():
+    block = README.split("## Several GPUs, several nodes")[1].split("\n\n")[1]
+    one, many, slurm = (shlex.split(line) for line in block.splitlines())
+    assert all(
+        (ROOT / words[words.index(name)]).stat().st_mode & 0o111
+        for words, name in ((one, "bin/torchrun-fit"), (many, "bin/torchrun-fit"), (slurm, "bin/slurm-fit"))
+    )
+    for words, nodes in ((one[1:], "1:1"), (many[1:], "2")):
+        args = parse(words)
+        assert args.nnodes == nodes and args.training_script_args[:2] == ["fit", "--config"]
+        assert args.standalone == (nodes == "1:1")
+    ParseOnly(["fit", *slurm[slurm.index("bin/slurm-fit") + 1 :]])
 
 
 def test_the_chatglm_commands_and_chat_run(files, monkeypatch, capsys, tmp_path):

@@ -1,6 +1,7 @@
 """LightningCLI with our defaults and manners: exact keys, one-line mistakes, a saved config, a fixed run folder."""
 
 import logging
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,15 +14,20 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch.distributed import DistNetworkError, DistStoreError
 
 from longalign.commands.messages import explain_parser_error
 from longalign.data.cache import write_atomically
 from longalign.data.datamodule import LongAlignData
 from longalign.errors import UserError
+from longalign.launch import Launch, this_launch
 from longalign.training.callbacks import StepCheckpoint, StepLogger
 from longalign.training.callbacks.checkpoint import checkpoint_folder
 from longalign.training.checkpoints import newest_checkpoint, resolve_checkpoint
 from longalign.training.module import LongAlignModule
+from longalign.training.ranks import cluster_environment, end_with_parent, use_rank_launcher
+
+log = logging.getLogger(__name__)
 
 TRAINER_DEFAULTS: dict[str, Any] = {
     "strategy": {"class_path": "longalign.training.strategy.ShardStrategy"},
@@ -78,6 +84,7 @@ class LongAlignCLI(LightningCLI):
 
     def __init__(self, args: list[str] | None, run: bool = True) -> None:
         quiet_libraries()
+        self.given, self.launch = args or [], this_launch()
         super().__init__(
             LongAlignModule,
             LongAlignData,
@@ -132,6 +139,7 @@ class LongAlignCLI(LightningCLI):
             config.data.tokenizer = config.model.model
         if config.model.cache_dir is None:
             config.model.cache_dir = config.data.cache_dir
+        follow_launcher(config.trainer, self.launch, self.given)
 
     def instantiate_classes(self) -> None:
         try:
@@ -147,7 +155,14 @@ class LongAlignCLI(LightningCLI):
             kwargs["logger"] = TensorBoardLogger(
                 config.default_root_dir, name="tensorboard", version="", default_hp_metric=False
             )
-        return super().instantiate_trainer(**kwargs)
+        if config.plugins is None and (environment := cluster_environment(self.launch)):
+            kwargs["plugins"] = environment
+        trainer = super().instantiate_trainer(**kwargs)
+        # StepCheckpoint listens to stop signals; Lightning's handlers talk to other ranks from inside the signal
+        trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+        use_rank_launcher(trainer)
+        end_with_parent()
+        return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:
         try:
@@ -156,6 +171,9 @@ class LongAlignCLI(LightningCLI):
             raise UserError(self.model.explain_out_of_memory()) from error
         except MisconfigurationException as error:
             raise UserError(f"trainer: {error}") from error
+        except (DistNetworkError, DistStoreError) as error:
+            place = ":".join(os.environ.get(name, "?") for name in ("MASTER_ADDR", "MASTER_PORT"))
+            raise UserError(f"the ranks cannot meet at {place} (set MASTER_ADDR and MASTER_PORT): {error}") from error
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         """Resolve ``--ckpt_path auto``; a new run does not write into another's folder."""
@@ -171,8 +189,36 @@ class LongAlignCLI(LightningCLI):
         if asked:
             found = resolve_checkpoint(str(asked), folder)
             kwargs["ckpt_path"] = None if found is None else str(found)
-            logging.getLogger(__name__).info("checkpoint: %s", found or "none yet, starting from the model")
+            log.info("checkpoint: %s", found or "none yet, starting from the model")
         return kwargs
+
+
+def follow_launcher(trainer: Any, launch: Launch, given: Sequence[str]) -> None:
+    """Set devices and num_nodes to what torchrun or srun has started; a config's own numbers give way, and it is said.
+
+    Raises:
+        UserError: an option of the command line says otherwise; a node lacks ranks; nobody has started the others.
+    """
+    if launch.by is None:
+        if trainer.num_nodes > 1 and "MASTER_ADDR" not in os.environ:
+            raise UserError(
+                f"trainer.num_nodes: got {trainer.num_nodes}, but nothing has started the other nodes: "
+                "use bin/torchrun-fit or bin/slurm-fit"
+            )
+        return
+    if not launch.devices:
+        raise UserError(f"{launch.by}: the nodes have unlike numbers of tasks: use --ntasks-per-node, one task a GPU")
+    for key, started in (("devices", launch.devices), ("num_nodes", launch.num_nodes)):
+        asked = trainer[key]
+        if (len(asked) if isinstance(asked, list) else str(asked)) in (started, str(started)):
+            continue
+        what = f"{launch.by} has started {started} " + ("rank(s) on this node" if key == "devices" else "node(s)")
+        if str(asked) not in ("auto", "-1"):
+            if any(argument.partition("=")[0] == f"--trainer.{key}" for argument in given):
+                raise UserError(f"trainer.{key}: got {asked}, but {what}: leave it out")
+            if (key, asked) != ("num_nodes", 1):  # its default
+                log.info("trainer.%s: the config says %s; %s, which counts", key, asked, what)
+        trainer[key] = started
 
 
 def known_keys(cli: LongAlignCLI) -> list[str]:
@@ -195,6 +241,7 @@ def quiet_libraries() -> None:
         ".*smaller than the logging interval.*",
         ".*exists and is not empty.*",
         ".*in eval mode.*",
+        ".*`srun` command is available.*",  # a login node
         ".*Total length of `list` across ranks is zero.*",  # no rows are held out
     ):
         warnings.filterwarnings("ignore", message=message)

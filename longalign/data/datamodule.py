@@ -5,13 +5,14 @@ position of a run is one number, its step, and a resumed run continues with the 
 """
 
 import logging
+import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
-from lightning.pytorch.strategies import Strategy
 from torch.utils.data import DataLoader
 
 from longalign.chat import load_tokenizer
@@ -106,7 +107,7 @@ class LongAlignData(LightningDataModule):
     def prepare_data(self) -> None:
         """Tokenise what is not in the cache: one process a node writes, the others wait.
 
-        A user's mistake is kept until ``setup``, where every rank hears of it: ranks must not wait for one that left.
+        A user's mistake is kept until ``setup``, where every rank hears of it.
         """
         try:
             self.load_mixture()
@@ -158,9 +159,10 @@ class LongAlignData(LightningDataModule):
         """Read the cache, plan the run, and tell the trainer how many packs a rank sees in a step."""
         trainer = self.trainer
         assert trainer is not None
-        self._raise_failures(trainer.strategy)
+        self._raise_failures()
         if self.mixture is None:
-            self.load_mixture()
+            self.prepare_data()  # which has been done, so that this only reads
+        self._raise_failures()
         self._check_model(trainer.lightning_module.config)
         cost = trainer.lightning_module.sequence_cost()  # type: ignore[operator]
         if stage == "fit":
@@ -203,12 +205,14 @@ class LongAlignData(LightningDataModule):
                 positions,
             )
 
-    def _raise_failures(self, strategy: Strategy) -> None:
-        """Raise on every rank what ``prepare_data`` met on any."""
-        failed = torch.tensor(float(self._failure is not None), device=strategy.root_device)
-        failure = strategy.broadcast(self._failure)
-        if strategy.reduce(failed, reduce_op="max"):
-            raise UserError(self._failure or failure or "data: another node could not prepare its data; see its log")
+    def _raise_failures(self) -> None:
+        """Raise on every rank what any has met, so that none waits for one that left."""
+        failures = [self._failure]
+        if torch.distributed.is_initialized():
+            failures *= torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(failures, self._failure)
+        if failure := next(filter(None, failures), None):
+            raise UserError(failure)
 
     def _check_trainer(self) -> None:
         trainer = self.trainer
@@ -309,9 +313,24 @@ class LongAlignData(LightningDataModule):
 
 
 def _leave_stop_signals_to_the_rank(worker: int) -> None:
-    """A cluster signals the whole process group; a worker that died of it would break the rank's last step."""
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+    """A cluster signals the whole process group; a worker that died of it would break the rank's last step.
+
+    SIGTERM from the rank itself still ends the worker: Python sends it at exit to the workers that are left, and then
+    waits for them.
+    """
+    for number in (signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
+    if not hasattr(signal, "sigtimedwait"):  # macOS
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_with_the_rank, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with_the_rank(rank: int) -> None:
+    while True:
+        found = signal.sigtimedwait({signal.SIGTERM}, 1.0)
+        if (found and found.si_pid == rank) or os.getppid() != rank:
+            os._exit(0)
 
 
 def named_sources(

@@ -20,6 +20,7 @@ from longalign.data.encoding import RAW_SCHEMA, Job, encode_rows, take_counts
 from longalign.data.sources import find_files, load_hub, read_conversations
 from longalign.data.tokenized import TokenizedSource
 from longalign.errors import UserError
+from longalign.launch import this_launch
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def tokenize_source(
 
     built = cache.build_once(folder, build)
     source = TokenizedSource(folder, name)
-    if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0))) == 0:
+    if this_launch().is_first:
         logger.info("%s%s", report_table(name, source.report), "" if built else f"\n  (from the cache {folder})")
     return source
 

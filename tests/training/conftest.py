@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 
 from longalign.__main__ import main
 from longalign.commands.export import load_weights
+from longalign.launch import PARENT
 from longalign.training.checkpoints import newest_checkpoint
 
 ROOT = Path(__file__).parent.parent.parent
@@ -41,26 +43,31 @@ def data(tmp_path_factory) -> dict[str, str]:
     return {"long": long, "short": short, "cache": str(folder / "cache")}
 
 
+def fit_arguments(data: dict[str, str], root: Path, command: str = "fit") -> list[str]:
+    """Arguments of a run in the folder ``root``, on one CPU."""
+    options = {
+        "model.model": TINY,
+        "model.checkpointing": "none",
+        "data.long": data["long"],
+        "data.short": data["short"],
+        "data.cache_dir": data["cache"],
+        "data.chat_format": "llama2",
+        "data.max_length": "512",
+        "data.num_workers": "0",
+        "data.num_proc": "1",
+        "trainer.accelerator": "cpu",
+        "trainer.devices": "1",
+        "trainer.default_root_dir": str(root),
+    }
+    return [command, *(f"--{key}={value}" for key, value in options.items())]
+
+
 @pytest.fixture
 def arguments(data, tmp_path):
     """Arguments of a ``fit`` in ``tmp_path/run``; more are given by the test."""
 
     def build(*more: str, root: str = "run", command: str = "fit") -> list[str]:
-        options = {
-            "model.model": TINY,
-            "model.checkpointing": "none",
-            "data.long": data["long"],
-            "data.short": data["short"],
-            "data.cache_dir": data["cache"],
-            "data.chat_format": "llama2",
-            "data.max_length": "512",
-            "data.num_workers": "0",
-            "data.num_proc": "1",
-            "trainer.accelerator": "cpu",
-            "trainer.devices": "1",
-            "trainer.default_root_dir": str(tmp_path / root),
-        }
-        return [command, *(f"--{key}={value}" for key, value in options.items()), *more]
+        return [*fit_arguments(data, tmp_path / root, command), *more]
 
     return build
 
@@ -70,11 +77,16 @@ def run_here(arguments: list[str]) -> None:
     assert main(arguments) == 0
 
 
+def environment_of_a_user() -> dict[str, str]:
+    """This process's, without what a run in it or its own launcher has left."""
+    ranks = ("MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", PARENT)
+    kept = {key: value for key, value in os.environ.items() if key not in ranks and not key.startswith("SLURM_")}
+    return {**kept, "OMP_NUM_THREADS": "1"}
+
+
 def start(arguments: list[str], **options) -> subprocess.Popen:
     """``longalign`` as a process of its own (which starts its other ranks), as a user would."""
-    ranks = ("MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE")  # of a run in this process
-    environment = {key: value for key, value in os.environ.items() if key not in ranks}
-    environment |= {"OMP_NUM_THREADS": "1", **options.pop("env", {})}
+    environment = {**environment_of_a_user(), **options.pop("env", {})}
     return subprocess.Popen(
         [sys.executable, "-m", "longalign", *arguments],
         cwd=ROOT,
@@ -92,6 +104,14 @@ def kill(process: subprocess.Popen) -> str:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     return process.communicate()[0]
+
+
+def wait_for(path: Path, process, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists():
+        if process.poll() is not None or time.monotonic() > end:
+            raise AssertionError(f"no {path.name}:\n{kill(process)}")
+        time.sleep(0.01)
 
 
 def finish(process: subprocess.Popen, status: int) -> str:

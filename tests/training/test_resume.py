@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from longalign.training.checkpoints import newest_checkpoint
-from tests.training.conftest import final_weights, finish, kill, run_apart, run_here, scalars, start
+from tests.training.conftest import final_weights, finish, run_apart, run_here, scalars, start, wait_for
 
 STEPS = ["--data.max_length=128", "--data.packs_per_step=2", "--data.epochs=2", "--model.optimizer.lr=1e-3"]
 SAVING = ["--checkpoint.every_n_steps=2", "--checkpoint.keep=3"]
@@ -38,14 +38,6 @@ def whole(data, tmp_path_factory):
     root = tmp_path_factory.mktemp("whole")
     run_apart(build(root))
     return build, final_weights(root), scalars(root, "train/loss")
-
-
-def wait_for(path: Path, process, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not path.exists():
-        if process.poll() is not None or time.monotonic() > end:
-            raise AssertionError(f"no {path.name}:\n{kill(process)}")
-        time.sleep(0.01)
 
 
 def assert_bit_equal(ours, reference) -> None:

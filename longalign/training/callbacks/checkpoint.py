@@ -78,6 +78,7 @@ class StepCheckpoint(Checkpoint):
             log.info("%s: saved step %d, exiting with status %d", signal.Signals(stop).name, step, PREEMPTED)
             if stop == signal.SIGUSR1:
                 _requeue(trainer)
+            trainer.strategy.barrier("requeued")
             raise Preempted
 
     def _save(self, trainer: Trainer, step: int) -> None:
@@ -93,9 +94,12 @@ class StepCheckpoint(Checkpoint):
         except (OSError, RuntimeError) as error:
             raise UserError(f"{error}: make room in {self.folder}, then go on with --ckpt_path auto") from error
         log.info("saved %s", path)
+        for logger in trainer.loggers:
+            logger.save()  # the curves up to here, too
         if trainer.is_global_zero and self.keep:
             for old in whole_checkpoints(self.folder)[: -self.keep]:
                 remove(old)
+        trainer.strategy.barrier("checkpoint_done")  # launchers end what is left when the first rank has gone
 
     def teardown(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         for number, handler in self._previous.items():
@@ -124,5 +128,9 @@ def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) ->
 
 def _requeue(trainer: Trainer) -> None:
     job = os.environ.get("SLURM_JOB_ID")
-    if job and trainer.is_global_zero:
-        subprocess.run(["scontrol", "requeue", job], check=False)
+    if not job or not trainer.is_global_zero:
+        return
+    try:
+        subprocess.run(["scontrol", "requeue", job], check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:  # such as a container without SLURM's commands
+        log.warning("job %s is not in the queue again, submit it once more: %s", job, error)

@@ -24,14 +24,25 @@ from longalign.evaluation.records import Records
 log = logging.getLogger(__name__)
 
 
+_OPTIONS = {
+    "model.config_overrides": "--config_overrides",
+    "model.attention": "--attention",
+    "model.model": "--model",
+    "data.chat_format": "--chat_format",
+}
+"""Keys of fit, and what they are called here."""
+
+
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and test."""
     args = ["--plan=true" if word == "--plan" else word for word in args]
     try:
         call(needle, name, args)
     except UserError as error:  # said by code that knows the options of fit
-        text = str(error).replace("model.model", "--model").replace("data.chat_format", "--chat_format")
-        raise UserError(text.replace("model.attention", "--attention")) from error
+        text = str(error)
+        for key, option in _OPTIONS.items():
+            text = text.replace(key, option)
+        raise UserError(text) from error
     except KeyboardInterrupt:
         log.info("stopped; the same command goes on where it stopped")
         raise SystemExit(130) from None
@@ -63,6 +74,7 @@ def needle(
     attention: str = "auto",
     batch_size: int = 32,
     gguf_file: str | None = None,
+    config_overrides: dict[str, Any] | None = None,
     api_key_env: str = "OPENAI_API_KEY",
     concurrency: int = 8,
     timeout_s: float = 600,
@@ -102,6 +114,8 @@ def needle(
         attention: kernel that reads prompts, as model.attention of fit.
         batch_size: prompts answered together at most.
         gguf_file: a GGUF file in the model's folder.
+        config_overrides: keys of the model's config to change, as in fit: {rope_ratio: 200} for LongAlign-6B's weights,
+            {rope_theta: 5.0e6}.
         api_key_env: NAME of the environment variable with the server's API key.
         concurrency: requests open at a time.
         timeout_s: of one request, in seconds.
@@ -119,7 +133,7 @@ def needle(
     network = concurrency, timeout_s, max_retries
     endpoint = Endpoint(api_model or "", base_url, api_key_env, *network) if api_model or base_url else None
     judge = Endpoint(judge_model, judge_base_url, judge_api_key_env, *network) if judge_model else None
-    where = Where(device, dtype, attention, batch_size, gguf_file)
+    where = Where(device, dtype, attention, batch_size, gguf_file, config_overrides or {})
     source = open_source(model, endpoint, fake, where, max_new_tokens)
     folder = Path(out).expanduser()
     records = Records(folder / RESULTS)

@@ -31,6 +31,7 @@ class Where:
     attention: str
     batch_size: int
     gguf_file: str | None
+    config_overrides: dict[str, Any]
 
 
 def open_source(
@@ -115,10 +116,10 @@ class Local:
 
         self.name = str(Path(model).expanduser()) if model.startswith("~") else model
         self._where, self._max_new_tokens = where, max_new_tokens
-        self._config = load_config(self.name, gguf_file=where.gguf_file, packed=False)
+        self._config = load_config(self.name, where.config_overrides, where.gguf_file, packed=False)
 
     def identity(self) -> dict[str, Any]:
-        return {"weights": weights_fingerprint(self.name)}
+        return {"weights": weights_fingerprint(self.name), "config_overrides": self._where.config_overrides}
 
     def encoder(self, tokenizer: str | None, chat_format: str, gguf_file: str | None = None) -> Encoder:
         if tokenizer == WORDS:

@@ -139,6 +139,15 @@ def test_the_command_asks_a_folder_in_its_own_format_and_rebuilds_its_ids(tmp_pa
     assert "4 are done" in shown and "PFLOP" in shown and "0 tokens to read" in shown
 
 
+def test_a_configs_keys_are_changed_as_in_fit_and_are_settings_of_the_run(tmp_path, capsys):
+    options = [f"--model={GOLDEN / 'llama_tiny'}", "--chat_format=llama2", "--device=cpu", "--max_new_tokens=6"]
+    command = ["needle", f"--out={tmp_path}", *options, "--lengths=400", "--depths=50", "--seeds=1"]
+    assert main([*command, "--config_overrides={rope_theta: 5.0e6}"]) == 0
+    assert main(command) == 2 and "made with config_overrides {'rope_theta': 5000000.0}" in capsys.readouterr().err
+    assert main([*command, "--config_overrides={rope_tehta: 1}"]) == 2
+    assert "--config_overrides: llama has no config key 'rope_tehta'" in capsys.readouterr().err
+
+
 def test_a_prompt_that_does_not_fit_is_a_failed_cell_and_the_others_go_on(tmp_path, monkeypatch, capsys):
     plain = LocalModel._together
 

@@ -170,10 +170,8 @@ def _read_run(run: str, test_cases: str | None, few_shots: str | None) -> tuple[
     answers = [row for row in rows if row.get("status") != FAILED]
     if not answers:
         raise UserError(f"run: {file} holds no answers")
-    if len(answers) < len(rows):
-        log.warning(
-            "%d cases have no answer, as their requests failed; predict tries them again", len(rows) - len(answers)
-        )
+    if missing := len({row["case"] for row in rows} - {row["case"] for row in answers}):
+        log.warning("%d cases have no answer, as their requests failed; predict tries them again", missing)
     length, seed = parse_source(answers[0].get("source", "")) if test_cases is None else (LENGTH, 0)
     return answers, load_cases(test_cases, few_shots, length, seed)[0], path / "judgements.jsonl"
 
@@ -201,6 +199,9 @@ def _say_plan(
     model = predictions[0]["setup"]["model"]
     if is_same_model(model, endpoint.model):
         log.warning("%s rates its own answers; models prefer their own: take a judge of another family", model)
+    if not jobs:
+        log.info("%d of %d ratings are there", total, total)
+        return
     note = f" ({total - len(jobs)} of {total} ratings are there)" if len(jobs) < total else ""
     note += f"; a rating that cannot be read is asked for {ORIGINAL_TRIES} times" if original else ""
     tokens_in, tokens_out = (sum(job.tokens[i] for job in jobs) for i in (0, 1))
@@ -214,14 +215,14 @@ async def _rate(jobs: Sequence[Job], records: Records, setup: JudgeSetup, endpoi
 
 def _finish(records: Records, cases: Sequence[Case], predictions: Sequence[Row], original: bool) -> None:
     """The run's table to stdout; exit status 1 if ratings are missing."""
-    rows = records.rows()
-    failed, unread = (sum(row["status"] == status for row in rows) for status in (FAILED, UNPARSABLE))
+    found = read_run(records.path)
+    failed, unread = found.count(FAILED), found.count(UNPARSABLE)
     if original:
         own = records.path.name == "judgements.jsonl"
         file = records.path.with_name("scores.json" if own else f"{records.path.stem}.scores.json")
-        write_scores(file, cases, predictions, rows)
+        write_scores(file, cases, predictions, found.rows)
         log.info("wrote %s in the released code's format", file)
-    print(markdown(compare_runs([read_run(records.path)])), end="")
+    print(markdown(compare_runs([found])), end="")
     if unread:
         log.warning("%d ratings could not be read: they count for nothing; --retry_unparsable true asks again", unread)
     if failed:

@@ -18,6 +18,7 @@ from longalign.evaluation.longbench_chat.fit import Meter, Prompt, meter, rough_
 from longalign.evaluation.longbench_chat.predict import (
     Answer,
     Setup,
+    failures,
     fingerprint,
     fit_all,
     predict_here,
@@ -26,7 +27,7 @@ from longalign.evaluation.longbench_chat.predict import (
     to_do,
 )
 from longalign.evaluation.longbench_chat.suite import LENGTH
-from longalign.evaluation.records import FAILED, Records
+from longalign.evaluation.records import Records
 
 log = logging.getLogger(__name__)
 
@@ -122,9 +123,9 @@ def predict(
                 log.info("%s", budget.announce(api_model, endpoint.url, len(prompts), tokens_in, tokens_out))
                 asyncio.run(_predict_there(prompts, records, setup, source, endpoint, budget))
                 log.info("%s", budget)
-        log.info("%s", summary(records))
+        log.info("%s", summary(records, setup))
         print(out)
-        if any(row["status"] == FAILED for row in records.rows()):
+        if failures(records, setup):
             raise SystemExit(1)
 
 

@@ -74,6 +74,7 @@ class ChatClient:
         self.endpoint, self._backoff_s = endpoint, backoff_s
         self._slots = asyncio.Semaphore(endpoint.concurrency)
         self._resume_at = 0.0  # time.monotonic
+        self._said_trouble = False
         self._renamed: dict[str, str] = {}
         self._dropped: set[str] = set()
 
@@ -190,6 +191,9 @@ class ChatClient:
         """Back off: this request alone, or all of them where the server said for how long."""
         pause = min(self._backoff_s * 2 ** (failures - 1), MAX_BACKOFF_S) * random.uniform(0.75, 1)
         if problem.after_s is None:
+            if not self._said_trouble:
+                log.info("%s; trying again, up to %d times a request", problem, self.endpoint.max_retries)
+                self._said_trouble = True
             await asyncio.sleep(pause)
             return
         resume_at = time.monotonic() + min(problem.after_s, MAX_PAUSE_S)

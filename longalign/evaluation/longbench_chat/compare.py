@@ -97,6 +97,9 @@ def read_run(path: str | Path) -> Run:
     rows = Records(file).rows()
     if not rows:
         raise UserError(f"{file} is empty; run longalign longbench-chat judge first")
+    # what failed under other options, a mistyped judge for example, is not of this run
+    setup = next((row["setup"] for row in rows if row["status"] != FAILED), rows[-1]["setup"])
+    rows = [row for row in rows if row["status"] != FAILED or row["setup"] == setup]
     for field in ("model", "setup"):
         if any(row.get(field) != rows[0].get(field) or field not in row for row in rows):
             raise UserError(f"{file}: holds ratings of more than one {'judge' if field == 'setup' else 'model'}")
@@ -138,7 +141,7 @@ def _groups(rows: Sequence[Row]) -> dict[str, list[str]]:
         lambda row: row["language"],
         lambda row: _length(row["full_tokens"]),
         lambda row: "cut" if row["cut_tokens"] else "not cut",
-        lambda row: row["type"] if isinstance(row["type"], str) else None,
+        lambda row: f"type {row['type']}" if isinstance(row["type"], str) else None,
     )
     groups: dict[str, list[str]] = {}
     for kind in kinds:

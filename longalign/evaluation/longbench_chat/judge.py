@@ -125,6 +125,8 @@ def to_do(jobs: Sequence[Job], records: Records, setup: JudgeSetup, retry_unpars
     """
     own, known = setup.as_row(), {job.key for job in jobs}
     for row in records.rows():
+        if row.get("status") == FAILED:
+            continue
         other = row.get("setup")
         if other != own:
             named = ", ".join(name for name in own if not isinstance(other, dict) or other.get(name) != own[name])

@@ -74,6 +74,8 @@ def to_do(cases: Sequence[Case], records: Records, setup: Setup) -> list[Case]:
     """
     own = asdict(setup)
     for row in records.rows():
+        if row.get("status") == FAILED:
+            continue
         other = row.get("setup")
         if other != own:
             named = ", ".join(name for name in own if not isinstance(other, dict) or other.get(name) != own[name])
@@ -142,14 +144,19 @@ async def predict_there(
         raise budget.stopped()
 
 
-def summary(records: Records) -> str:
+def failures(records: Records, setup: Setup) -> int:
+    """Cases that have no answer, because their requests failed under this setup."""
+    return sum(row["status"] == FAILED and row["setup"] == asdict(setup) for row in records.rows())
+
+
+def summary(records: Records, setup: Setup) -> str:
     """How many answers there are, and what is special about them."""
     rows = [row for row in records.rows() if row["status"] != FAILED]
     counts = {
         "cut in the middle of the document": sum(row["cut_tokens"] > 0 for row in rows),
         "ended by max_new_tokens": sum(row["finish_reason"] == "length" for row in rows),
         "empty": sum(not row["text"].strip() for row in rows),
-        "failed": len(records) - len(rows),
+        "failed": failures(records, setup),
     }
     special = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     return f"{len(rows)} answers in {records.path}" + (f" ({special})" if special else "")

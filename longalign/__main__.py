@@ -20,7 +20,7 @@ COMMANDS = {
     "chat": ("longalign.commands.chat", "talk to a model in its own format, about long documents too"),
 }
 
-FIRST_RANK_S = 3
+FIRST_RANK_S = 15  # after which another rank says what it alone has met
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,9 +76,11 @@ def _fail(program: str, message: str) -> int:
 
     launch, parent = this_launch(), os.environ.get(PARENT)
     if not launch.is_first:
-        time.sleep(FIRST_RANK_S)
-        if parent is not None and os.getppid() != int(parent):
-            return 2
+        end = time.monotonic() + FIRST_RANK_S
+        while time.monotonic() < end:
+            if parent is not None and os.getppid() != int(parent):
+                return 2
+            time.sleep(0.1)
         program += f" (rank {launch.rank})"
     print(f"{program}: error: {' '.join(message.split())}", file=sys.stderr)
     return 2

@@ -32,8 +32,7 @@ COMMANDS = {
 }
 
 GROUPS = {name.split()[0] for name in COMMANDS if " " in name}
-FIRST_RANK_S = 3
-"""How long the other ranks wait with their own line for the first rank's, which ends them."""
+FIRST_RANK_S = 15  # after which another rank says what it alone has met
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -92,9 +91,11 @@ def _fail(program: str, message: str) -> int:
 
     launch, parent = this_launch(), os.environ.get(PARENT)
     if not launch.is_first:
-        time.sleep(FIRST_RANK_S)
-        if parent is not None and os.getppid() != int(parent):
-            return 2
+        end = time.monotonic() + FIRST_RANK_S
+        while time.monotonic() < end:
+            if parent is not None and os.getppid() != int(parent):
+                return 2
+            time.sleep(0.1)
         program += f" (rank {launch.rank})"
     print(f"{program}: error: {' '.join(message.split())}", file=sys.stderr)
     return 2

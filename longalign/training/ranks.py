@@ -80,6 +80,8 @@ class RankLauncher(_SubprocessScriptLauncher):
     """Lightning's launcher; a rank that dies is named, and then the others end, too."""
 
     def launch(self, function: Callable, *args: Any, trainer: Trainer | None = None, **kwargs: Any) -> Any:  # type: ignore[override]
+        if self.cluster_environment.creates_processes_externally:  # DDP has a launcher in the other ranks, too
+            return super().launch(function, *args, trainer=trainer, **kwargs)
         os.environ[PARENT] = str(os.getpid())
         try:
             self._call_children_scripts()

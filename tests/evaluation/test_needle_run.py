@@ -82,7 +82,7 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(tmp_path):
 @pytest.mark.parametrize(("end", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_a_process_that_is_killed_loses_no_row_and_asks_no_cell_twice(tmp_path, end, status):
     out = tmp_path / "out"
-    options = ["needle", f"--out={out}", "--fake=perfect", "--lengths=8000,30000"]
+    options = ["needle", f"--out={out}", "--fake=perfect", "--lengths=50000,60000"]
     process = subprocess.Popen([sys.executable, "-m", "longalign", *options], stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not (out / "results.jsonl").exists() or len((out / "results.jsonl").read_bytes().splitlines()) < 3:

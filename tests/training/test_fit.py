@@ -120,12 +120,8 @@ def test_too_many_bad_gradients_stop_the_run(arguments, monkeypatch, capfd):
 
 def test_what_one_rank_finds_wrong_stops_all_in_one_line(arguments, tmp_path):
     (tmp_path / "bad.jsonl").write_text("{broken\n")
-    for wrong, words in (
-        ("--data.packs_per_step=3", "packs_per_step"),
-        (f"--data.long={tmp_path}/bad.jsonl", "line 1"),
-    ):
-        output = run_apart(arguments(wrong, "--trainer.devices=2"), status=2)
-        assert output.count("error:") == 1 and words in output and "Traceback" not in output
+    output = run_apart(arguments(f"--data.long={tmp_path}/bad.jsonl", "--trainer.devices=2"), status=2)
+    assert output.count("error:") == 1 and "line 1" in output and "Traceback" not in output
 
 
 def test_gradients_do_not_outlive_their_step(arguments, monkeypatch):

@@ -91,7 +91,7 @@ class StepCheckpoint(Checkpoint):
                 trainer.save_checkpoint(aside)
                 if trainer.is_global_zero:
                     put_in_place(aside, path)
-        except (OSError, RuntimeError) as error:
+        except self._disk_errors(trainer) as error:
             raise UserError(f"{error}: make room in {self.folder}, then go on with --ckpt_path auto") from error
         log.info("saved %s", path)
         for logger in trainer.loggers:
@@ -100,6 +100,11 @@ class StepCheckpoint(Checkpoint):
             for old in whole_checkpoints(self.folder)[: -self.keep]:
                 remove(old)
         trainer.strategy.barrier("checkpoint_done")  # launchers end what is left when the first rank has gone
+
+    @staticmethod
+    def _disk_errors(trainer: Trainer) -> tuple[type[Exception], ...]:
+        """As what a full disk shows. ``ShardStrategy`` names it; a RuntimeError there is a lost rank."""
+        return (OSError,) if isinstance(trainer.strategy, ShardStrategy) else (OSError, RuntimeError)
 
     def teardown(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         for number, handler in self._previous.items():

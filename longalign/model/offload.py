@@ -7,7 +7,7 @@ layer behind it runs its backward. At 2 bytes a number and token it is little be
 
 import contextlib
 import weakref
-from collections import defaultdict
+from bisect import bisect_left, insort
 from typing import Any
 
 import torch
@@ -16,10 +16,10 @@ from torch.autograd.graph import saved_tensors_hooks
 
 
 class _Waiting:
-    """A tensor in host memory, on its way there or back."""
+    """A tensor in host memory (a view of a buffer), on its way there or back."""
 
-    def __init__(self, host: Tensor, device: torch.device) -> None:
-        self.host, self.device = host, device
+    def __init__(self, host: Tensor, buffer: Tensor, device: torch.device) -> None:
+        self.host, self.buffer, self.device = host, buffer, device
         self.back: Tensor | None = None  # on the device again
         self.arrived: torch.cuda.Event | None = None
 
@@ -27,13 +27,14 @@ class _Waiting:
 class InputOffload:
     """Give ``hooks()`` around each call of ``torch.utils.checkpoint.checkpoint``: what it saves goes to the host.
 
-    Tensors below ``min_bytes`` stay where they are. Buffers are pinned once and used again in each step; one stream
+    Tensors below ``min_bytes`` stay where they are. Buffers are pinned once and used again in each step, by packs of
+    any size: there are as many as tensors waited at a time, each as large as the largest that it held. One stream
     carries all copies, so a buffer is never written before it was read. On a CPU tensors are copied, too.
     """
 
     def __init__(self, min_bytes: int = 1 << 20) -> None:
         self._min_bytes = min_bytes
-        self._free: defaultdict[tuple[torch.Size, torch.dtype], list[Tensor]] = defaultdict(list)
+        self._free: list[Tensor] = []  # of bytes, the largest last
         self._order: list[weakref.ref[_Waiting]] = []  # as the forward came by; the backward asks from the end
         self._streams: dict[torch.device, torch.cuda.Stream] = {}
 
@@ -44,16 +45,25 @@ class InputOffload:
     def _pack(self, tensor: Tensor) -> Any:
         if tensor.nbytes < self._min_bytes:
             return tensor
-        buffers = self._free[tensor.shape, tensor.dtype]
         on_gpu = tensor.device.type == "cuda"
-        host = buffers.pop() if buffers else torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=on_gpu)
-        waiting = _Waiting(host, tensor.device)
+        buffer = self._take(tensor.nbytes, pin_memory=on_gpu)
+        host = buffer[: tensor.nbytes].view(tensor.dtype).view(tensor.shape)
+        waiting = _Waiting(host, buffer, tensor.device)
         with self._beside(tensor.device):
             host.copy_(tensor.detach(), non_blocking=True)
         if on_gpu:
             tensor.record_stream(self._streams[tensor.device])  # its memory is not given away before it is copied
         self._order.append(weakref.ref(waiting))
         return waiting
+
+    def _take(self, size: int, pin_memory: bool) -> Tensor:
+        """The smallest free buffer of at least ``size`` bytes; else a new one in place of the largest free one."""
+        place = bisect_left(self._free, size, key=len)
+        if place < len(self._free):
+            return self._free.pop(place)
+        if self._free:
+            self._free.pop()
+        return torch.empty(size, dtype=torch.uint8, pin_memory=pin_memory)
 
     def _unpack(self, saved: Any) -> Tensor:
         if isinstance(saved, Tensor):
@@ -62,7 +72,7 @@ class InputOffload:
         tensor, saved.back = saved.back, None
         if saved.arrived is not None:
             torch.cuda.current_stream(saved.device).wait_event(saved.arrived)
-        self._free[saved.host.shape, saved.host.dtype].append(saved.host)
+        insort(self._free, saved.buffer, key=len)
         self._fetch_next(saved)
         return tensor
 

@@ -83,7 +83,11 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(tmp_path):
 def test_a_process_that_is_killed_loses_no_row_and_asks_no_cell_twice(tmp_path, end, status):
     out = tmp_path / "out"
     options = ["needle", f"--out={out}", "--fake=perfect", "--lengths=50000,60000"]
-    process = subprocess.Popen([sys.executable, "-m", "longalign", *options], stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "longalign", *options],
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # background jobs ignore it
+    )
     deadline = time.monotonic() + 60
     while not (out / "results.jsonl").exists() or len((out / "results.jsonl").read_bytes().splitlines()) < 3:
         assert process.poll() is None and time.monotonic() < deadline

@@ -1,7 +1,7 @@
-"""AdamW with 8-bit states: torchao's, with a step that costs the host a tenth of the time.
+"""AdamW with 8-bit states: torchao's, with a step that is less work for the host.
 
-torchao compiles a step of one parameter on its tensor subclasses, whose wrapping takes the host 0.7 ms a parameter:
-0.2-0.4 s a step of a 7B model in which the GPU idles. Here the subclasses are taken apart first. States, their format
+torchao compiles a step of one parameter on its tensor subclasses, whose wrapping takes the host the better part of a
+millisecond a parameter, while a GPU waits. Here the subclasses are taken apart first. States, their format
 and every number are torchao's (Dettmers et al. 2022, blocks of 256, dynamic map), so checkpoints fit both ways.
 """
 

@@ -19,7 +19,6 @@ from longalign.evaluation.longbench_chat.predict import (
     Answer,
     Setup,
     failures,
-    fingerprint,
     fit_all,
     predict_here,
     predict_there,
@@ -27,6 +26,7 @@ from longalign.evaluation.longbench_chat.predict import (
     to_do,
 )
 from longalign.evaluation.longbench_chat.suite import LENGTH
+from longalign.evaluation.model_output import fingerprint
 from longalign.evaluation.records import Records
 
 log = logging.getLogger(__name__)

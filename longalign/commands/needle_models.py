@@ -1,6 +1,5 @@
 """What a needle test asks: a local model, a server or a fake; with the tokenizer that its lengths are counted in."""
 
-import hashlib
 import logging
 import platform
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Any, Literal
 from longalign import __version__
 from longalign.errors import UserError
 from longalign.evaluation.client import Endpoint
+from longalign.evaluation.model_output import fingerprint
 from longalign.evaluation.needle.answering import Answerer, Fake, FakeAnswerer, LocalAnswerer, ServerAnswerer
 from longalign.evaluation.needle.encoders import ChatPrompts, Encoder, WordPrompts
 from longalign.evaluation.needle.plan import Counts, price_line
@@ -119,7 +119,7 @@ class Local:
         self._config = load_config(self.name, where.config_overrides, where.gguf_file, packed=False)
 
     def identity(self) -> dict[str, Any]:
-        return {"weights": weights_fingerprint(self.name), "config_overrides": self._where.config_overrides}
+        return {"weights": fingerprint(self.name) or self.name, "config_overrides": self._where.config_overrides}
 
     def encoder(self, tokenizer: str | None, chat_format: str, gguf_file: str | None = None) -> Encoder:
         if tokenizer == WORDS:
@@ -172,23 +172,6 @@ def versions(*packages: str) -> dict[str, str]:
     from importlib.metadata import version
 
     return {"longalign": __version__, "python": platform.python_version()} | {name: version(name) for name in packages}
-
-
-def weights_fingerprint(model: str) -> str:
-    """Tells a folder's weights from others without reading them all: names, sizes, both ends of each file."""
-    folder = Path(model)
-    if not folder.is_dir():
-        return model
-    digest = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
-        if file.suffix not in (".safetensors", ".bin", ".gguf") and file.name != "config.json":
-            continue
-        digest.update(f"{file.name}:{file.stat().st_size}\n".encode())
-        with open(file, "rb") as stream:
-            digest.update(stream.read(65536))
-            stream.seek(max(0, file.stat().st_size - 65536))
-            digest.update(stream.read())
-    return digest.hexdigest()[:16]
 
 
 def _chat_prompts(tokenizer: str, chat_format: str, gguf_file: str | None, model: str | None = None) -> ChatPrompts:

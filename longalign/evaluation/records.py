@@ -117,6 +117,19 @@ class Records:
         self._rows[row[self._key]] = row
 
 
+def refuse_other_setups(records: Records, own: Row, what: str) -> None:
+    """A file holds results of one ``setup``; failed rows do not count.
+
+    Raises:
+        UserError: there are ``what`` (such as "answers") of another, of which the keys that differ are named.
+    """
+    for row in records.rows():
+        other = row.get("setup")
+        if row.get("status") != FAILED and other != own:
+            named = ", ".join(name for name in own if not isinstance(other, dict) or other.get(name) != own[name])
+            raise UserError(f"out: {records.path} has {what} made with another {named}; give another --out")
+
+
 def _parse(line: bytes, key: str) -> Row | None:
     try:
         row = json.loads(line)

@@ -21,7 +21,7 @@ from longalign.evaluation.longbench_chat.prompts import (
     parse_rating,
     parse_rating_like_the_released_code,
 )
-from longalign.evaluation.records import FAILED, Records, Row
+from longalign.evaluation.records import FAILED, Records, Row, refuse_other_setups
 
 log = logging.getLogger(__name__)
 
@@ -123,16 +123,10 @@ def to_do(jobs: Sequence[Job], records: Records, setup: JudgeSetup, retry_unpars
     Raises:
         UserError: the file has ratings of another setup or of other answers.
     """
-    own, known = setup.as_row(), {job.key for job in jobs}
-    for row in records.rows():
-        if row.get("status") == FAILED:
-            continue
-        other = row.get("setup")
-        if other != own:
-            named = ", ".join(name for name in own if not isinstance(other, dict) or other.get(name) != own[name])
-            raise UserError(f"out: {records.path} has ratings made with another {named}; give another --out")
-        if row["key"] not in known:
-            raise UserError(f"out: {records.path} has ratings of other answers than this run's; give another --out")
+    refuse_other_setups(records, setup.as_row(), "ratings")
+    known = {job.key for job in jobs}
+    if any(row.get("status") != FAILED and row["key"] not in known for row in records.rows()):
+        raise UserError(f"out: {records.path} has ratings of other answers than this run's; give another --out")
 
     def again(job: Job) -> bool:
         row = records.get(job.key) or {}

@@ -7,21 +7,16 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from longalign.errors import UserError
 from longalign.evaluation.client import ChatClient, Completion, RequestFailed, ask_all
 from longalign.evaluation.longbench_chat.cases import Case, content_key
 from longalign.evaluation.longbench_chat.cost import Budget
 from longalign.evaluation.longbench_chat.fit import Meter, Prompt, fit_case
-from longalign.evaluation.records import FAILED, Records, Row
+from longalign.evaluation.model_output import split_thoughts
+from longalign.evaluation.records import FAILED, Records, Row, refuse_other_setups
 
 log = logging.getLogger(__name__)
-
-_THOUGHTS_END = "</think>"
-_MODEL_FILES = {".safetensors", ".bin", ".gguf", ".json", ".model", ".jinja"}
-_SAMPLE = 1 << 16  # bytes at each end of a file of weights
 
 
 @dataclass(frozen=True)
@@ -51,35 +46,13 @@ class Answer:
     seconds: float
 
 
-def fingerprint(folder: str | Path) -> str | None:
-    """A hash of a model folder's files by name, size and both ends; None for what is no folder (a hub name)."""
-    if not Path(folder).is_dir():
-        return None
-    hash_ = hashlib.sha256()
-    for file in sorted(path for path in Path(folder).iterdir() if path.suffix in _MODEL_FILES and path.is_file()):
-        size = file.stat().st_size
-        hash_.update(f"{file.name} {size}\n".encode())
-        with open(file, "rb") as stream:
-            hash_.update(stream.read(_SAMPLE))
-            stream.seek(max(size - _SAMPLE, 0))
-            hash_.update(stream.read(_SAMPLE))
-    return hash_.hexdigest()[:20]
-
-
 def to_do(cases: Sequence[Case], records: Records, setup: Setup) -> list[Case]:
     """The cases that have no answer yet.
 
     Raises:
         UserError: the file has answers of another setup.
     """
-    own = asdict(setup)
-    for row in records.rows():
-        if row.get("status") == FAILED:
-            continue
-        other = row.get("setup")
-        if other != own:
-            named = ", ".join(name for name in own if not isinstance(other, dict) or other.get(name) != own[name])
-            raise UserError(f"out: {records.path} has answers made with another {named}; give another --out")
+    refuse_other_setups(records, asdict(setup), "answers")
     return [case for case in cases if not records.done(setup.key(case))]
 
 
@@ -160,16 +133,6 @@ def summary(records: Records, setup: Setup) -> str:
     }
     special = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     return f"{len(rows)} answers in {records.path}" + (f" ({special})" if special else "")
-
-
-def split_thoughts(text: str) -> tuple[str, str]:
-    """(thoughts, answer) of a model that thinks aloud before it answers; unfinished thoughts leave no answer."""
-    if _THOUGHTS_END in text:
-        thoughts, _, answer = text.partition(_THOUGHTS_END)
-        return thoughts.replace("<think>", "", 1).strip(), answer.strip()
-    if text.lstrip().startswith("<think>"):
-        return text.lstrip().removeprefix("<think>").strip(), ""
-    return "", text
 
 
 def _keep(

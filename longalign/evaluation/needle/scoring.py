@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from longalign.evaluation.model_output import split_thoughts
 from longalign.evaluation.needle.tasks import Item
 
 _GROUPED = re.compile(r"(?<=\d)[,\u202f\u00a0' ](?=\d{3}(?!\d))")
@@ -34,9 +35,7 @@ def score(item: Item, text: str) -> Score:
 
 def without_thoughts(text: str) -> str:
     """The text behind the last `</think>`; nothing where a thought was begun and not ended."""
-    if "</think>" in text:
-        return text.rpartition("</think>")[2].strip()
-    return "" if text.lstrip().startswith("<think>") else text.strip()
+    return split_thoughts(text)[1].strip()
 
 
 def _holds(said: str, answer: str) -> bool:

@@ -1,0 +1,33 @@
+"""What evaluations ask of any model: which weights answered, and what of a reply is the answer."""
+
+import hashlib
+from pathlib import Path
+
+_MODEL_FILES = {".safetensors", ".bin", ".gguf", ".json", ".model", ".jinja"}
+_SAMPLE = 1 << 16  # bytes at each end of a file of weights
+_THOUGHTS_END = "</think>"
+
+
+def fingerprint(folder: str | Path) -> str | None:
+    """A hash of a model folder's files by name, size and both ends; None for what is no folder (a hub name)."""
+    if not Path(folder).is_dir():
+        return None
+    hash_ = hashlib.sha256()
+    for file in sorted(path for path in Path(folder).iterdir() if path.suffix in _MODEL_FILES and path.is_file()):
+        size = file.stat().st_size
+        hash_.update(f"{file.name} {size}\n".encode())
+        with open(file, "rb") as stream:
+            hash_.update(stream.read(_SAMPLE))
+            stream.seek(max(size - _SAMPLE, 0))
+            hash_.update(stream.read(_SAMPLE))
+    return hash_.hexdigest()[:20]
+
+
+def split_thoughts(text: str) -> tuple[str, str]:
+    """(thoughts, answer) of a model that thinks aloud before it answers; unfinished thoughts leave no answer."""
+    if _THOUGHTS_END in text:
+        thoughts, _, answer = text.rpartition(_THOUGHTS_END)
+        return thoughts.replace("<think>", "", 1).strip(), answer.strip()
+    if text.lstrip().startswith("<think>"):
+        return text.lstrip().removeprefix("<think>").strip(), ""
+    return "", text

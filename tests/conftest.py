@@ -1,4 +1,4 @@
-"""Fixtures for all tests; GPU tests are skipped where there is no GPU."""
+"""Fixtures for all tests; GPU tests are skipped where there is no GPU; nobody's real API key is used."""
 
 import os
 
@@ -15,3 +15,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "gpu" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA GPU"))
+
+
+KEY = "sk-test-0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An API key that is none; servers on 127.0.0.1 are asked without a proxy."""
+    for name in ("OPENAI_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    return KEY

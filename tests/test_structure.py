@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "longalign"
-ORDER = ["chat", "data", "model", "evaluation", "training", "commands"]
+ORDER = ["api", "chat", "data", "model", "evaluation", "training", "commands"]
 KNOW_LIGHTNING = {"training", "commands"}
 
 

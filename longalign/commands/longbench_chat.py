@@ -9,20 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from longalign.api.budget import Budget, Prices
+from longalign.api.client import ChatClient, Endpoint
 from longalign.commands.parse import call
 from longalign.errors import UserError
-from longalign.evaluation.client import ChatClient, Endpoint
 from longalign.evaluation.longbench_chat.cases import Case, read_cases
 from longalign.evaluation.longbench_chat.compare import compare as compare_runs
 from longalign.evaluation.longbench_chat.compare import is_same_model, read_run
-from longalign.evaluation.longbench_chat.cost import Budget, Prices
 from longalign.evaluation.longbench_chat.judge import ORIGINAL_TRIES, UNPARSABLE, Job, JudgeSetup, plan, rate, to_do
 from longalign.evaluation.longbench_chat.prompts import load_prompt
 from longalign.evaluation.longbench_chat.released import read_predictions, write_scores
 from longalign.evaluation.longbench_chat.report import write
 from longalign.evaluation.longbench_chat.suite import LENGTH, built_in_cases, parse_source, source_name
 from longalign.evaluation.longbench_chat.tables import markdown
-from longalign.evaluation.records import FAILED, Records, Row
+from longalign.records import FAILED, Records, Row
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from longalign.api.budget import Budget, Prices
+from longalign.api.client import ChatClient, Endpoint
 from longalign.commands.longbench_chat import interruptible, load_cases
 from longalign.commands.parse import call
 from longalign.errors import UserError
-from longalign.evaluation.client import ChatClient, Endpoint
+from longalign.evaluation.fingerprint import fingerprint
 from longalign.evaluation.longbench_chat.cases import Case
-from longalign.evaluation.longbench_chat.cost import Budget, Prices
 from longalign.evaluation.longbench_chat.fit import Meter, Prompt, meter, rough_meter
 from longalign.evaluation.longbench_chat.predict import (
     Answer,
@@ -26,8 +27,7 @@ from longalign.evaluation.longbench_chat.predict import (
     to_do,
 )
 from longalign.evaluation.longbench_chat.suite import LENGTH
-from longalign.evaluation.model_output import fingerprint
-from longalign.evaluation.records import Records
+from longalign.records import Records
 
 log = logging.getLogger(__name__)
 

@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+from longalign.api.client import Endpoint
 from longalign.commands.needle_models import Where, open_source
 from longalign.commands.needle_screen import grid_table
 from longalign.commands.parse import call
 from longalign.commands.screen import make_console, show
 from longalign.errors import UserError
-from longalign.evaluation.client import Endpoint
 from longalign.evaluation.needle.build import Builder, grid
 from longalign.evaluation.needle.compat import CompatBuilder
 from longalign.evaluation.needle.haystack import make_haystack, read_texts, tokenise
@@ -19,7 +19,7 @@ from longalign.evaluation.needle.plan import count, count_lines
 from longalign.evaluation.needle.report import headline, last_run, notes, write_reports
 from longalign.evaluation.needle.run import RESULTS, PromptBuilder, keep_settings, key, run_cells
 from longalign.evaluation.needle.tasks import Cell, Item, Language, Task, own_item
-from longalign.evaluation.records import Records
+from longalign.records import Records
 
 log = logging.getLogger(__name__)
 

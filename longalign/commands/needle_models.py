@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from longalign import __version__
+from longalign.api.client import Endpoint
 from longalign.errors import UserError
-from longalign.evaluation.client import Endpoint
-from longalign.evaluation.model_output import fingerprint
+from longalign.evaluation.fingerprint import fingerprint
 from longalign.evaluation.needle.answering import Answerer, Fake, FakeAnswerer, LocalAnswerer, ServerAnswerer
 from longalign.evaluation.needle.encoders import ChatPrompts, Encoder, WordPrompts
 from longalign.evaluation.needle.plan import Counts, price_line

@@ -12,7 +12,7 @@ from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.evaluation.needle.recipe import rebuild
 from longalign.evaluation.needle.run import RESULTS
-from longalign.evaluation.records import Records
+from longalign.records import Records
 
 log = logging.getLogger(__name__)
 

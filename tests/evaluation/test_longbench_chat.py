@@ -19,7 +19,7 @@ from longalign.__main__ import main
 from longalign.chat import encode_prompt, load_tokenizer
 from longalign.evaluation.longbench_chat.suite import built_in_cases
 from longalign.testing import FakeOpenAIServer, Reply, error
-from tests.evaluation.conftest import KEY
+from tests.conftest import KEY
 from tests.training.conftest import ROOT, TINY
 
 ANSWER = "First line.\n\n- a list\n- with {braces} and [[3]]\n\n\tcode()\r\nlast"

@@ -5,10 +5,11 @@ import random
 import numpy as np
 import pytest
 
+from longalign.api.budget import Budget, Prices, estimate_tokens
+from longalign.api.thoughts import split_thoughts
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.cases import Case, Rated
 from longalign.evaluation.longbench_chat.compare import is_same_model
-from longalign.evaluation.longbench_chat.cost import Budget, Prices, estimate_tokens
 from longalign.evaluation.longbench_chat.judge import JudgeSetup, answer_as_judged, plan
 from longalign.evaluation.longbench_chat.prompts import (
     SCALES,
@@ -17,7 +18,6 @@ from longalign.evaluation.longbench_chat.prompts import (
     parse_rating_like_the_released_code,
 )
 from longalign.evaluation.longbench_chat.statistics import compare_paired, estimate_mean
-from longalign.evaluation.model_output import split_thoughts
 
 SHOTS = (Rated("good {}", 10), Rated("fair", 5), Rated("bad", 1))
 CASE = Case(1, "doc\n\nwhy?", "why?", "because {0}", "en", SHOTS)

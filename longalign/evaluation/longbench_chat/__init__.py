@@ -2,5 +2,5 @@
 
 `cases` and `suite` are the questions, `fit` brings them to a model's length, `predict` answers, `judge` rates the
 answers by the prompts of `prompts`, `compare` and `statistics` say what the ratings support. Every result is a row of
-JSON lines (`longalign.evaluation.records`), keyed by what it was made of.
+JSON lines (`longalign.records`), keyed by what it was made of.
 """

@@ -11,7 +11,7 @@ from typing import Any
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.judge import OK, UNPARSABLE
 from longalign.evaluation.longbench_chat.statistics import Difference, Estimate, compare_paired, estimate_mean
-from longalign.evaluation.records import FAILED, Records, Row
+from longalign.records import FAILED, Records, Row
 
 ALL = "all"
 _EDGES = (4, 8, 16, 32, 64)  # thousands of tokens

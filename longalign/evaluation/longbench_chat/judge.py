@@ -8,20 +8,20 @@ protocol original   as the released code does it: the file's order, one rating, 
 
 import logging
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from longalign.api.budget import Budget, Call, ask_within, estimate_tokens
+from longalign.api.client import ChatClient, Completion, RequestFailed
 from longalign.errors import UserError
-from longalign.evaluation.client import ChatClient, Completion, RequestFailed, ask_all
 from longalign.evaluation.longbench_chat.cases import Case, content_key
-from longalign.evaluation.longbench_chat.cost import Budget, estimate_tokens
 from longalign.evaluation.longbench_chat.prompts import (
     JudgePrompt,
     parse_rating,
     parse_rating_like_the_released_code,
 )
-from longalign.evaluation.records import FAILED, Records, Row, refuse_other_setups
+from longalign.records import FAILED, Records, Row, refuse_other_setups
 
 log = logging.getLogger(__name__)
 
@@ -87,34 +87,19 @@ async def rate(jobs: Sequence[Job], records: Records, setup: JudgeSetup, client:
     """Ask for every rating; each is a row when it comes.
 
     Raises:
-        UserError: the next call might cost more than the budget has left; or what `ask_all` raises.
+        UserError: what `ask_within` raises.
     """
     parameters: dict[str, Any] = {} if setup.temperature is None else {"temperature": setup.temperature}
     if setup.protocol == "paper" or budget.max_cost is not None:
         parameters["max_tokens"] = setup.max_tokens  # the released code sets no limit
     tries = ORIGINAL_TRIES if setup.protocol == "original" else 1
-    stopped = False
-
-    def ready(jobs: Sequence[Job]) -> Iterator[tuple[Job, list[dict[str, str]], dict[str, Any]]]:
-        nonlocal stopped
-        for job in jobs:
-            if not budget.begin(*job.tokens):
-                stopped = True
-                return
-            yield job, job.messages, parameters
 
     def done(job: Job, result: Completion | RequestFailed) -> None:
-        counted = None if isinstance(result, RequestFailed) else (result.prompt_tokens, result.completion_tokens)
-        budget.end(job.tokens, counted)
         records.append(_row(job, setup, result, tried=(records.get(job.key) or {}).get("tries", 0) + 1))
 
     for _ in range(tries):
-        await ask_all(client, ready(jobs), done)
+        await ask_within(budget, client, (Call(job, job.messages, parameters, *job.tokens) for job in jobs), done)
         jobs = [job for job in jobs if (records.get(job.key) or {}).get("status") == UNPARSABLE]
-        if stopped or not jobs:
-            break
-    if stopped:
-        raise budget.stopped()
 
 
 def to_do(jobs: Sequence[Job], records: Records, setup: JudgeSetup, retry_unparsable: bool = False) -> list[Job]:

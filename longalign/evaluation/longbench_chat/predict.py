@@ -5,16 +5,16 @@ A row says all that the answer depends on (``setup``), so a file holds one model
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from longalign.evaluation.client import ChatClient, Completion, RequestFailed, ask_all
+from longalign.api.budget import Budget, Call, ask_within
+from longalign.api.client import ChatClient, Completion, RequestFailed
+from longalign.api.thoughts import split_thoughts
 from longalign.evaluation.longbench_chat.cases import Case, content_key
-from longalign.evaluation.longbench_chat.cost import Budget
 from longalign.evaluation.longbench_chat.fit import Meter, Prompt, fit_case
-from longalign.evaluation.model_output import split_thoughts
-from longalign.evaluation.records import FAILED, Records, Row, refuse_other_setups
+from longalign.records import FAILED, Records, Row, refuse_other_setups
 
 log = logging.getLogger(__name__)
 
@@ -90,31 +90,21 @@ async def predict_there(
     """Answer many cases at a time by an endpoint. A request that fails makes a row that the next run tries again.
 
     Raises:
-        UserError: the next call might cost more than the budget has left; or what `ask_all` raises.
+        UserError: what `ask_within` raises.
     """
     parameters: dict[str, Any] = {"max_tokens": setup.max_new_tokens}
     if setup.temperature is not None:
         parameters["temperature"] = setup.temperature
     if setup.temperature != 0:
         parameters["seed"] = setup.seed
-    stopped = False
-
-    def jobs() -> Iterator[tuple[tuple[Case, Prompt], list[dict[str, str]], dict[str, Any]]]:
-        nonlocal stopped
-        for case, prompt in prompts:
-            if not budget.begin(prompt.tokens, setup.max_new_tokens):
-                stopped = True
-                return
-            yield (case, prompt), [{"role": "user", "content": prompt.text}], parameters
+    calls = (
+        Call((case, prompt), _ask(prompt), parameters, prompt.tokens, setup.max_new_tokens) for case, prompt in prompts
+    )
 
     def done(key: tuple[Case, Prompt], result: Completion | RequestFailed) -> None:
-        counted = None if isinstance(result, RequestFailed) else (result.prompt_tokens, result.completion_tokens)
-        budget.end((key[1].tokens, setup.max_new_tokens), counted)
         _keep(records, setup, source, *key, result)
 
-    await ask_all(client, jobs(), done)
-    if stopped:
-        raise budget.stopped()
+    await ask_within(budget, client, calls, done)
 
 
 def failures(records: Records, setup: Setup) -> int:
@@ -133,6 +123,10 @@ def summary(records: Records, setup: Setup) -> str:
     }
     special = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     return f"{len(rows)} answers in {records.path}" + (f" ({special})" if special else "")
+
+
+def _ask(prompt: Prompt) -> list[dict[str, str]]:
+    return [{"role": "user", "content": prompt.text}]
 
 
 def _keep(

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from longalign.api.budget import estimate_tokens
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.cases import Case
-from longalign.evaluation.longbench_chat.cost import estimate_tokens
 from longalign.evaluation.longbench_chat.judge import OK
-from longalign.evaluation.records import Row
+from longalign.records import Row
 
 
 def read_predictions(path: str | Path, cases: Sequence[Case]) -> list[Row]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate, islice, pairwise
 from typing import Any, Literal, Protocol
 
+from longalign.api.client import ChatClient, Completion, Endpoint, RequestFailed, ask_all
 from longalign.errors import UserError
-from longalign.evaluation.client import ChatClient, Completion, Endpoint, RequestFailed, ask_all
 from longalign.evaluation.needle.build import Draft, Prompt, cuts
 from longalign.evaluation.needle.encoders import Encoder
 

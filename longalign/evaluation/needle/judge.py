@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from longalign.evaluation.client import ChatClient, Completion, Endpoint, RequestFailed, ask_all
+from longalign.api.client import ChatClient, Completion, Endpoint, RequestFailed, ask_all
 from longalign.evaluation.needle.scoring import without_thoughts
-from longalign.evaluation.records import FAILED, Records
+from longalign.records import FAILED, Records
 
 JUDGE = """You rate how well an answer agrees with a reference, from 1 to 10:
 1: it has nothing to do with the reference.

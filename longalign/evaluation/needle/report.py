@@ -13,8 +13,8 @@ from typing import Any
 from longalign.errors import UserError
 from longalign.evaluation.needle.heatmap import colour, draw_heatmap
 from longalign.evaluation.needle.statistics import summarise
-from longalign.evaluation.records import FAILED
 from longalign.files import read_json, write_json
+from longalign.records import FAILED
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from longalign.evaluation.needle.haystack import Haystack
 from longalign.evaluation.needle.recipe import recipe
 from longalign.evaluation.needle.scoring import score
 from longalign.evaluation.needle.tasks import Cell
-from longalign.evaluation.records import FAILED, Records
 from longalign.files import read_json, write_json
+from longalign.records import FAILED, Records
 
 log = logging.getLogger(__name__)
 

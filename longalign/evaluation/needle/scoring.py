@@ -4,7 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from longalign.evaluation.model_output import split_thoughts
+from longalign.api.thoughts import split_thoughts
 from longalign.evaluation.needle.tasks import Item
 
 _GROUPED = re.compile(r"(?<=\d)[,\u202f\u00a0' ](?=\d{3}(?!\d))")

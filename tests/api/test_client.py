@@ -8,10 +8,10 @@ import time
 
 import pytest
 
+from longalign.api.client import ChatClient, Completion, Endpoint, RequestFailed, ask_all
 from longalign.errors import UserError
-from longalign.evaluation.client import ChatClient, Completion, Endpoint, RequestFailed, ask_all
 from longalign.testing import FakeOpenAIServer, Reply, empty_choices, error, garbage
-from tests.evaluation.conftest import KEY
+from tests.conftest import KEY
 
 HELLO = [{"role": "user", "content": "Hello\nthere"}]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from longalign.api.endpoint import Endpoint
+from longalign.api.replies import Complaint, read_complaint, read_completion, refused_parameter, retry_after_s
 from longalign.errors import UserError
-from longalign.evaluation.endpoint import Endpoint
-from longalign.evaluation.replies import Complaint, read_complaint, read_completion, refused_parameter, retry_after_s
 
 __all__ = ["ChatClient", "Completion", "Endpoint", "RequestFailed", "ask_all"]
 

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from longalign.errors import UserError
-from longalign.evaluation.records import Records
+from longalign.records import Records
 
 
 def test_rows_come_back_and_the_newest_of_a_key_counts(tmp_path):

@@ -2,9 +2,11 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from longalign.api.client import ChatClient, Completion, Messages, RequestFailed, ask_all
 from longalign.errors import UserError
 
 _CHARACTERS_A_TOKEN = 3.5  # of ASCII text; more for most tokenizers, so that estimates are rather too high
@@ -102,3 +104,45 @@ class Budget:
     def __str__(self) -> str:
         money = "" if self.prices.tokens_in is None else f", cost {self.spent:.4f}"
         return f"{self.calls} calls, {self.tokens_in:,} tokens in, {self.tokens_out:,} out{money}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to make: ``key`` is handed back with its result; tokens are those in, about, and out, at most."""
+
+    key: Any
+    messages: Messages
+    parameters: Mapping[str, Any]
+    tokens_in: int
+    tokens_out: int
+
+
+async def ask_within(
+    budget: Budget,
+    client: ChatClient,
+    calls: Iterable[Call],
+    on_done: Callable[[Any, Completion | RequestFailed], None],
+) -> None:
+    """`ask_all` for as long as the budget lasts; calls that are open when it ends are waited for.
+
+    Raises:
+        UserError: the next call might cost more than is left; or what `ask_all` raises.
+    """
+    stopped = False
+
+    def affordable() -> Iterator[tuple[Call, Messages, Mapping[str, Any]]]:
+        nonlocal stopped
+        for call in calls:
+            if not budget.begin(call.tokens_in, call.tokens_out):
+                stopped = True
+                return
+            yield call, call.messages, call.parameters
+
+    def done(call: Call, result: Completion | RequestFailed) -> None:
+        counted = None if isinstance(result, RequestFailed) else (result.prompt_tokens, result.completion_tokens)
+        budget.end((call.tokens_in, call.tokens_out), counted)
+        on_done(call.key, result)
+
+    await ask_all(client, affordable(), done)
+    if stopped:
+        raise budget.stopped()

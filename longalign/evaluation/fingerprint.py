@@ -1,11 +1,10 @@
-"""What evaluations ask of any model: which weights answered, and what of a reply is the answer."""
+"""Which weights answered."""
 
 import hashlib
 from pathlib import Path
 
 _MODEL_FILES = {".safetensors", ".bin", ".gguf", ".json", ".model", ".jinja"}
 _SAMPLE = 1 << 16  # bytes at each end of a file of weights
-_THOUGHTS_END = "</think>"
 
 
 def fingerprint(folder: str | Path) -> str | None:
@@ -21,13 +20,3 @@ def fingerprint(folder: str | Path) -> str | None:
             stream.seek(max(size - _SAMPLE, 0))
             hash_.update(stream.read(_SAMPLE))
     return hash_.hexdigest()[:20]
-
-
-def split_thoughts(text: str) -> tuple[str, str]:
-    """(thoughts, answer) of a model that thinks aloud before it answers; unfinished thoughts leave no answer."""
-    if _THOUGHTS_END in text:
-        thoughts, _, answer = text.rpartition(_THOUGHTS_END)
-        return thoughts.replace("<think>", "", 1).strip(), answer.strip()
-    if text.lstrip().startswith("<think>"):
-        return text.lstrip().removeprefix("<think>").strip(), ""
-    return "", text

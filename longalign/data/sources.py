@@ -21,16 +21,16 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".json.gz", ".json.zst
 _HUB_NAME = re.compile(r"^[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?$")  # owner/name or owner/name:split
 
 
-def find_files(path: str, key: str) -> list[str]:
+def find_files(path: str, key: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
     """The files behind a path, a folder or a glob, sorted; an empty list if `path` is a name on the hub.
 
     Raises:
-        UserError: nothing is there, or a file has a suffix that is not in `SUFFIXES`. `key` is named in the message.
+        UserError: nothing is there, or a file has a suffix that is not in `suffixes`. `key` is named in the message.
     """
     if os.path.isdir(path):
-        files = sorted(entry.path for entry in os.scandir(path) if entry.is_file() and entry.name.endswith(SUFFIXES))
+        files = sorted(entry.path for entry in os.scandir(path) if entry.is_file() and entry.name.endswith(suffixes))
         if not files:
-            raise UserError(f"data folder {path} holds no file that ends in {', '.join(SUFFIXES)} ({key})")
+            raise UserError(f"data folder {path} holds no file that ends in {', '.join(suffixes)} ({key})")
         return files
     if os.path.isfile(path):
         files = [path]
@@ -38,13 +38,13 @@ def find_files(path: str, key: str) -> list[str]:
         files = sorted(file for file in glob.glob(path, recursive=True) if os.path.isfile(file))
         if not files:
             raise UserError(f"no data file matches {path} ({key})")
-    elif _HUB_NAME.match(path) and not path.endswith(SUFFIXES):
+    elif _HUB_NAME.match(path) and not path.endswith(suffixes):
         return []
     else:
         raise UserError(f"data file {path} does not exist ({key})")
     for file in files:
-        if not file.endswith(SUFFIXES):
-            raise UserError(f"data file {file} should end in one of {', '.join(SUFFIXES)} ({key})")
+        if not file.endswith(suffixes):
+            raise UserError(f"data file {file} should end in one of {', '.join(suffixes)} ({key})")
     return files
 
 
@@ -60,7 +60,7 @@ def read_conversations(path: str, key: str = "data") -> Iterator[tuple[str, list
     files = find_files(path, key)
     for file in files:
         empty = True
-        for where, row in _read_file(file, key):
+        for where, row in read_rows(file, key):
             empty = False
             yield where, _checked(row, where, key)
         if empty:
@@ -83,7 +83,8 @@ def load_hub(name: str, key: str) -> Any:
         raise UserError(f"{name} is neither a file here nor a data set on the hub: {reason} ({key})") from error
 
 
-def _read_file(file: str, key: str) -> Iterator[tuple[str, Any]]:
+def read_rows(file: str, key: str) -> Iterator[tuple[str, Any]]:
+    """`(where, row)` of every row of a file, as it stands there; the suffix says how to read it."""
     if file.endswith(".parquet"):
         return _read_parquet(file, key)
     if ".jsonl" in os.path.basename(file):
@@ -91,7 +92,8 @@ def _read_file(file: str, key: str) -> Iterator[tuple[str, Any]]:
     return _read_json(file, key)
 
 
-def _open(file: str) -> BinaryIO:
+def open_file(file: str) -> BinaryIO:
+    """A file's bytes, unpacked by its suffix (.gz, .zst)."""
     if file.endswith(".gz"):
         return cast(BinaryIO, gzip.open(file, "rb"))
     if file.endswith(".zst"):
@@ -104,7 +106,7 @@ def _open(file: str) -> BinaryIO:
 def _read_jsonl(file: str, key: str) -> Iterator[tuple[str, Any]]:
     number = 0
     try:
-        with _open(file) as lines:
+        with open_file(file) as lines:
             for number, line in enumerate(lines, start=1):
                 line = line.removeprefix(b"\xef\xbb\xbf").strip()
                 if line:
@@ -112,18 +114,18 @@ def _read_jsonl(file: str, key: str) -> Iterator[tuple[str, Any]]:
     except ValueError as error:  # json.JSONDecodeError and UnicodeDecodeError
         raise UserError(f"broken JSON at line {number} of {file}: {error} ({key})") from error
     except Exception as error:
-        raise _unreadable(error, f"{file} after line {number}", key) from error
+        raise unreadable(error, f"{file} after line {number}", key) from error
 
 
 def _read_json(file: str, key: str) -> Iterator[tuple[str, Any]]:
     try:
-        with _open(file) as stream:
+        with open_file(file) as stream:
             text = stream.read().decode("utf-8-sig")
         rows = json.loads(text) if text.strip() else []
     except json.JSONDecodeError as error:
         raise UserError(f"broken JSON at line {error.lineno} of {file}: {error.msg} ({key})") from error
     except Exception as error:
-        raise _unreadable(error, file, key) from error
+        raise unreadable(error, file, key) from error
     if not isinstance(rows, list):
         raise UserError(f"data file {file} should hold a JSON list; JSON lines go into a file .jsonl ({key})")
     for number, row in enumerate(rows, start=1):
@@ -142,10 +144,10 @@ def _read_parquet(file: str, key: str) -> Iterator[tuple[str, Any]]:
             for number, row in enumerate(rows, start=1):
                 yield f"{file} row {number}", row
     except Exception as error:
-        raise _unreadable(error, file, key) from error
+        raise unreadable(error, file, key) from error
 
 
-def _unreadable(error: Exception, place: str, key: str) -> Exception:
+def unreadable(error: Exception, place: str, key: str) -> Exception:
     """A decompressor's or parser's complaint as a UserError; errors that are not about the bytes stay as they are."""
     if isinstance(error, UserError):
         return error

@@ -1,0 +1,65 @@
+"""Raw texts from where they lie: .txt and .md files, rows of JSON or Parquet with a text column, or the hub.
+
+In: a path or name. Out: an iterator of `(where, text)`, checked, in the order of the files.
+"""
+
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+from longalign.data.sources import SUFFIXES, find_files, load_hub, open_file, read_rows, unreadable
+from longalign.errors import UserError
+
+TEXT_SUFFIXES = tuple(name + packed for name in (".txt", ".md") for packed in ("", ".gz", ".zst"))
+
+
+def read_documents(path: str, key: str = "data", *, column: str = "text") -> Iterator[tuple[str, str]]:
+    """Yield `(where, text)` of every document behind `path`; those without a visible character are left out.
+
+    `path`: a text file (suffixes in `TEXT_SUFFIXES`) is one document, a row of the files that `sources.py` reads
+    another, under `column`; a folder or glob of either, or `owner/name[:split]` on the hub.
+
+    Raises:
+        UserError: in one line, with the file and the line or row: not UTF-8, no such column, no text in it.
+    """
+    files = find_files(path, key, SUFFIXES + TEXT_SUFFIXES)
+    for file in files:
+        if file.endswith(TEXT_SUFFIXES):
+            found: Iterator[tuple[str, str]] = iter([(file, _read_text(file, key))])
+        else:
+            found = ((where, _text_of(row, where, column, key)) for where, row in read_rows(file, key))
+        yield from ((where, text) for where, text in found if has_text(text))
+    if not files:
+        for number, row in enumerate(load_hub(path, key), start=1):
+            where = f"{path} row {number}"
+            if has_text(text := _text_of(row, where, column, key)):
+                yield where, text
+
+
+def has_text(text: str) -> bool:
+    """Whether a character of the text can be seen: space, control and format characters cannot."""
+    return any(unicodedata.category(character)[0] not in "ZC" for character in text)
+
+
+def _read_text(file: str, key: str) -> str:
+    try:
+        with open_file(file) as stream:
+            return stream.read().decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not UTF-8 text: byte {error.start} ({key})") from error
+    except Exception as error:
+        raise unreadable(error, file, key) from error
+
+
+def _text_of(row: Any, where: str, column: str, key: str) -> str:
+    if not isinstance(row, dict):
+        raise UserError(f"{where}: got {type(row).__name__}, expected an object with the column {column!r} ({key})")
+    if column not in row:
+        there = ", ".join(map(str, row)) or "none"
+        raise UserError(f"{where}: no column {column!r} (there are: {there}); set {key}.text_column")
+    text = row[column]
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        raise UserError(f"{where}: {column!r} is {type(text).__name__}, expected text ({key})")
+    return text

@@ -40,10 +40,16 @@ def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: 
         raise UserError(f"{path}: {_explain(error)}") from error
 
 
-def save_tokenizer(tokenizer: Any, folder: str | Path, chat_format: ChatFormat) -> None:
-    """Save a tokenizer with the chat template of the format that its model is trained on, so that servers use it."""
-    own = tokenizer.chat_template
+def save_tokenizer(
+    tokenizer: Any, folder: str | Path, chat_format: ChatFormat, *, max_length: int | None = None
+) -> None:
+    """Save a tokenizer with the chat template of the format that its model is trained on, so that servers use it.
+
+    A ``model_max_length`` below `max_length`, the model's, is raised to it.
+    """
+    own, own_length = tokenizer.chat_template, tokenizer.model_max_length
     try:
+        tokenizer.model_max_length = max(own_length, max_length or 0)
         if chat_format != "template":
             tokenizer.chat_template, exact = plain_chat_template(tokenizer, chat_format)
             if not exact:
@@ -54,7 +60,7 @@ def save_tokenizer(tokenizer: Any, folder: str | Path, chat_format: ChatFormat) 
                 )
         tokenizer.save_pretrained(folder)
     finally:
-        tokenizer.chat_template = own
+        tokenizer.chat_template, tokenizer.model_max_length = own, own_length
 
 
 def _is_vocabulary(file: Path) -> bool:

@@ -46,6 +46,10 @@ TRAINER_DEFAULTS: dict[str, Any] = {
 OPTIMIZER = {"class_path": "torch.optim.AdamW", "init_args": {"lr": 2e-5, "betas": [0.9, 0.95], "weight_decay": 0.0}}
 
 
+SOURCES = ("long", "short", "text")  # keys of the data section
+SOURCE_OPTIONS = tuple(f"--data.{key}" for key in SOURCES)
+
+
 class RunConfig(SaveConfigCallback):
     """Writes the whole config of a run to ``config.yaml`` in its folder, from which it can be run again in another."""
 
@@ -63,7 +67,7 @@ class Parser(LightningArgumentParser):
     def _apply_actions(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
         data = cfg.get("data") if isinstance(cfg, dict) else None
         if isinstance(data, dict):
-            paths = {key: {"path": data[key]} for key in ("long", "short") if isinstance(data.get(key), str)}
+            paths = {key: {"path": data[key]} for key in SOURCES if isinstance(data.get(key), str)}
             cfg = {**cfg, "data": {**data, **paths}}
         return super()._apply_actions(cfg, *args, **kwargs)
 
@@ -74,7 +78,7 @@ def paths_as_keys(args: Sequence[str]) -> list[str]:
     for position, argument in enumerate(args):
         name, equals, value = argument.partition("=")
         value = value if equals else "".join(args[position + 1 : position + 2])
-        is_path = name in ("--data.long", "--data.short") and not value.startswith("{") and value not in ("null", "")
+        is_path = name in SOURCE_OPTIONS and not value.startswith("{") and value not in ("null", "")
         result.append(f"{name}.path{equals}{value if equals else ''}" if is_path else argument)
     return result
 

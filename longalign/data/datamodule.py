@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +40,8 @@ class LongAlignData(LightningDataModule):
         long: long conversations: a path or hub name, or a mapping with path, count, share_of_sequences,
             share_of_tokens, repeat and validation.
         short: short conversations, likewise.
+        text: raw text for continued pre-training, likewise: .txt and .md files, or rows with a column ``text``
+            (``text_column`` names another); every token is a target.
         sources: more sources by name, likewise.
         tokenizer: folder or hub name; that of ``model.model`` by default.
         chat_format: template (the tokenizer's own chat template), chatglm3 or llama2 (LongAlign's formats).
@@ -60,6 +63,7 @@ class LongAlignData(LightningDataModule):
         self,
         long: str | Source | None = None,
         short: str | Source | None = None,
+        text: str | Source | None = None,
         sources: dict[str, str | Source] | None = None,
         tokenizer: str | None = None,
         chat_format: Literal["template", "chatglm3", "llama2"] = "template",
@@ -76,7 +80,7 @@ class LongAlignData(LightningDataModule):
         num_workers: int = 1,
     ) -> None:
         super().__init__()
-        self.sources = named_sources(long, short, sources, validation)
+        self.sources = named_sources(long, short, text, sources, validation)
         self.tokenizer_path, self.gguf_file, self.chat_format = tokenizer, None, chat_format
         self.max_length, self.overflow = max_length, overflow
         self.strategy, self.packs_per_step, self.loss = strategy, packs_per_step, loss
@@ -126,6 +130,7 @@ class LongAlignData(LightningDataModule):
                 cache_dir=self.cache_dir,
                 num_proc=self.num_proc,
                 name=name,
+                text_column=source.text_column,
             )
             for name, source in self.sources.items()
         }
@@ -336,23 +341,27 @@ def _end_with_the_rank(rank: int) -> None:
 def named_sources(
     long: str | Source | None,
     short: str | Source | None,
+    text: str | Source | None,
     sources: dict[str, str | Source] | None,
     validation: int | float,
 ) -> dict[str, Source]:
-    """All sources by name, those without a held-out share of their own given ``validation``.
+    """All sources by name, those without a held-out share of their own given ``validation``, ``text`` a column.
 
     Raises:
         UserError: no source, or a name used twice.
     """
-    given = {"long": long, "short": short}
+    given = {"long": long, "short": short, "text": text}
     for name, more in (sources or {}).items():
         if name in given:
             raise UserError(f"data.sources.{name}: this name is taken by data.{name}")
         given[name] = more
     named = {name: Source(path=s) if isinstance(s, str) else s for name, s in given.items() if s is not None}
     if not named:
-        raise UserError("data.long: give at least one source: --data.long PATH, --data.short PATH or data.sources")
+        raise UserError(
+            "data.long: give at least one source: --data.long PATH, --data.short PATH, --data.text PATH or data.sources"
+        )
     for name, source in named.items():
-        if not source.validation and validation:
-            named[name] = Source(**{**vars(source), "validation": validation})
+        held_out = source.validation or validation
+        column = source.text_column or ("text" if name == "text" else None)
+        named[name] = replace(source, validation=held_out, text_column=column)
     return named

@@ -1,8 +1,8 @@
 """Rows to tokens in many processes: the part of `tokenize.py` that runs under `datasets`' map.
 
-In: an Arrow file of checked conversations. Out: Arrow files of tokens in the same order, and counts of what was
-dropped, cut and repaired over all processes. A mistake of the user in any process ends them all, in one line; so does
-the end of the parent, however it came.
+In: an Arrow file of checked conversations or raw texts. Out: Arrow files of tokens in the same order, and counts of
+what was dropped, cut and repaired over all processes. A mistake of the user in any process ends them all, in one line;
+so does the end of the parent, however it came.
 """
 
 import contextlib
@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from longalign.chat import ChatFormat, Overflow, encode_row
+from longalign.chat import ChatFormat, EncodedRow, Message, Overflow, encode_row
+from longalign.chat.raw_text import encode_text
 from longalign.data import cache, tokenized
 from longalign.errors import UserError
 
-RAW_SCHEMA = pa.schema({"where": pa.string(), "messages": pa.large_binary()})  # type: ignore[arg-type]
+RAW_SCHEMA = pa.schema({"where": pa.string(), "row": pa.large_binary()})  # type: ignore[arg-type]
 _COUNTS = "counts"  # a folder with a file of counts for each process
 _STOP = "stop"  # a file in the folder: a worker has met a user's mistake, and the others need not go on
 
@@ -78,47 +79,58 @@ def _encode_batch(batch: pa.Table, job: Job, folder: str) -> pa.Table:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the processes are the parallelism; silences the fork warning
     counts: dict[str, Any] = {"kept": 0, "tokens": 0, "targets": 0, "dropped": Counter(), "events": Counter()}
     rows = [
-        _encode_checked(where.as_py(), text.as_py(), job, Path(folder), counts)
-        for where, text in zip(batch["where"], batch["messages"], strict=True)
+        row
+        for where, text in zip(batch["where"], batch["row"], strict=True)
+        for row in _encode_checked(where.as_py(), text.as_py(), job, Path(folder), counts)
     ]
     with open(Path(folder) / _COUNTS / f"{os.getpid()}.jsonl", "a", encoding="utf-8") as file:
         file.write(json.dumps(counts) + "\n")
-    kept = [row for row in rows if row is not None]
     columns = [
-        _list_array([ids for ids, _ in kept], np.dtype(np.int32)),
-        _list_array([targets for _, targets in kept], np.dtype(np.uint8)),
-        pa.array([int(np.count_nonzero(targets[1:])) for _, targets in kept], pa.int32()),
+        _list_array([ids for ids, _ in rows], np.dtype(np.int32)),
+        _list_array([targets for _, targets in rows], np.dtype(np.uint8)),
+        pa.array([int(np.count_nonzero(targets[1:])) for _, targets in rows], pa.int32()),
     ]
     return pa.Table.from_arrays(columns, schema=tokenized.SCHEMA)
 
 
 def _encode_checked(
     where: str, text: bytes, job: Job, folder: Path, counts: dict[str, Any]
-) -> tuple[np.ndarray, np.ndarray] | None:
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Ids and target codes of what becomes of a row: one sequence or none of a conversation, any number of a text."""
     if (folder / _STOP).exists():
         raise UserError("stopped by another process")
     try:
-        row = {"messages": json.loads(text.decode("utf-8"))}
+        row = json.loads(text.decode("utf-8"))
     except UnicodeDecodeError:  # halves of characters, which JSON can write ("\\ud83d") and a tokenizer cannot read
         whole = text.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        row = {"messages": json.loads(whole)}
+        row = json.loads(whole)
         counts["events"]["half_character_replaced"] += 1
     try:
-        encoded = encode_row(row, job.tokenizer, job.chat_format, max_length=job.max_length, overflow=job.overflow)
+        sequences = _encode(row, job)
     except UserError as error:
         message = f"{where}: {error} ({job.key})"
         cache.write_atomically(folder / _STOP, message)
         raise UserError(message) from None
-    counts["events"].update(encoded.events)
-    if encoded.reason is not None:
-        counts["dropped"][encoded.reason] += 1
-        return None
-    ids, labels = np.asarray(encoded.input_ids, np.int64), np.asarray(encoded.labels, np.int64)
-    targets = tokenized.encode_targets(ids, labels, job.eos_id)
-    counts["kept"] += 1
-    counts["tokens"] += len(ids)
-    counts["targets"] += int(np.count_nonzero(targets[1:]))
-    return ids.astype(np.int32), targets
+    kept = []
+    for encoded in sequences:
+        counts["events"].update(encoded.events)
+        if encoded.reason is not None:
+            counts["dropped"][encoded.reason] += 1
+            continue
+        ids, labels = np.asarray(encoded.input_ids, np.int64), np.asarray(encoded.labels, np.int64)
+        targets = tokenized.encode_targets(ids, labels, job.eos_id)
+        counts["kept"] += 1
+        counts["tokens"] += len(ids)
+        counts["targets"] += int(np.count_nonzero(targets[1:]))
+        kept.append((ids.astype(np.int32), targets))
+    return kept
+
+
+def _encode(row: list[Message] | str, job: Job) -> list[EncodedRow]:
+    if isinstance(row, str):
+        return encode_text(row, job.tokenizer, max_length=job.max_length)
+    messages = {"messages": row}
+    return [encode_row(messages, job.tokenizer, job.chat_format, max_length=job.max_length, overflow=job.overflow)]
 
 
 def _list_array(rows: list[np.ndarray], dtype: np.dtype) -> pa.Array:

@@ -17,15 +17,18 @@ from longalign.errors import UserError
 
 @dataclass(frozen=True)
 class Source:
-    """Where conversations come from, and how many of them to take; all, if neither count nor share is given.
+    """Where conversations or raw texts come from, and how many to take; all, if neither count nor share is given.
 
     Args:
-        path: a file (JSONL also .gz/.zst, JSON, Parquet), a folder, a glob, or owner/name[:split] on the hub.
+        path: a file (JSONL also .gz/.zst, JSON, Parquet; of raw texts also .txt and .md), a folder, a glob, or
+            owner/name[:split] on the hub.
         count: how many rows to take, drawn by the seed.
         share_of_sequences: the source's share of all sequences of the mix, 0 to 1.
         share_of_tokens: the source's share of all tokens of the mix, 0 to 1.
         repeat: take rows again where count or share asks for more than there are.
         validation: rows to hold out: a count, or a fraction below 1.
+        text_column: the source is raw text, under this name in rows that have columns: every token is a target, and a
+            document longer than ``data.max_length`` becomes several sequences.
     """
 
     path: str
@@ -34,6 +37,7 @@ class Source:
     share_of_tokens: float | None = None
     repeat: bool = False
     validation: int | float = 0
+    text_column: str | None = None
 
 
 @dataclass(frozen=True)

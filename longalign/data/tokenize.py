@@ -1,4 +1,4 @@
-"""Conversations to tokens on disk: many processes write once, every rank and every later run reads.
+"""Conversations or raw texts to tokens on disk: many processes write once, every rank and every later run reads.
 
 In: a path (or hub name), a tokenizer and the limits. Out: a `TokenizedSource` in `cache_dir`, in a folder named by all
 that decides its content: the data's bytes, the tokenizer, the chat format, the limits and the code.
@@ -16,8 +16,9 @@ import pyarrow as pa
 import longalign.chat
 from longalign.chat import ChatFormat, Overflow
 from longalign.data import cache
+from longalign.data.documents import TEXT_SUFFIXES, read_documents
 from longalign.data.encoding import RAW_SCHEMA, Job, encode_rows, take_counts
-from longalign.data.sources import find_files, load_hub, read_conversations
+from longalign.data.sources import SUFFIXES, find_files, load_hub, read_conversations
 from longalign.data.tokenized import TokenizedSource
 from longalign.errors import UserError
 from longalign.launch import this_launch
@@ -37,8 +38,11 @@ def tokenize_source(
     cache_dir: str | os.PathLike[str],
     num_proc: int | None = None,
     name: str = "source",
+    text_column: str | None = None,
 ) -> TokenizedSource:
     """Tokenise what lies behind `path` unless it is cached, and map the result.
+
+    With `text_column` these are raw texts (`documents.py`), without it conversations (`sources.py`).
 
     Any number of processes may ask at once: one writes, the others wait and read. The order of the rows is the files',
     whatever `num_proc` (default: as many as the data's size is worth, up to the CPUs of this process).
@@ -48,11 +52,10 @@ def tokenize_source(
     """
     key = f"data.{name}"
     parts = {
-        "data": _data_identity(path, key, Path(cache_dir) / "digests"),
+        "data": _data_identity(path, key, text_column, Path(cache_dir) / "digests"),
         "tokenizer": cache.tokenizer_digest(tokenizer),
-        "chat_format": chat_format,
         "max_length": max_length,
-        "overflow": overflow,
+        **({"chat_format": chat_format, "overflow": overflow} if text_column is None else {"text_column": text_column}),
         "code": cache.code_digest(_code_files()),
     }
     folder = Path(cache_dir) / f"{name}-{cache.content_key(parts)[:20]}"
@@ -60,7 +63,7 @@ def tokenize_source(
     job = Job(tokenizer, chat_format, max_length, overflow, eos_id, key)
 
     def build(temporary: Path) -> None:
-        _build(temporary, path, job, num_proc)
+        _build(temporary, path, job, num_proc, text_column)
         (temporary / "key.json").write_text(json.dumps({"path": path, **parts}, indent=1))
 
     built = cache.build_once(folder, build)
@@ -73,14 +76,16 @@ def tokenize_source(
 def report_table(name: str, report: dict[str, Any]) -> str:
     """The counts of a source in a few lines: rows, tokens, and each reason for a drop, cut or repair."""
     rows, kept = report["rows"], report["kept"]
-    lines = [f"{name}: {kept:,} of {rows:,} conversations, {report['tokens']:,} tokens, {report['targets']:,} targets"]
+    parts = "sequences of " if report["noun"] == "texts" else "of "
+    what = f"{kept:,} {parts}{rows:,} {report['noun']}"
+    lines = [f"{name}: {what}, {report['tokens']:,} tokens, {report['targets']:,} targets"]
     for what in ("dropped", "events"):
         lines += [f"  {what.removesuffix('s')} {count:>9,}  {why}" for why, count in sorted(report[what].items())]
     return "\n".join(lines)
 
 
-def _data_identity(path: str, key: str, memory: Path) -> list[str]:
-    files = find_files(path, key)
+def _data_identity(path: str, key: str, text_column: str | None, memory: Path) -> list[str]:
+    files = find_files(path, key, SUFFIXES if text_column is None else SUFFIXES + TEXT_SUFFIXES)
     if files:
         try:
             return [cache.file_digest(file, memory) for file in files]
@@ -97,26 +102,33 @@ def _code_files() -> tuple[Path, ...]:
     return (
         *sorted(chat.rglob("*.py")),
         data / "sources.py",
+        data / "documents.py",
         data / "tokenize.py",
         data / "encoding.py",
         data / "tokenized.py",
     )
 
 
-def _build(folder: Path, path: str, job: Job, num_proc: int | None) -> None:
+def _build(folder: Path, path: str, job: Job, num_proc: int | None, text_column: str | None) -> None:
     raw = folder / "raw.arrow"
-    num_rows, num_bytes = _write_raw(read_conversations(path, job.key), raw)
+    rows: Iterator[tuple[str, Any]]
+    if text_column is None:
+        noun, rows = "conversations", read_conversations(path, job.key)
+    else:
+        noun, rows = "texts", read_documents(path, job.key, column=text_column)
+    num_rows, num_bytes = _write_raw(rows, raw)
     if num_rows == 0:
-        raise UserError(f"{path} has no conversations ({job.key})")
+        raise UserError(f"{path} has no {noun} ({job.key})")
     # rows of about 1 MiB of text a batch; a process is worth starting for 2 MiB
     batch_size = max(1, min(1000, num_rows * (1 << 20) // max(num_bytes, 1)))
     num_proc = max(1, min(num_proc or num_bytes // (2 << 20), _num_cpus() if num_proc is None else num_proc, num_rows))
     encode_rows(raw, folder, job, batch_size, num_proc, desc=f"tokenising {job.key}")
-    report: dict[str, Any] = {"rows": num_rows, "kept": 0, "tokens": 0, "targets": 0, "dropped": {}, "events": {}}
+    report: dict[str, Any] = {"noun": noun, "rows": num_rows, "kept": 0, "tokens": 0, "targets": 0}
+    report |= {"dropped": {}, "events": {}}
     report |= take_counts(folder)
     if report["kept"] == 0:
         why = ", ".join(f"{count} × {reason}" for reason, count in sorted(report["dropped"].items()))
-        raise UserError(f"{path}: all {num_rows} conversations were dropped: {why} ({job.key})")
+        raise UserError(f"{path}: all {num_rows} {noun} were dropped: {why} ({job.key})")
     files = sorted(file.name for file in folder.glob("tokens*.arrow"))
     raw.unlink()
     (folder / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False))
@@ -140,9 +152,9 @@ def _write_raw(rows: Iterator[tuple[str, Any]], file: Path) -> tuple[int, int]:
             wheres.clear()
             texts.clear()
 
-        for where, messages in rows:
+        for where, row in rows:
             # surrogates pass: JSON may hold halves of characters, which the encoder counts and replaces
-            text = json.dumps(messages, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            text = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass")
             wheres.append(where)
             texts.append(text)
             num_rows, num_bytes, batch_bytes = num_rows + 1, num_bytes + len(text), batch_bytes + len(text)

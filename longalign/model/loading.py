@@ -23,6 +23,7 @@ from longalign.files import read_json
 from longalign.model.attention import attention_name, register_attention
 from longalign.model.chatglm import ROPE_BASE, glm_config, is_chatglm, rope_theta
 from longalign.model.checkpointing import Checkpointing, apply_checkpointing
+from longalign.model.context import extend_rope
 from longalign.model.conversion import converted_folder
 from longalign.model.fused import fuse_layers
 from longalign.model.packed import PACKED_METHODS, attach_packed_loss
@@ -37,11 +38,12 @@ def load_config(
 ) -> PreTrainedConfig:
     """The model's config, with ``overrides`` applied, refused if it is to be ``packed`` and cannot.
 
-    A folder in ChatGLM3's own format gives the config of transformers' GLM. ``rope_theta`` among the overrides goes
-    into ``rope_parameters``, GLM's ``rope_ratio`` is that over 10000; any other key must exist in the config.
+    A folder in ChatGLM3's own format gives the config of transformers' GLM. ``rope_theta`` and ``rope_scaling`` among
+    the overrides are those of `extend_rope`, GLM's ``rope_ratio`` is the former over 10000; any other key must exist
+    in the config.
 
     Raises:
-        UserError: no such model, a config that only remote code can read, an unknown override, or no way to pack it.
+        UserError: no such model, a config that only remote code can read, a wrong override, or no way to pack it.
     """
     if not Path(path).is_dir() and (path.startswith(("/", ".", "~")) or path.count("/") > 1):
         raise UserError(f"model.model: folder {path} does not exist; expected a folder or a hub name (owner/name)")
@@ -53,13 +55,11 @@ def load_config(
             config = AutoConfig.from_pretrained(path, trust_remote_code=False, **_gguf(gguf_file))
     if config.model_type == "glm" and "rope_ratio" in overrides:
         overrides["rope_theta"] = ROPE_BASE * float(overrides.pop("rope_ratio"))
+    extend_rope(config, overrides.pop("rope_theta", None), overrides.pop("rope_scaling", None))
     for key, value in overrides.items():
-        if key == "rope_theta":
-            config.rope_parameters = {**(config.rope_parameters or {}), "rope_theta": float(value)}
-        elif hasattr(config, key):
-            setattr(config, key, value)
-        else:
+        if not hasattr(config, key):
             raise UserError(f"model.config_overrides: {config.model_type} has no config key {key!r}")
+        setattr(config, key, value)
     if hasattr(config, "quantization_config"):  # a GGUF is dequantised on loading
         if gguf_file is None:
             raise UserError(f"model.model: {path} is quantised; expected full-precision weights")
@@ -67,6 +67,21 @@ def load_config(
     if packed:
         check_packable(config)
     return config
+
+
+def join_overrides(context: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    """The keys of the model's config that have an option of their own (None: not given) with those that have none.
+
+    Raises:
+        UserError: one is given twice, or no positive number.
+    """
+    given = {key: value for key, value in context.items() if value is not None}
+    if twice := sorted(given.keys() & others.keys()):
+        raise UserError(f"model.{twice[0]}: it is in model.config_overrides, too; give one")
+    for key, value in given.items():
+        if key != "rope_scaling" and not 0 < value < float("inf"):
+            raise UserError(f"model.{key}: got {value}, expected more than 0")
+    return {**others, **given}
 
 
 def is_chatglm_folder(path: str | Path) -> bool:

@@ -30,6 +30,7 @@ from longalign.model.flops import ModelShape, model_shape, sequence_cost
 from longalign.model.fused import choose_fused
 from longalign.model.loading import (
     CACHE_DIR,
+    join_overrides,
     load_config,
     load_model,
     prepare_model,
@@ -81,8 +82,13 @@ class LongAlignModule(LightningModule):
             weights, gradients between ranks and optimizer states are float32.
         optimizer: a ``torch.optim`` class path with its arguments.
         scheduler: a learning-rate scheduler's class path, stepped once an optimizer update.
-        config_overrides: keys of the model's config to change, such as rope_theta or max_position_embeddings; for
-            ChatGLM3 and GLM also rope_ratio (200 for LongAlign-6B, whose own code hard-codes it).
+        rope_theta: base of the rotary positions; the paper extends a context by 200 times the model's own (2e6 for
+            Llama-2). It goes into the exported config, as the next two do.
+        rope_scaling: how rotary positions are scaled beside it, as transformers' rope_parameters have it, such as
+            {rope_type: yarn, factor: 8} or linear, llama3.
+        max_position_embeddings: tokens that the model is made for, which servers take for its context length.
+        config_overrides: other keys of the model's config to change; for ChatGLM3 and GLM also rope_ratio (200 for
+            LongAlign-6B, whose own code hard-codes it).
         random_weights: start from random weights; ``model`` then needs a config and no weights.
         gguf_file: name of a GGUF file inside the ``model`` folder, to load its weights and tokenizer.
         cache_dir: where converted models are kept; ``data.cache_dir`` by default.
@@ -101,6 +107,9 @@ class LongAlignModule(LightningModule):
         compute_dtype: Literal["auto", "bfloat16", "float32"] = "auto",
         optimizer: OptimizerCallable = paper_adamw,
         scheduler: LRSchedulerCallable = WarmupCosine,
+        rope_theta: float | None = None,
+        rope_scaling: dict[str, Any] | None = None,
+        max_position_embeddings: int | None = None,
         config_overrides: dict[str, Any] | None = None,
         random_weights: bool = False,
         gguf_file: str | None = None,
@@ -120,7 +129,12 @@ class LongAlignModule(LightningModule):
             raise UserError(f"model.kept_layers: goes with checkpointing attention or full, got {checkpointing}")
         if offload == "activations" and checkpointing == "none":
             raise UserError("model.offload: goes with checkpointing auto, attention or full, got none")
-        self.config = load_config(self.path, config_overrides, gguf_file)
+        context = {
+            "rope_theta": rope_theta,
+            "rope_scaling": rope_scaling,
+            "max_position_embeddings": max_position_embeddings,
+        }
+        self.config = load_config(self.path, join_overrides(context, config_overrides or {}), gguf_file)
         self.shape: ModelShape = model_shape(self.config)
         self.model: Any = None
         self.memory: StepMemory | None = None  # how a step goes about it, once the GPU is known

@@ -50,6 +50,31 @@ def test_curves_checkpoint_and_export(arguments, tmp_path, capfd, caplog, strate
     assert "exists already" in capfd.readouterr().err
 
 
+def test_raw_text_trains_a_longer_context_that_the_export_names(arguments, tmp_path):
+    (tmp_path / "books").mkdir()
+    for number in range(6):
+        (tmp_path / "books" / f"{number}.txt").write_text(f"river stone lamp {number} " * (10 + 30 * number))
+    run_here(
+        arguments(
+            *STEPS,
+            "--data.long=null",
+            "--data.short=null",
+            f"--data.text={tmp_path / 'books'}",
+            "--data.text.repeat=true",
+            "--data.loss=token",
+            "--model.rope_theta=2e6",
+            "--model.max_position_embeddings=4096",
+        )
+    )
+    tokens, targets = (scalars(tmp_path / "run", f"train/{what}") for what in ("tokens", "targets"))
+    sequences = scalars(tmp_path / "run", "train/sequences")
+    assert all(targets[step] == tokens[step] - sequences[step] for step in (1, 2, 3)), "all but each first token"
+    export(str(tmp_path / "run"), str(tmp_path / "hf"), dtype="float32")
+    config = LlamaConfig.from_pretrained(tmp_path / "hf")
+    assert config.rope_parameters["rope_theta"] == 2e6 and config.max_position_embeddings == 4096
+    assert AutoTokenizer.from_pretrained(tmp_path / "hf").model_max_length >= 4096
+
+
 def test_tied_embeddings_survive_shards_and_export(arguments, tmp_path):
     config = LlamaConfig.from_pretrained(TINY, tie_word_embeddings=True)
     shutil.copytree(TINY, tmp_path / "tied")

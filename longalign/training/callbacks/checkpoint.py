@@ -123,7 +123,8 @@ def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) ->
     if module.model.generation_config is not None:
         module.model.generation_config.save_pretrained(folder)
     data = trainer.datamodule  # type: ignore[attr-defined]
-    save_tokenizer(data.tokenizer, folder, data.chat_format)
+    positions = getattr(module.config, "max_position_embeddings", None)
+    save_tokenizer(data.tokenizer, folder, data.chat_format, max_length=positions)
     source = Path(module.source_folder)
     record = read_record(source).get("chatglm")
     if record:  # for the way back

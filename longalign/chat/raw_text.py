@@ -1,0 +1,38 @@
+"""Raw text to sequences for continued pre-training: every token a target, long documents in several sequences."""
+
+from functools import lru_cache
+from typing import Any
+
+from longalign.chat.encode import EncodedRow
+from longalign.chat.formats import require_eos
+from longalign.chat.text import TextEncoder
+from longalign.errors import UserError
+
+
+def encode_text(text: str, tokenizer: Any, *, max_length: int) -> list[EncodedRow]:
+    """The sequences of a document, each of at most `max_length` tokens, in the order of the text; labels are the ids.
+
+    Each opens with what the tokenizer puts in front of a text (BOS, or nothing); the last ends with EOS. Control
+    tokens that the text spells out are text. A document of several sequences is named by the event `document_split`,
+    once; one of a single token is dropped as `no_target`.
+
+    Raises:
+        UserError: the tokenizer has no EOS, or `max_length` leaves no room beside what opens a text.
+    """
+    encoder, opening, eos_id = _text_encoder(tokenizer, tokenizer.eos_token_id)
+    room = max_length - len(opening)
+    if room < 2:
+        raise UserError(f"data.max_length: got {max_length}, expected {len(opening) + 2} or more for a text")
+    ids = [*encoder.encode(text), eos_id]
+    pieces = [opening + ids[start : start + room] for start in range(0, len(ids), room)]
+    rows = [EncodedRow(piece, piece) if len(piece) > 1 else EncodedRow([], [], "no_target") for piece in pieces]
+    if len(rows) > 1:
+        rows[0] = EncodedRow(rows[0].input_ids, rows[0].labels, None, ("document_split",))
+    return rows
+
+
+@lru_cache(maxsize=4)
+def _text_encoder(tokenizer: Any, eos_token_id: int | None) -> tuple[TextEncoder, list[int], int]:
+    whole, bare = (tokenizer("a", add_special_tokens=special).input_ids for special in (True, False))
+    starts = (n for n in range(len(whole)) if whole[n : n + len(bare)] == bare)
+    return TextEncoder(tokenizer), list(whole[: next(starts, 0)]), require_eos(tokenizer)

@@ -1,8 +1,14 @@
 """``longalign fit`` and ``longalign validate``: the trainer, by config."""
 
 import logging
+from pathlib import Path
+
+from lightning.pytorch import Trainer
 
 from longalign.commands.cli import LongAlignCLI
+from longalign.commands.screen import make_console, make_table, show
+from longalign.files import write_json
+from longalign.training.callbacks import StepLogger
 from longalign.training.callbacks.checkpoint import checkpoint_folder
 from longalign.training.checkpoints import newest_checkpoint
 
@@ -12,7 +18,22 @@ log = logging.getLogger(__name__)
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and run; mistakes are UserErrors."""
     trainer = LongAlignCLI([name, *args]).trainer
+    if name == "validate" and trainer.is_global_zero:
+        show_validation(trainer)
     if name == "fit" and newest_checkpoint(checkpoint_folder(trainer)):
         root = trainer.default_root_dir
         log.info("curves: tensorboard --logdir %s", root)
         log.info("model:  longalign export --checkpoint %s --target FOLDER", root)
+
+
+def show_validation(trainer: Trainer) -> None:
+    """The losses of the held-out rows to stdout, and to ``validation.json`` in ``trainer.default_root_dir``."""
+    logger = next(callback for callback in trainer.callbacks if isinstance(callback, StepLogger))  # type: ignore[attr-defined]
+    found = logger.validated
+    write_json(Path(trainer.default_root_dir) / "validation.json", found)
+    table = make_table("held out", "loss")
+    for name, value in found.items():
+        if name.startswith("loss"):
+            table.add_row(name.removeprefix("loss").strip("_").replace("/", " ") or "all", f"{value:.4f}")
+    counts = (f"{found[what]:,.0f} {what}" for what in ("sequences", "tokens", "targets"))
+    show(make_console(), table, ", ".join(counts))

@@ -35,6 +35,7 @@ class StepLogger(Callback):
         self.progress: Progress | None = None
         self.since = 0.0
         self.held_out: list[tuple[int, float]] = []  # (step, loss of the held-out rows)
+        self.validated: dict[str, float] = {}  # what the last validation found
         self.clock_stale = True  # something that is not training has happened since the last step
         self.waited_s = 0.0  # between the batches of a step: for the loader, and for Lightning
 
@@ -136,6 +137,7 @@ class StepLogger(Callback):
         metrics = {f"val/{name}": value for name, value in sums.items()}
         if not trainer.sanity_checking:
             self.held_out.append((trainer.global_step, sums["loss"]))
+            self.validated = sums
             for logger in trainer.loggers:
                 logger.log_metrics(metrics, step=trainer.global_step)
             log.info("step %d  held-out loss %.4f (%d sequences)", trainer.global_step, sums["loss"], sums["sequences"])

@@ -15,6 +15,7 @@ COMMANDS = {
     "plan": ("longalign.commands.plan", "what a config makes of its data: lengths, packs, steps, balance"),
     "data inspect": ("longalign.commands.data_inspect", "show a pack: boundaries, targets, weights, text"),
     "data prepare": ("longalign.commands.data_prepare", "tokenise a config's data ahead of training"),
+    "data answer": ("longalign.commands.data_answer", "a model's own answers to questions, to train on"),
     "convert": ("longalign.commands.convert", "ChatGLM3's own format to a folder for plain transformers, and back"),
     "export": ("longalign.commands.export", "training checkpoint to Hugging Face folder"),
     "needle": ("longalign.commands.needle", "what a model or a server finds in long texts, by length and depth"),

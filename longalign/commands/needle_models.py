@@ -5,7 +5,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from longalign import __version__
 from longalign.api.client import Endpoint
@@ -15,6 +15,9 @@ from longalign.evaluation.needle.answering import Answerer, Fake, FakeAnswerer, 
 from longalign.evaluation.needle.encoders import ChatPrompts, Encoder, WordPrompts
 from longalign.evaluation.needle.plan import Counts, price_line
 from longalign.evaluation.needle.tasks import Cell
+
+if TYPE_CHECKING:
+    from longalign.evaluation.local_model import LocalModel
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +140,15 @@ class Local:
         return model_lines(self._config, cells, counts, device, itemsize)
 
     def open(self, encoder: Encoder) -> tuple[Answerer, dict[str, str]]:
+        model = self.load(encoder)
+        assert isinstance(encoder, ChatPrompts)
+        device, kind = str(model.model.device), str(model.model.dtype).removeprefix("torch.")
+        more = {"device": device, "dtype": kind, "attention": model.backend or "one prompt at a time"}
+        answerer = LocalAnswerer(model, encoder.tokenizer, self._max_new_tokens)
+        return answerer, versions("torch", "transformers") | more
+
+    def load(self, encoder: Encoder) -> "LocalModel":
+        """The model with its weights, ready to answer prompts of this encoder."""
         import sys
 
         import transformers
@@ -159,9 +171,7 @@ class Local:
         log.info(
             "%s: %s, %s on %s, chat format %s", self.name, type(network).__name__, kind, device, encoder.chat_format
         )
-        more = {"device": str(device), "dtype": kind, "attention": model.backend or "one prompt at a time"}
-        answerer = LocalAnswerer(model, encoder.tokenizer, self._max_new_tokens)
-        return answerer, versions("torch", "transformers") | more
+        return model
 
 
 AnySource = Plain | Server | Local

@@ -1,0 +1,75 @@
+"""A model answers the questions of a file; what is written can be trained on."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from longalign.__main__ import main
+from longalign.data.sources import read_conversations
+from longalign.evaluation.local_model import LocalModel
+from tests.training.conftest import TINY
+
+ROWS = [
+    [("system", "Be brief."), ("user", "river?"), ("assistant", "lamp"), ("user", "old bridge?"), ("assistant", "x")],
+    [("user", "seven?")],
+    [("user", "seven?")],
+    [("user", "harbour?"), ("assistant", "light")],
+]  # fmt: skip
+
+
+@pytest.fixture
+def ask(tmp_path, monkeypatch):
+    rows = [{"messages": [{"role": role, "content": text} for role, text in row]} for row in ROWS]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def run(*more: str) -> int:
+        options = [f"--questions={tmp_path}/q.jsonl", f"--model={TINY}", f"--out={tmp_path}/a.jsonl"]
+        return main(["data", "answer", *options, "--chat_format=llama2", "--device=cpu", "--dtype=float32", *more])
+
+    return run
+
+
+def always(monkeypatch, answers: list[tuple[list[int], bool]]) -> list[list[int]]:
+    """Let the model say these ids; returns the prompts that it was asked."""
+    asked: list[list[int]] = []
+
+    def answer(self, prompts, max_new_tokens, on_done):
+        for n, prompt in enumerate(prompts):
+            asked.append(prompt)
+            on_done(n, *answers[n])
+
+    monkeypatch.setattr(LocalModel, "answer", answer)
+    return asked
+
+
+def test_each_question_gets_the_models_own_answer_once(ask, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    asked = always(monkeypatch, [([300, 301], True), ([], True), ([302], False)])
+    assert ask() == 0
+    ((_, messages),) = read_conversations(str(tmp_path / "a.jsonl"))
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "user", "assistant"]
+    assert messages[-2]["content"] == "old bridge?" and messages[-1]["content"] not in ("x", "")
+    assert len(asked) == 3, "the question that came twice is asked once"
+    assert "1 conversations in" in caplog.text and "1 empty, 1 not ended" in caplog.text
+    assert not Path(f"{tmp_path}/a.jsonl.work").exists()
+
+
+def test_a_killed_run_asks_only_what_is_left(ask, tmp_path, monkeypatch):
+    def killed(self, prompts, max_new_tokens, on_done):
+        on_done(0, [300], True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalModel, "answer", killed)
+    with pytest.raises(KeyboardInterrupt):
+        ask()
+    assert not (tmp_path / "a.jsonl").exists()
+    asked = always(monkeypatch, [([301], True), ([302], True)])
+    assert ask() == 0
+    assert len(asked) == 2 and len(list(read_conversations(str(tmp_path / "a.jsonl")))) == 3
+    assert ask() == 2, "what is there is not overwritten"
+
+
+def test_a_real_model_answers(ask, tmp_path):
+    assert ask("--max_new_tokens=4", "--count=2") == 0
+    assert (tmp_path / "a.jsonl").exists()

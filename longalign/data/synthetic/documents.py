@@ -131,7 +131,9 @@ def open_document(world: World, language: Language, genre: Genre) -> tuple[str, 
         today = day
         for chapter in itertools.count(1):
             slots = Slots(
-                world, language, given | {"date": language.date(today), "number": number + chapter - 1, "chapter": chapter}
+                world,
+                language,
+                given | {"date": language.date(today), "number": number + chapter - 1, "chapter": chapter},
             )
             slots["keeper"], slots["mate"] = draw.sample(crew, 2)
             yield slots

@@ -1,6 +1,6 @@
 """Long tasks with known answers by a seed: facts hidden in prose, questions about them, answers and where they stand.
 
-In: count, length, tasks, seed, language, split. Out: rows `{"id", "messages", "task", "questions", …}` to train on, whose
+In: count, length, tasks, seed, language, split. Out: rows `{"id", "messages", "task", "questions", …}` to train on.
 `questions` say what a right answer holds and at which depth it stands. The same arguments give the same rows, row i
 does not depend on the count, and the names that facts are about never occur in both splits.
 """
@@ -44,7 +44,9 @@ _WEIGHTS = {"lookup": 3, "multi_value": 2, "multi_hop": 3}
 
 _FACT = 60  # length a fact may take: how many there may be at most
 _MOST_FACTS = 64
-_SHARE = 0.7  # of the length for facts, questions and answers
+_SHARE = 0.7  # of the length, for facts, questions and answers
+_FULL = 0.97  # of it, where the row is so short that not even the least number of facts leaves more for prose
+_TRIES = 8  # with the least number of facts
 
 Length = int | tuple[int, int]
 Turns = list[list[Question]]
@@ -62,16 +64,17 @@ def generate_tasks(
     unanswerable: float = 0.05,
     measure: Measure = len,
 ) -> Iterator[dict[str, Any]]:
-    """Yield `count` rows `{"id", "kind", "language", "messages", "task", "split", "styles", "document", "questions"}`.
+    """Yield `count` rows `{"id", "kind", "language", "split", "messages", "styles", "length", "document", "questions"}`.
 
     `tasks`: of `TASKS`. `length`: of all messages of a row together, or a range of which it is drawn evenly on a log
     scale, as `measure` counts (characters by default; each piece of text is counted once). `language`: `en`, `zh` or
     `both` in turn. `styles`: of the prose, of `STYLES`. `unanswerable`: share of the rows whose first question the
     document does not answer, where the task knows such questions.
 
-    `document` is [start, end] in the first message; each of `questions` has `task`, `question`, `answer`, the strings
-    `answers` that a right answer holds (none: not stated), `turn` (which answer of the conversation), `evidence` (spans
-    [start, end] in the first message) and `depths` (0 to 1: where each span stands in the document).
+    `kind` is the task, `length` what the row was measured to, `document` [start, end] in the first message. Each of
+    `questions` has `task`, `question`, `answer`, the strings `answers` that a right answer holds (none: not stated),
+    `turn` (which answer of the conversation), `evidence` (spans [start, end] in the first message) and `depths` (0 to 1:
+    where each span stands in the document).
 
     Raises:
         UserError: an argument has none of the named values, or the length has no room for the task.
@@ -123,7 +126,7 @@ class _Writer:
     def write(self, task: str, length: int) -> dict[str, Any]:
         names, exercises, turns, left = self._fitting(task, length)
         world = Crowd(self.draw, self.code, self.split, names)
-        paragraphs, styles = write_prose(world, self.language, self.styles, left, self.measure)
+        paragraphs, styles, left = write_prose(world, self.language, self.styles, left, self.measure)
         groups = [group for exercise in exercises.values() for group in exercise.groups]
         document, starts = weave(self.draw, paragraphs, groups, self.words.joint)
         messages, offset = self._messages(turns, document)
@@ -135,8 +138,8 @@ class _Writer:
         ]
         return {
             "messages": messages,
-            "task": task,
             "styles": styles,
+            "length": length - left,
             "document": [offset, offset + len(document)],
             "questions": asked,
         }
@@ -144,17 +147,19 @@ class _Writer:
     def _fitting(self, task: str, length: int) -> tuple[frozenset[str], dict[str, Exercise], Turns, int]:
         """Exercises, as large as the length has room for; names in them, turns, and what is left for prose."""
         limit = min(_MOST_FACTS, max(4, length // _FACT))
-        asked, size = self.asked, length
-        while limit:
+        asked, least = self.asked, length
+        limits = [limit >> halved for halved in range(limit.bit_length())] + [1] * _TRIES
+        for limit in limits:
+            if limit < 8:  # a short row has one question in a plain frame
+                asked, self.frame = 1, self.words.frames[0]
             cast = Cast(self.draw, self.code, self.split, self.words.words)
             exercises = self._exercises(task, cast, limit, asked)
             turns = self._turns(exercises, asked)
             size = self._size(exercises, turns)
-            if size <= _SHARE * length or (limit == 1 and size <= 0.97 * length):
+            if size <= _SHARE * length or (limit == 1 and size <= _FULL * length):
                 return frozenset(cast.names), exercises, turns, length - size
-            limit //= 2
-            asked = 1 if limit < 8 else asked
-        raise UserError(f"length: got {length}, a row of the task {task} needs about {round(size * 1.2)}")
+            least = min(least, size) if least != length else size
+        raise UserError(f"length: got {length}, a row of the task {task} needs about {round(least / _FULL)} here")
 
     def _exercises(self, task: str, cast: Cast, limit: int, asked: int) -> dict[str, Exercise]:
         """One, and more of other tasks where more questions are asked than it has."""
@@ -172,7 +177,7 @@ class _Writer:
     def _size(self, exercises: dict[str, Exercise], turns: Turns) -> int:
         facts = [fact for exercise in exercises.values() for fact in exercise.facts]
         messages, _ = self._messages(turns, "")
-        return sum(self.measure(fact.text + "\n\n") for fact in facts) + sum(
+        return sum(self.measure(fact.with_space(self.words.joint)) for fact in facts) + sum(
             self.measure(message["content"]) for message in messages
         )
 

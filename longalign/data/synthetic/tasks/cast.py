@@ -7,14 +7,13 @@ from collections.abc import Callable
 from longalign.data.synthetic.tasks.prose import stock_of
 from longalign.data.synthetic.world import Draw, split_of
 
+_LETTERS = ("alpha", "beta", "gamma", "delta", "sigma", "omega", "kappa")
 _ENOUGH = 20_000  # attempts; a stock is never asked for more than a third of it
 
 
 @functools.cache
 def _pairs(heads: tuple[str, ...], tails: tuple[str, ...], form: str, split: str) -> tuple[str, ...]:
-    return tuple(
-        name for head in heads for tail in tails if split_of(name := form.format(head, tail)) == split
-    )
+    return tuple(name for head in heads for tail in tails if split_of(name := form.format(head, tail)) == split)
 
 
 class Cast:
@@ -92,7 +91,7 @@ class Cast:
         return str(self.draw.randint(10 ** (digits - 1), 10**digits - 1))
 
     def _code(self) -> str:
-        """"K7-442", "RB-20418", "93/QD/6"."""
+        """ "K7-442", "RB-20418", "93/QD/6"."""
         letters = "".join(self.draw.choices("ABCDEFGHKLMNPRSTVWXZ", k=4))
         number = self.draw.randint(100, 99_999)
         return self.draw.choice(
@@ -120,7 +119,9 @@ class Cast:
 
     def _token(self) -> str:
         """A random string: "x7Rm2qTb"."""
-        return "".join(self.draw.choices("abcdefghkmnpqrstuvwxyzABCDEFGHKLMNPQRSTUVWXYZ23456789", k=self.draw.randint(5, 10)))
+        return "".join(
+            self.draw.choices("abcdefghkmnpqrstuvwxyzABCDEFGHKLMNPQRSTUVWXYZ23456789", k=self.draw.randint(5, 10))
+        )
 
     def _label(self) -> str:
         """A name in a chain of copies: "Q17", "kel_3", "DAFUTO", "sigma-4"."""
@@ -131,7 +132,7 @@ class Cast:
                 lambda: f"{draw.choice('ABCDEFGHKMNPQRTW')}{draw.randint(1, 99)}",
                 lambda: f"{self._syllable()}_{draw.randint(1, 9)}",
                 lambda: letters,
-                lambda: f"{draw.choice(('alpha', 'beta', 'gamma', 'delta', 'sigma', 'omega', 'kappa'))}-{draw.randint(1, 99)}",
+                lambda: f"{draw.choice(_LETTERS)}-{draw.randint(1, 99)}",
                 lambda: f"{letters[:2]}{draw.randint(100, 999)}",
             )
         )()

@@ -47,8 +47,8 @@ def _relations(teller: Teller, length: int, unknown: bool) -> tuple[Group, Quest
         steps.append(hops.steps[2].format(a=people[-1], place=answer))
     asks = hops.where if ends_in_place else hops.who
     if unknown:
-        question = teller.say(asks, person=person)
-        return _shuffled(teller, facts[1:]), Question(question, teller.say(teller.words.unknown, key=thing), (), ())
+        text = teller.say(asks, person=person)
+        return _shuffled(teller, facts[1:]), Question(text, teller.say(teller.words.unknown, key=thing), (), ())
     path = (teller.words.comma if teller.words.joint else "，").join(steps)
     question = teller.question(asks, hops.therefore, (answer,), cite(*facts), person=person, steps=path, answer=answer)
     return _shuffled(teller, facts), question

@@ -5,10 +5,17 @@ from dataclasses import dataclass
 
 @dataclass(eq=False)
 class Fact:
-    """A sentence to hide, or a `block` of lines (a table) that stands by itself. Equal texts are different facts."""
+    """A sentence to hide, inside a paragraph or `apart`; or a `block` of lines (a table). Equal only to itself."""
 
     text: str
+    apart: bool = False
     block: bool = False
+
+    def with_space(self, joint: str) -> str:
+        """The text behind as much as may separate it from its neighbours."""
+        if self.block:
+            return "\n\n\n" + self.text
+        return ("\n\n" if self.apart else joint) + self.text
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Exercise:
-    """Facts of one group stand in the document in this order, spread over it; groups know nothing of each other."""
+    """Facts of one group stand in the document in this order, spread over it; groups know nothing of each other.
+
+    Either all facts of a group stand apart or none.
+    """
 
     groups: tuple[tuple[Fact, ...], ...]
     questions: tuple[Question, ...]

@@ -1,4 +1,4 @@
-"""Tasks `lookup` (one fact of a key among others of the same form) and `multi_value` (all values of a key, in order)."""
+"""Tasks `lookup` (a fact of a key, among others of its form) and `multi_value` (all values of a key, in order)."""
 
 from longalign.data.synthetic.tasks.exercise import Exercise, Fact, Question, alone, cite
 from longalign.data.synthetic.tasks.teller import Teller, bare
@@ -35,7 +35,7 @@ def _record(teller: Teller, kind: Kind, key: str, relation: str, value: str) -> 
     fact = teller.fact((quote.replace("{", "{{").replace("}", "}}"),))
     wanted = value.removesuffix(".")
     if kind.backwards and teller.draw.random() < 0.12:
-        replies = [reply for reply in (*kind.replies, "{bare}.") if "key}" in reply or "bare}" in reply]
+        replies = [reply for reply in (*kind.replies, "{bare}") if "key}" in reply or "bare}" in reply]
         return fact, teller.question(kind.backwards, replies, (bare(key),), cite(fact), bare=bare(key), **slots)
     return fact, teller.question(kind.asks, kind.replies, (wanted,), cite(fact), quote=quote, **slots)
 

@@ -1,6 +1,7 @@
 """The text that facts are hidden in: entries of a style until a length is reached, and facts woven in between.
 
-Time and memory grow linearly with the length, and each piece of text is measured once.
+Time and memory grow linearly with the length, and each piece of text is measured once, with what stands before it:
+tokenizers join a blank to the word behind it.
 """
 
 import bisect
@@ -14,6 +15,8 @@ from longalign.data.synthetic.tasks.exercise import Fact
 from longalign.data.synthetic.world import Draw, World, split_of
 
 Measure = Callable[[str], int]
+Gap = tuple[float, int, int]
+"""Offset in characters, number of the paragraph, sentences of it before the gap (0: the gap is behind it)."""
 
 _PART = 3000  # as measured: parts of a text are about this long, or longer
 _TRIES = 30  # of short sentences at the end, until one fits
@@ -73,10 +76,10 @@ class Paragraph:
 
 def write_prose(
     world: World, language: Language, styles: Sequence[str], room: int, measure: Measure
-) -> tuple[list[Paragraph], list[str]]:
-    """Paragraphs of at most `room` as `measure` counts, and the styles of their parts; short of it by a short sentence.
+) -> tuple[list[Paragraph], list[str], int]:
+    """Paragraphs of at most `room` as `measure` counts, the styles of their parts, and what is left of the room.
 
-    A long text has several parts, each with a title of its own.
+    That is less than a short sentence takes. A long text has several parts, each with a title of its own.
     """
     draw = world.draw
     parts = min(draw.choice((1, 1, 1, 2, 3, 6, 12)), max(1, room // _PART))
@@ -92,7 +95,7 @@ def write_prose(
         paragraphs += part
         if last:
             break
-    return paragraphs, used
+    return paragraphs, used, left
 
 
 def _write_part(
@@ -105,7 +108,7 @@ def _write_part(
     paragraphs: list[Paragraph] = []
     stop = left - share
     for text in (title, opening):
-        size = measure(text + end)
+        size = measure(end + text)
         if size <= left - stop:
             paragraphs.append(Paragraph([text], end, fixed=text is title))
             left -= size
@@ -113,7 +116,7 @@ def _write_part(
         heading = draw.choice(genre.heading).format_map(slots)
         sentences, _ = write_sentences(draw, genre, slots)
         sentences[0] = heading + sentences[0]
-        size = measure(genre.joint.join(sentences) + end)
+        size = measure(end + genre.joint.join(sentences))
         if size > left - stop:
             break
         paragraphs.append(Paragraph(sentences, end))
@@ -121,12 +124,12 @@ def _write_part(
     if stop > 0:
         return paragraphs, left
     rest: list[str] = []
-    while sentences and (size := measure(sentences[0] + genre.joint)) <= left:
+    while sentences and (size := measure(genre.joint + sentences[0])) <= left:
         rest.append(sentences.pop(0))
         left -= size
     for _ in range(_TRIES):
         filler = draw.choice(genre.fillers).format_map(slots)
-        if filler not in rest[-3:] and (size := measure(filler + genre.joint)) <= left:
+        if filler not in rest[-3:] and (size := measure(genre.joint + filler)) <= left:
             rest.append(filler)
             left -= size
     if rest:
@@ -142,18 +145,15 @@ def weave(
     Any depth is as likely as any other. Facts of a group keep their order; half of the groups are spread evenly.
     """
     paragraphs = paragraphs or [Paragraph([], "")]  # no room for prose
-    ends, places = _gaps(paragraphs, joint)
-    whole = [n for n, (_, inside) in enumerate(places) if not inside]
-    apart = [ends[n] for n in whole]
+    gaps = _gaps(paragraphs, joint)
+    behind = [gap for gap in gaps if gap[2] == 0]
+    inside = [gap for gap in gaps if gap[2] > 0] or behind
     at: dict[tuple[int, int], list[Fact]] = {}
     for group in groups:
-        gaps = []
-        for depth in _depths(draw, len(group)):
-            target = depth * ends[-1]
-            alone = group[0].block or draw.random() < 0.2
-            gaps.append(whole[_nearest(apart, target)] if alone else _nearest(ends, target))
-        for gap, fact in zip(sorted(gaps), group, strict=True):
-            at.setdefault(places[gap], []).append(fact)
+        open_gaps = behind if group[0].apart else inside
+        for depth, fact in zip(_depths(draw, len(group)), group, strict=True):
+            _, *place = open_gaps[_nearest(open_gaps, depth * gaps[-1][0])]
+            at.setdefault((place[0], place[1]), []).append(fact)
     return _assemble(paragraphs, at, joint)
 
 
@@ -163,28 +163,24 @@ def _depths(draw: Draw, count: int) -> list[float]:
     return [(n + draw.random()) / count for n in range(count)]
 
 
-def _gaps(paragraphs: list[Paragraph], joint: str) -> tuple[list[int], list[tuple[int, int]]]:
-    """Character offsets of all gaps, and (paragraph, sentences of it before the gap; 0: the gap is behind it)."""
-    ends: list[int] = []
-    places: list[tuple[int, int]] = []
+def _gaps(paragraphs: list[Paragraph], joint: str) -> list[Gap]:
+    gaps: list[Gap] = []
     offset = 0
     for number, paragraph in enumerate(paragraphs):
         for count, sentence in enumerate(paragraph.sentences, start=1):
             offset += len(sentence) + len(joint) * (count > 1)
             if not paragraph.fixed:
-                ends.append(offset)
-                places.append((number, count))
+                gaps.append((offset, number, count))
         offset += len(paragraph.end)
-        ends.append(offset)
-        places.append((number, 0))
-    return ends, places
+        gaps.append((offset, number, 0))
+    return gaps
 
 
-def _nearest(offsets: list[int], target: float) -> int:
-    right = bisect.bisect_left(offsets, target)
-    if right == len(offsets):
+def _nearest(gaps: list[Gap], target: float) -> int:
+    right = bisect.bisect_left(gaps, (target, 0, 0))
+    if right == len(gaps):
         return right - 1
-    return right if right == 0 or offsets[right] - target < target - offsets[right - 1] else right - 1
+    return right if right == 0 or gaps[right][0] - target < target - gaps[right - 1][0] else right - 1
 
 
 def _assemble(
@@ -214,5 +210,5 @@ def _assemble(
             if fact.block and paragraph.end == "\n":
                 add("\n")
             add(fact.text, fact)
-            add("\n\n" if fact.block else paragraph.end or "\n")
-    return "".join(pieces).rstrip("\n"), starts
+            add("\n\n" if fact.block else paragraph.end or "\n" if fact.apart else joint)
+    return "".join(pieces).rstrip(), starts

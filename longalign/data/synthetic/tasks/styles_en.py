@@ -48,14 +48,42 @@ MINUTES = Genre(
     ),
     heading=("Meeting of {date}. ", "{date}, in the upper room. ", "Session of {date}. "),
     always=(
-        Remark(says=("Present: {keeper}, {mate} and {few} others.", "{keeper} opened the meeting; {mate} took the minutes.", "{few} members had come, among them {keeper} and {mate}.")),
-        Remark(says=("On {topic}: {outcome}.", "The first item was {topic}; {outcome}.", "{keeper} reported on {topic}, and {outcome}.")),
-        Remark(says=("As for {topic_2}, {outcome_2}.", "Under any other business {mate} raised {topic_2}; {outcome_2}.", "There followed {topic_2}, where {outcome_2}.")),
+        Remark(
+            says=(
+                "Present: {keeper}, {mate} and {few} others.",
+                "{keeper} opened the meeting; {mate} took the minutes.",
+                "{few} members had come, among them {keeper} and {mate}.",
+            )
+        ),
+        Remark(
+            says=(
+                "On {topic}: {outcome}.",
+                "The first item was {topic}; {outcome}.",
+                "{keeper} reported on {topic}, and {outcome}.",
+            )
+        ),
+        Remark(
+            says=(
+                "As for {topic_2}, {outcome_2}.",
+                "Under any other business {mate} raised {topic_2}; {outcome_2}.",
+                "There followed {topic_2}, where {outcome_2}.",
+            )
+        ),
     ),
     sometimes=(
-        Remark(says=("A letter from {person} of {place} was read and laid aside.", "{person} of {place} has written once more about {topic_3}.")),
+        Remark(
+            says=(
+                "A letter from {person} of {place} was read and laid aside.",
+                "{person} of {place} has written once more about {topic_3}.",
+            )
+        ),
         Remark(says=("{price} crowns were granted for {goods}.", "The treasurer has paid {price} crowns for {goods}.")),
-        Remark(says=("{person_2} was thanked for the loan of {keepsake}.", "It is still not known who left {keepsake} in the cloakroom.")),
+        Remark(
+            says=(
+                "{person_2} was thanked for the loan of {keepsake}.",
+                "It is still not known who left {keepsake} in the cloakroom.",
+            )
+        ),
         Remark(says=("The meeting closed at {time}.", "At {time} the lamp was put out.")),
     ),
     fillers=(
@@ -90,15 +118,55 @@ LETTERS = Genre(
     ),
     heading=("{date}. My dear {person}, ", "{home}, {date}. Dear {person}, ", "To {person}, {date}: "),
     always=(
-        Remark(says=("your letter lay on the mat this morning, and I have read it twice.", "forgive me for having been silent so long.", "there is little to tell, and I will tell it at length.", "I write this at the kitchen table, with the cat on the blotting paper.", "the post goes at {time}, so this will be short.")),
-        Remark(says=("Here it has been {sky} since Sunday.", "We have {sky} and a wind from the {wind}, as usual.", "It feels like {season}, and I go about in two coats.")),
-        Remark(says=("I still have {errand}.", "Tomorrow I mean {errand}, if nothing comes between.", "{relative_cap} keeps asking me {errand}, and I keep nodding.")),
+        Remark(
+            says=(
+                "your letter lay on the mat this morning, and I have read it twice.",
+                "forgive me for having been silent so long.",
+                "there is little to tell, and I will tell it at length.",
+                "I write this at the kitchen table, with the cat on the blotting paper.",
+                "the post goes at {time}, so this will be short.",
+            )
+        ),
+        Remark(
+            says=(
+                "Here it has been {sky} since Sunday.",
+                "We have {sky} and a wind from the {wind}, as usual.",
+                "It feels like {season}, and I go about in two coats.",
+            )
+        ),
+        Remark(
+            says=(
+                "I still have {errand}.",
+                "Tomorrow I mean {errand}, if nothing comes between.",
+                "{relative_cap} keeps asking me {errand}, and I keep nodding.",
+            )
+        ),
     ),
     sometimes=(
-        Remark(says=("We had {dish} and talked about you.", "There were {bird} over the garden, and nobody to show them to.")),
-        Remark(says=("{person_2} came by from {place} and stayed for {meal}.", "I met {person_2}, who is a {trade} in {place} now.")),
-        Remark(says=("In the attic I came across {keepsake}, and could not throw it out.", "Do you remember {keepsake}? It has turned up {spot}.")),
-        Remark(says=("The landlord wants {price} crowns more a month.", "I paid {price} crowns for {goods}, which is a disgrace.")),
+        Remark(
+            says=(
+                "We had {dish} and talked about you.",
+                "There were {bird} over the garden, and nobody to show them to.",
+            )
+        ),
+        Remark(
+            says=(
+                "{person_2} came by from {place} and stayed for {meal}.",
+                "I met {person_2}, who is a {trade} in {place} now.",
+            )
+        ),
+        Remark(
+            says=(
+                "In the attic I came across {keepsake}, and could not throw it out.",
+                "Do you remember {keepsake}? It has turned up {spot}.",
+            )
+        ),
+        Remark(
+            says=(
+                "The landlord wants {price} crowns more a month.",
+                "I paid {price} crowns for {goods}, which is a disgrace.",
+            )
+        ),
     ),
     fillers=(
         "The neighbours have a new gate, and one hears it.",
@@ -132,15 +200,45 @@ TRAVEL = Genre(
     ),
     heading=("Day {chapter}, {place}. ", "{place}, {date}. ", "{date}. "),
     always=(
-        Remark(says=("Came here with {ride} and was glad to sit still.", "The last miles with {ride}, through {trait} country.", "Arrived with {ride} at about {time}.")),
-        Remark(says=("The town has {sight}, and behind it {sight_2}.", "First one sees {sight}, then {sight_2}, then nothing for a while.", "I drew {sight} until my fingers were cold.")),
-        Remark(says=("Supper: {dish}, and afterwards {meal}.", "They gave me {dish} and would not hear of money.", "There was {meal} or nothing, and I took it.")),
+        Remark(
+            says=(
+                "Came here with {ride} and was glad to sit still.",
+                "The last miles with {ride}, through {trait} country.",
+                "Arrived with {ride} at about {time}.",
+            )
+        ),
+        Remark(
+            says=(
+                "The town has {sight}, and behind it {sight_2}.",
+                "First one sees {sight}, then {sight_2}, then nothing for a while.",
+                "I drew {sight} until my fingers were cold.",
+            )
+        ),
+        Remark(
+            says=(
+                "Supper: {dish}, and afterwards {meal}.",
+                "They gave me {dish} and would not hear of money.",
+                "There was {meal} or nothing, and I took it.",
+            )
+        ),
     ),
     sometimes=(
-        Remark(says=("A {trade} by the name of {person} explained the way, with a stick, in the sand.", "{person}, a {trade}, walked beside me for an hour and spoke of debts.")),
+        Remark(
+            says=(
+                "A {trade} by the name of {person} explained the way, with a stick, in the sand.",
+                "{person}, a {trade}, walked beside me for an hour and spoke of debts.",
+            )
+        ),
         Remark(says=("In a shop window I saw {keepsake} and did not go in.", "Lost my pencil, found {keepsake}.")),
-        Remark(says=("The room cost {price} crowns.", "For {price} crowns I could have had the whole house, they said.")),
-        Remark(says=("{few} miles to {place_2}, according to the stone.", "Nobody here has been to {place_2}, though one can see it.")),
+        Remark(
+            says=("The room cost {price} crowns.", "For {price} crowns I could have had the whole house, they said.")
+        ),
+        Remark(
+            says=(
+                "{few} miles to {place_2}, according to the stone.",
+                "Nobody here has been to {place_2}, though one can see it.",
+            )
+        ),
     ),
     fillers=(
         "Slept badly and dreamed of stairs.",
@@ -182,7 +280,7 @@ HANDBOOK = Genre(
         Remark(says=("The painter {person} spent two winters here.", "{person}, the {trade}, was a native of this place.")),
         Remark(says=("In the church {keepsake} is shown to visitors.", "The rectory owns {keepsake} of uncertain origin.")),
         Remark(says=("A footpath leads to {place_2}.", "The coach to {place_2} leaves at {time}.")),
-        Remark(says=("In former days {goods} and {industry_2} were shipped from here.", "A little {industry_2} is still made.")),
+        Remark(says=("In former days {goods} and {industry_2} were shipped from here.", "There is still some trade in {industry_2}.")),
     ),
     fillers=(
         "The view from the hill is praised.",

@@ -36,9 +36,27 @@ MINUTES = Genre(
     opening=("本册自{start}起。除另有注明外，均由{hero}主持。", "奉议事会之命，自{start}起逐次记录，主持人{hero}。"),
     heading=("{date}会议。", "{date}，楼上会议室。"),
     always=(
-        Remark(says=("到会的有{keeper}、{mate}等{few}人。", "{keeper}宣布开会，{mate}记录。", "到会{few}人，{keeper}和{mate}都在座。")),
-        Remark(says=("关于{topic}：{outcome}。", "第一项议题是{topic}，{outcome}。", "{keeper}报告了{topic}的情况，{outcome}。")),
-        Remark(says=("至于{topic_2}，{outcome_2}。", "临时动议中{mate}提出{topic_2}，{outcome_2}。", "接着讨论{topic_2}，{outcome_2}。")),
+        Remark(
+            says=(
+                "到会的有{keeper}、{mate}等{few}人。",
+                "{keeper}宣布开会，{mate}记录。",
+                "到会{few}人，{keeper}和{mate}都在座。",
+            )
+        ),
+        Remark(
+            says=(
+                "关于{topic}：{outcome}。",
+                "第一项议题是{topic}，{outcome}。",
+                "{keeper}报告了{topic}的情况，{outcome}。",
+            )
+        ),
+        Remark(
+            says=(
+                "至于{topic_2}，{outcome_2}。",
+                "临时动议中{mate}提出{topic_2}，{outcome_2}。",
+                "接着讨论{topic_2}，{outcome_2}。",
+            )
+        ),
     ),
     sometimes=(
         Remark(says=("宣读了{place}{person}的来信，存档备查。", "{place}的{person}又为{topic_3}写来一信。")),
@@ -78,9 +96,25 @@ LETTERS = Genre(
     ),
     heading=("{date}。{person}：", "{date}，{home}。{person}，你好！", "致{person}，{date}。"),
     always=(
-        Remark(says=("今早收到来信，已经读了两遍。", "很久没有写信，请原谅。", "没有多少可说的，我就慢慢地说。", "我在厨房的桌上写这封信，猫趴在旁边。", "邮差{time}就走，只好写得短些。")),
-        Remark(says=("这里从星期天起一直是{sky}。", "天气是{sky}，照例刮着{wind}风。", "像是{season}的光景了，我出门穿两件衣服。")),
-        Remark(says=("我还得{errand}。", "明天若没有别的事，我打算{errand}。", "{relative}总催我{errand}，我总是点头。")),
+        Remark(
+            says=(
+                "今早收到来信，已经读了两遍。",
+                "很久没有写信，请原谅。",
+                "没有多少可说的，我就慢慢地说。",
+                "我在厨房的桌上写这封信，猫趴在旁边。",
+                "邮差{time}就走，只好写得短些。",
+            )
+        ),
+        Remark(
+            says=(
+                "从星期天起，这里天天{sky}。",
+                "这里{sky}，照例刮着{wind}风。",
+                "像是{season}的光景了，我出门穿两件衣服。",
+            )
+        ),
+        Remark(
+            says=("我还得{errand}。", "明天若没有别的事，我打算{errand}。", "{relative}总催我{errand}，我总是点头。")
+        ),
     ),
     sometimes=(
         Remark(says=("我们吃了{dish}，谈起了你。", "园子上空有{bird}飞过，可惜没有人同看。")),
@@ -120,12 +154,24 @@ TRAVEL = Genre(
     ),
     heading=("第{chapter}天，{place}。", "{date}，{place}。", "{date}。"),
     always=(
-        Remark(says=("{ride}到了这里，能坐下来就好。", "最后几里{ride}，一路土地{trait}。", "{ride}，{time}前后才到。")),
-        Remark(says=("镇上有{sight}，后面是{sight_2}。", "先看见{sight}，再是{sight_2}，然后什么也没有。", "我画了{sight}，画到手指发冷。")),
-        Remark(says=("晚饭是{dish}，后来又有{meal}。", "他们端来{dish}，怎么也不肯收钱。", "只有{meal}可吃，我就吃了。")),
+        Remark(
+            says=("{ride}到了这里，能坐下来就好。", "最后几里{ride}，一路土地{trait}。", "{ride}，{time}前后才到。")
+        ),
+        Remark(
+            says=(
+                "镇上有{sight}，后面是{sight_2}。",
+                "先看见{sight}，再是{sight_2}，然后什么也没有。",
+                "我画了{sight}，画到手指发冷。",
+            )
+        ),
+        Remark(
+            says=("晚饭是{dish}，后来又有{meal}。", "他们端来{dish}，怎么也不肯收钱。", "只有{meal}可吃，我就吃了。")
+        ),
     ),
     sometimes=(
-        Remark(says=("有位叫{person}的{trade}用木棍在沙上画出路线。", "{trade}{person}陪我走了一个钟头，说的全是欠债。")),
+        Remark(
+            says=("有位叫{person}的{trade}用木棍在沙上画出路线。", "{trade}{person}陪我走了一个钟头，说的全是欠债。")
+        ),
         Remark(says=("橱窗里有一件{keepsake}，我没有进去。", "丢了铅笔，捡到一件{keepsake}。")),
         Remark(says=("房钱{price}元。", "他们说，{price}元够租下整座房子。")),
         Remark(says=("路碑上写着，离{place_2}还有{few}里。", "这里没有人去过{place_2}，虽然望得见。")),

@@ -29,8 +29,7 @@ def table(teller: Teller, limit: int, unknown: bool) -> Exercise:
     draw = teller.draw
     sheet = draw.choice(teller.words.tables.sheets)
     number = teller.crowd(sheet.section, 1, max(1, min(24, limit // _FACTS)))
-    rows = draw.randint(3, max(3, min(9, limit)))
-    tables = [_make(teller, sheet, rows if limit < 2 * _FACTS else draw.randint(3, 9)) for _ in range(number)]
+    tables = [_make(teller, sheet, draw.randint(3, max(3, min(9, limit)))) for _ in range(number)]
     asked = tables[0]
     questions = [draw.choice((_cell, _cell, _extreme, _total, _which))(teller, asked) for _ in range(_ASKED)]
     if unknown:
@@ -56,7 +55,15 @@ def _make(teller: Teller, sheet: Sheet, count: int) -> _Table:
     figures = [list(row) for row in zip(*by_column, strict=True)]
     head, lines = _lines(teller, sheet, rows, columns, figures)
     heading = draw.choice(("{}", "**{}**", "### {}", "{}")).format(title)
-    return _Table(sheet, title, rows, columns, figures, lines, Fact("\n".join((heading, "", *head, *lines)), block=True))
+    return _Table(
+        sheet,
+        title,
+        rows,
+        columns,
+        figures,
+        lines,
+        Fact("\n".join((heading, "", *head, *lines)), apart=True, block=True),
+    )
 
 
 def _new_row(teller: Teller, sheet: Sheet, rows: list[str]) -> str:
@@ -83,7 +90,9 @@ def _lines(
         return [",".join(names)], [",".join(row) for row in cells]
     comma, space = (", ", " ") if teller.words.joint else ("，", "")
     parts = [
-        comma.join(f"{name} {number}{space}{unit}".rstrip() for (name, unit), number in zip(columns, numbers, strict=True))
+        comma.join(
+            f"{name} {number}{space}{unit}".rstrip() for (name, unit), number in zip(columns, numbers, strict=True)
+        )
         for numbers in figures
     ]
     return [], [teller.words.tables.item.format(name=row, cells=part) for row, part in zip(rows, parts, strict=True)]

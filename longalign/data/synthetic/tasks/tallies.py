@@ -25,7 +25,7 @@ def count(teller: Teller, limit: int, unknown: bool) -> Exercise:
 
 
 def _people(teller: Teller, did: str, do: str, other: str, number: int, limit: int) -> Exercise:
-    draw, cast, dated = teller.draw, teller.cast, teller.words.dated
+    cast, dated = teller.cast, teller.words.dated
     people = cast.several("person", number)
     facts = [teller.fact(dated.says, who=who, did=did, date=cast.dates(1)[0]) for who in people]
     names = teller.listed(people)
@@ -55,15 +55,24 @@ def order(teller: Teller, limit: int, unknown: bool) -> Exercise:
     slots = {"these": dated.these[kind], "did": did, "do": do}
     slots |= {"list": teller.listed([f"{key} ({dates[day[key]]})" for key in by_date])}
     facts = [said[key] for key in asked]
-    question = _order_question(teller, asked, by_date, shown, cite(*facts), slots, dates[day[by_date[0]]], dates[day[by_date[-1]]])
+    question = _order_question(
+        teller, asked, by_date, shown, cite(*facts), slots, dates[day[by_date[0]]], dates[day[by_date[-1]]]
+    )
     return Exercise((tuple(facts), *alone(others)), (question,))
 
 
 def _order_question(
-    teller: Teller, asked: list[str], by_date: list[str], shown: list[str], evidence: tuple, slots: dict, first: str, last: str
+    teller: Teller,
+    asked: list[str],
+    by_date: list[str],
+    shown: list[str],
+    evidence: tuple,
+    slots: dict,
+    first: str,
+    last: str,
 ) -> Question:
     dated, what = teller.words.dated, teller.draw.choice(("first", "last", "sort", "mentioned"))
-    choice = slots | {"keys": teller.listed(shown, teller.words.choice)}
+    choice = slots | {"keys": teller.listed(shown, teller.words.choice), "all": teller.listed(shown)}
     if what == "mentioned":
         return teller.question(
             dated.mentioned, dated.mentioned_replies, (bare(asked[0]),), evidence, key=asked[0], **choice
@@ -90,8 +99,9 @@ def compare(teller: Teller, limit: int, unknown: bool) -> Exercise:
     slots: dict[str, object] = {"relation": relation, "unit": unit}
     if unknown:
         pair = [cast.draw_new(kind), keys[0]]
-        shown = teller.listed(draw.sample(pair, 2), teller.words.choice)
-        text = teller.say(measures.most, keys=shown, **slots)
+        shown = draw.sample(pair, 2)
+        slots |= {"keys": teller.listed(shown, teller.words.choice), "all": teller.listed(shown)}
+        text = teller.say(measures.most, **slots)
         question = Question(text, teller.say(teller.words.unknown, key=pair[0]), (), ())
         return Exercise(alone(facts), (question,))
     asked = list(zip(keys, figures, facts, strict=True))[:number]
@@ -101,7 +111,8 @@ def compare(teller: Teller, limit: int, unknown: bool) -> Exercise:
     asked.sort(key=lambda one: one[1])
     each = [measures.one.format(key=key, value=figure, unit=unit) for key, figure, _ in draw.sample(asked, len(asked))]
     shown = [key for key, _, _ in draw.sample(asked, len(asked))]
-    slots |= {"values": teller.listed(each), "keys": teller.listed(shown, teller.words.choice)}
+    slots |= {"values": teller.listed(each)}
+    slots |= {"keys": teller.listed(shown, teller.words.choice), "all": teller.listed(shown)}
     evidence = cite(*(fact for _, _, fact in asked))
     if what == "difference":
         slots |= {"low": asked[0][0], "high": asked[-1][0], "keys": teller.listed(shown)}

@@ -6,15 +6,19 @@ from longalign.data.synthetic.tasks.cast import Cast
 from longalign.data.synthetic.tasks.exercise import Evidence, Fact, Question
 from longalign.data.synthetic.tasks.wording import Wording
 
-_VERBATIM = ("{value", "{answer", "{path", "{row", "{quote", "{column")  # at the start of a template: kept as it is
+_VERBATIM = ("{value", "{answer", "{path", "{row", "{quote", "{bare")  # at the start of a template: kept as it is
 
 BRIEF = 0.2
 """Share of the questions that ask for the bare answer."""
+
+APART = 0.2
+"""Share of the exercises whose facts are paragraphs of their own."""
 
 
 class Teller:
     def __init__(self, cast: Cast, words: Wording) -> None:
         self.cast, self.draw, self.words = cast, cast.draw, words
+        self._apart = cast.draw.random() < APART
 
     def say(self, templates: Sequence[str], **slots: object) -> str:
         """One of the templates, filled; its first letter is a capital."""
@@ -22,10 +26,15 @@ class Teller:
 
     def fact(self, templates: Sequence[str], **slots: object) -> Fact:
         """A sentence to hide, sometimes with an introduction ("Note: …")."""
-        return Fact(self.draw.choice(self.words.intros).format(fact=self.say(templates, **slots)))
+        return Fact(self.draw.choice(self.words.intros).format(fact=self.say(templates, **slots)), self._apart)
 
     def question(
-        self, asks: Sequence[str], replies: Sequence[str], answers: Sequence[str], evidence: Sequence[Evidence], **slots: object
+        self,
+        asks: Sequence[str],
+        replies: Sequence[str],
+        answers: Sequence[str],
+        evidence: Sequence[Evidence],
+        **slots: object,
     ) -> Question:
         """A question and its reply; some are brief: the answers only."""
         text = self.say(asks, **slots)

@@ -63,7 +63,7 @@ class Dated:
     time_replies: Lines  # {count}, {dates}
     people: Lines  # asks how many different people {did}
     people_replies: Lines  # {count}, {names}
-    first: Lines  # asks which of {these}, {keys}, {did} first
+    first: Lines  # asks which of {these}, {keys} (a, b or c) or {all} (a, b and c), {did} first
     first_replies: Lines
     last: Lines
     last_replies: Lines

@@ -10,8 +10,8 @@ WORDS = {
         "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
     ),
     "stuff": (
-        "brass", "copper", "pewter", "oak", "walnut", "leather", "silk", "porcelain", "iron", "ivory", "slate", "wicker",
-        "cherrywood", "bronze", "glass", "stoneware", "canvas", "maple", "ebony", "alabaster", "bamboo", "cedar", "granite", "lead",
+        "Venetian", "Saxon", "Turkish", "Persian", "Dutch", "Flemish", "Swiss", "Norman", "Moorish", "Prussian", "Danish", "Greek",
+        "Bavarian", "Spanish", "Catalan", "Chinese", "Japanese", "Indian", "Russian", "Polish", "Welsh", "Cornish", "Breton", "Lisbon",
     ),
     "thing": (
         "kettle", "cabinet", "globe", "chest", "clock", "drum", "stool", "barometer", "harp", "chessboard", "tray", "vase",
@@ -407,13 +407,13 @@ MEASURES = Measures(
         "The register puts the {relation} of {key} at {value} {unit}.", "As for {key}, the {relation} is {value} {unit}, no more and no less.", "Somebody has worked out the {relation} of {key}: {value} {unit}.", "At last count the {relation} of {key} was {value} {unit}.",
     ),
     most=(
-        "Which has the greatest {relation}: {keys}?", "Of {keys}, which has the greatest {relation}?", "Compare the {relation} of {keys}. Whose figure is the highest?", "Where is the {relation} greatest: {keys}?", "Which figure for the {relation} is the highest: that of {keys}?",
-        "Take {keys}. Which has the highest {relation}?", "By {relation}, which comes out on top: {keys}?", "The {relation} of which is greatest, {keys}?",
+        "Which has the greatest {relation}: {keys}?", "Of {all}, which has the greatest {relation}?", "Compare the {relation} of {all}. Whose figure is the highest?", "Where is the {relation} greatest: {keys}?", "Which figure for the {relation} is the highest: that of {keys}?",
+        "Take {all}. Which has the highest {relation}?", "By {relation}, which comes out on top: {keys}?", "The {relation} of which is greatest, {keys}?",
     ),
     most_replies=("{key}, with {value} {unit}.", "It is {key}: {values}.", "{values}. So the answer is {key}.", "{key} has the greatest {relation}, {value} {unit}.", "The greatest {relation} is that of {key}."),
     least=(
-        "Which has the smallest {relation}: {keys}?", "Of {keys}, which has the smallest {relation}?", "Compare the {relation} of {keys}. Whose figure is the lowest?", "Where is the {relation} smallest: {keys}?", "Which figure for the {relation} is the lowest: that of {keys}?",
-        "Take {keys}. Which has the lowest {relation}?", "By {relation}, which comes last: {keys}?", "The {relation} of which is smallest, {keys}?",
+        "Which has the smallest {relation}: {keys}?", "Of {all}, which has the smallest {relation}?", "Compare the {relation} of {all}. Whose figure is the lowest?", "Where is the {relation} smallest: {keys}?", "Which figure for the {relation} is the lowest: that of {keys}?",
+        "Take {all}. Which has the lowest {relation}?", "By {relation}, which comes last: {keys}?", "The {relation} of which is smallest, {keys}?",
     ),
     least_replies=("{key}, with {value} {unit}.", "It is {key}: {values}.", "{values}. So the answer is {key}.", "{key} has the smallest {relation}, {value} {unit}.", "The smallest {relation} is that of {key}."),
     difference=(

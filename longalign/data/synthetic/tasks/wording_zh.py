@@ -6,9 +6,7 @@ from longalign.data.synthetic.chinese import CHINESE
 from longalign.data.synthetic.tasks.wording import Chain, Dated, Digest, Hops, Kind, Measures, Sheet, Tables, Wording
 
 WORDS = {
-    "stuff": (
-        "黄铜", "红木", "青瓷", "白瓷", "生铁", "紫檀", "楠木", "竹编", "石雕", "锡制", "皮面", "绸面", "柳条", "樟木", "青铜", "花岗岩", "黑陶", "漆面", "银质", "藤编", "核桃木", "榆木", "玉石", "铅制",
-    ),
+    "stuff": ("苏州", "扬州", "景德镇", "广州", "福州", "杭州", "成都", "西域", "高丽", "波斯", "云南", "湘西", "徽州", "潮州", "大理", "敦煌", "绍兴", "泉州", "洛阳", "开封", "岭南", "塞北", "东洋", "暹罗"),
     "thing": (
         "水壶", "柜子", "地球仪", "箱子", "座钟", "大鼓", "凳子", "气压计", "古筝", "棋盘", "托盘", "花瓶", "梯子", "画架", "摇篮", "日晷", "风向标", "长椅", "鸟笼", "织机", "墨水台", "书架", "屏风", "香炉", "讲台", "半身像", "酒坛", "匾额", "灯架", "船首像", "火盆", "米斗",
     ),
@@ -61,7 +59,12 @@ _RECORD_REPLIES = (
     "{value}是{key}的{relation}。",
     "文中写明，{key}的{relation}为{value}。",
 )
-_BACKWARDS = ("{relation}为{value}的是哪一个？", "{value}这个{relation}属于谁，或者属于什么？", "{relation}{value}是谁的，或者是什么的？", "哪一条记录的{relation}是{value}？")
+_BACKWARDS = (
+    "{relation}为{value}的是哪一个？",
+    "{value}这个{relation}属于谁，或者属于什么？",
+    "{relation}{value}是谁的，或者是什么的？",
+    "哪一条记录的{relation}是{value}？",
+)
 
 LOOKUP = (
     Kind(("thing",), ("number", "number", "code"), _RECORD, _RECORD_ASKS, _RECORD_REPLIES, ("库存编号", "图录号", "拍品号", "保险单号", "入藏号", "出厂编号", "修理单号", "标签号"), _BACKWARDS),
@@ -117,7 +120,14 @@ _EACH_ASKS = (
     "{key}的{relation}有哪些？", "文档给出了{key}的哪些{relation}？", "请写出{key}的全部{count}个{relation}。", "请按文中的次序写出{key}的每一个{relation}。", "文中提到了{key}的{count}个{relation}，是哪些？", "请把{key}的{relation}都找齐。",
     "通读全文，记下{key}的所有{relation}。", "我需要{key}的{relation}的完整清单。", "属于{key}的{count}个{relation}是哪几个？", "找出{key}的所有{relation}。",
 )  # fmt: skip
-_EACH_REPLIES = ("{key}的{relation}有{values}。", "{values}。", "文中给出的{key}的{relation}是{values}。", "{key}：{values}。", "文档提到{key}的{count}个{relation}：{values}。", "按文中次序：{values}。")
+_EACH_REPLIES = (
+    "{key}的{relation}有{values}。",
+    "{values}。",
+    "文中给出的{key}的{relation}是{values}。",
+    "{key}：{values}。",
+    "文档提到{key}的{count}个{relation}：{values}。",
+    "按文中次序：{values}。",
+)
 
 MULTI_VALUE = (
     Kind(("house", "person"), ("number", "number", "code"), _EACH, _EACH_ASKS, _EACH_REPLIES, ("许可证号", "订单号", "发票号", "案卷号", "账户号", "电话号码", "彩票号", "合同号")),
@@ -185,13 +195,13 @@ DATED = Dated(
     time_replies=("{who}{do}一共{count}次。", "{count}次，分别在{dates}。", "{who}{do}共{count}次，分别在{dates}。", "文中记有{dates}，合计{count}次。"),
     people=("一共有多少人{do}？", "请数一数{do}的人数。", "{do}的一共有几个人？", "文档里提到几个不同的人{do}？", "{do}的人有多少？", "文中说有几个人{do}？", "通读全文，{do}的共有几人？", "文中{do}的不同的人有几个？"),
     people_replies=("{count}人：{names}。", "{do}的有{names}，共{count}人。", "共{count}人，即{names}。", "有{count}人{do}：{names}。"),
-    first=("{keys}，{these}当中最先{do}的是哪一个？", "{these}里谁最先{do}：{keys}？", "{keys}，按日期算，最早{do}的是哪一个？", "比较日期，{these}里最先{do}的是：{keys}？", "从日期看，{keys}当中，哪一个最早{do}？", "{keys}，哪一个比其他的更早{do}？", "请查日期：{keys}，最先{do}的是哪个？", "最先{do}的是{keys}？"),
+    first=("{all}，{these}当中最先{do}的是哪一个？", "{these}里谁最先{do}：{keys}？", "{all}，按日期算，最早{do}的是哪一个？", "比较日期，{these}里最先{do}的是：{keys}？", "从日期看，{all}当中，哪一个最早{do}？", "{all}，哪一个比其他的更早{do}？", "请查日期：{all}，最先{do}的是哪个？", "最先{do}的是哪一个，{keys}？"),
     first_replies=("最先的是{key}，在{date}。", "{key}。", "是{key}，在{date}。", "{list}。所以最先的是{key}。"),
-    last=("{keys}，{these}当中最后{do}的是哪一个？", "{these}里谁最后{do}：{keys}？", "{keys}，按日期算，最晚{do}的是哪一个？", "比较日期，{these}里最后{do}的是：{keys}？", "从日期看，{keys}当中，哪一个最晚{do}？", "{keys}，哪一个比其他的更晚{do}？", "请查日期：{keys}，最后{do}的是哪个？", "最后{do}的是{keys}？"),
+    last=("{all}，{these}当中最后{do}的是哪一个？", "{these}里谁最后{do}：{keys}？", "{all}，按日期算，最晚{do}的是哪一个？", "比较日期，{these}里最后{do}的是：{keys}？", "从日期看，{all}当中，哪一个最晚{do}？", "{all}，哪一个比其他的更晚{do}？", "请查日期：{all}，最后{do}的是哪个？", "最后{do}的是哪一个，{keys}？"),
     last_replies=("最后的是{key}，在{date}。", "{key}。", "是{key}，在{date}。", "{list}。所以最后的是{key}。"),
     sort=("请把{these}按{do}的日期从早到晚排列：{keys}。", "按日期排序，最先{do}的排在最前：{keys}。", "{keys}，按时间先后，它们{do}的次序如何？", "请从早到晚排列{keys}，以{do}的日期为准。", "{keys}都有{do}的记载，请按日期先后写出。", "以{do}的日期为准，{keys}的正确次序是什么？", "{these}都曾{do}：{keys}。先后次序怎样？", "请按{do}的日期给{these}排出先后：{keys}。"),
     sort_replies=("{values}。", "按时间先后：{values}。", "{list}。", "次序是{values}。", "按日期：{list}。"),
-    mentioned=("{keys}，文档最先提到的是哪一个？", "从头读起，{these}里先出现的是：{keys}？", "{these}当中，哪一个在文中最先出现：{keys}？", "不论日期，只看在文中的位置，{keys}哪个在前？", "{keys}，文中先写到的是哪个？", "读文档时，最先遇到的名字是{keys}？", "{keys}当中，哪一个在文档里比其他的先出现？", "往下读，{these}里首先见到的是：{keys}？"),
+    mentioned=("{all}，文档最先提到的是哪一个？", "从头读起，{these}里先出现的是：{keys}？", "{these}当中，哪一个在文中最先出现：{keys}？", "不论日期，只看在文中的位置，{all}哪个在前？", "{all}，文中先写到的是哪个？", "读文档时，最先遇到的是{keys}？", "{all}当中，哪一个在文档里比其他的先出现？", "往下读，{these}里首先见到的是：{keys}？"),
     mentioned_replies=("最先提到的是{key}。", "{key}。", "文中先出现的是{key}。", "是{key}。"),
 )  # fmt: skip
 
@@ -201,9 +211,9 @@ MEASURES = Measures(
         ("place", "人口", "人", 90, 9000), ("place", "到省城的距离", "里", 8, 400), ("person", "欠款", "元", 3, 800), ("person", "年龄", "岁", 18, 97),
     ),
     says=("{key}的{relation}是{value}{unit}。", "{key}：{relation}{value}{unit}。", "经查，{key}的{relation}为{value}{unit}。", "说到{key}，{relation}有{value}{unit}。", "{value}{unit}，这是{key}的{relation}。", "册子上，{key}的{relation}记作{value}{unit}。", "{key}的{relation}不多不少，正是{value}{unit}。", "有人算过{key}的{relation}：{value}{unit}。", "最近一次查点，{key}的{relation}是{value}{unit}。"),
-    most=("{keys}，哪一个的{relation}数字最大？", "在{keys}当中，{relation}最大的是哪一个？", "比较{keys}的{relation}，数字最高的是哪个？", "{keys}，论{relation}哪个居首？", "就{relation}而言，{keys}当中数字最大的是哪个？", "请看{keys}的{relation}，哪个最大？", "按{relation}从大到小排，{keys}里排第一的是哪个？", "{keys}，谁的{relation}数字最大？"),
+    most=("{all}，哪一个的{relation}数字最大？", "在{all}当中，{relation}最大的是哪一个？", "比较{all}的{relation}，数字最高的是哪个？", "{all}，论{relation}哪个居首？", "就{relation}而言，{all}当中数字最大的是哪个？", "请看{all}的{relation}，哪个最大？", "按{relation}从大到小排，{all}里排第一的是哪个？", "谁的{relation}数字最大，{keys}？"),
     most_replies=("{key}，{value}{unit}。", "是{key}：{values}。", "{values}。所以是{key}。", "{key}的{relation}数字最大，为{value}{unit}。", "{relation}最大的是{key}。"),
-    least=("{keys}，哪一个的{relation}数字最小？", "在{keys}当中，{relation}最小的是哪一个？", "比较{keys}的{relation}，数字最低的是哪个？", "{keys}，论{relation}哪个居末？", "就{relation}而言，{keys}当中数字最小的是哪个？", "请看{keys}的{relation}，哪个最小？", "按{relation}从小到大排，{keys}里排第一的是哪个？", "{keys}，谁的{relation}数字最小？"),
+    least=("{all}，哪一个的{relation}数字最小？", "在{all}当中，{relation}最小的是哪一个？", "比较{all}的{relation}，数字最低的是哪个？", "{all}，论{relation}哪个居末？", "就{relation}而言，{all}当中数字最小的是哪个？", "请看{all}的{relation}，哪个最小？", "按{relation}从小到大排，{all}里排第一的是哪个？", "谁的{relation}数字最小，{keys}？"),
     least_replies=("{key}，{value}{unit}。", "是{key}：{values}。", "{values}。所以是{key}。", "{key}的{relation}数字最小，为{value}{unit}。", "{relation}最小的是{key}。"),
     difference=("{keys}的{relation}相差多少{unit}？", "{high}的{relation}比{low}多多少{unit}？", "{high}与{low}的{relation}之间差几{unit}？", "{high}的{relation}数字比{low}大多少？", "用{high}的{relation}减去{low}的，得多少？", "{high}的{relation}数字大于{low}，大多少{unit}？", "论{relation}，{high}比{low}高出多少{unit}？", "比较{keys}：{relation}的差是多少？"),
     difference_replies=("相差{value}{unit}。", "{values}，相差{value}{unit}。", "{value}{unit}。", "{values}。差是{value}{unit}。"),

@@ -5,6 +5,7 @@ are drawn once an entry, so that a question and its answer speak of what the ent
 """
 
 import datetime
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -101,38 +102,59 @@ def write_document(
     world: World, language: Language, genre: Genre, length: int, measure: Callable[[str], int]
 ) -> tuple[str, list[Fact]]:
     """A document of at most `length` as `measure` counts (one entry at least), and what can be asked about it."""
-    draw = world.draw
-    day = datetime.date(draw.randint(1880, 1938), draw.randint(1, 12), draw.randint(1, 28))
-    cast = {"hero": world.person(), "home": world.place(), "crew": tuple(world.person() for _ in range(5))}
-    given = {"hero": cast["hero"], "home": cast["home"], "start": language.date(day)}
-    opening = Slots(world, language, given)
-    parts = [draw.choice(genre.title).format_map(opening), draw.choice(genre.opening).format_map(opening)]
+    title, opening, entries = open_document(world, language, genre)
+    parts = [title, opening]
     size = sum(map(measure, parts))
     facts: list[Fact] = []
-    number = draw.randint(1, 400)
-    while True:
-        slots = Slots(world, language, given | {"date": language.date(day), "number": number})
-        slots["chapter"] = len(parts) - 1
-        slots["keeper"], slots["mate"] = draw.sample(cast["crew"], 2)
-        text, asked = _write_entry(draw, genre, slots)
+    for slots in entries:
+        text, asked = _write_entry(world.draw, genre, slots)
         size += measure(text) + len(genre.paragraph)
         if size > length and facts:
             break
         parts.append(text)
         facts += asked
-        day += datetime.timedelta(days=draw.choice((1, 1, 1, 2, 3)))
-        number += 1
     keys = Counter(fact.key for fact in facts)
     return genre.paragraph.join(parts), [fact for fact in facts if keys[fact.key] == 1]
 
 
-def _write_entry(draw: Draw, genre: Genre, slots: Slots) -> tuple[str, list[Fact]]:
+def open_document(world: World, language: Language, genre: Genre) -> tuple[str, str, Iterator[Slots]]:
+    """Title and opening of a document, and the slots of its entries without end."""
+    draw = world.draw
+    day = datetime.date(draw.randint(1880, 1938), draw.randint(1, 12), draw.randint(1, 28))
+    hero, home, crew = world.person(), world.place(), tuple(world.person() for _ in range(5))
+    given = {"hero": hero, "home": home, "start": language.date(day)}
+    opening = Slots(world, language, given)
+    title, first = draw.choice(genre.title).format_map(opening), draw.choice(genre.opening).format_map(opening)
+    number = draw.randint(1, 400)
+
+    def entries() -> Iterator[Slots]:
+        today = day
+        for chapter in itertools.count(1):
+            slots = Slots(
+                world,
+                language,
+                given | {"date": language.date(today), "number": number + chapter - 1, "chapter": chapter},
+            )
+            slots["keeper"], slots["mate"] = draw.sample(crew, 2)
+            yield slots
+            today += datetime.timedelta(days=draw.choice((1, 1, 1, 2, 3)))
+
+    return title, first, entries()
+
+
+def write_sentences(draw: Draw, genre: Genre, slots: Slots) -> tuple[list[str], list[Remark]]:
+    """The sentences of an entry behind its heading, and the remarks that were made."""
     remarks = [*genre.always]
     for remark in draw.sample(genre.sometimes, draw.randint(1, min(2, len(genre.sometimes)))):
         remarks.insert(draw.randint(1, len(remarks)), remark)
     sentences = [draw.choice(remark.says).format_map(slots) for remark in remarks]
     for filler in draw.sample(genre.fillers, draw.randint(*genre.num_fillers)):
         sentences.insert(draw.randint(1, len(sentences)), filler.format_map(slots))
+    return sentences, remarks
+
+
+def _write_entry(draw: Draw, genre: Genre, slots: Slots) -> tuple[str, list[Fact]]:
+    sentences, remarks = write_sentences(draw, genre, slots)
     facts = [
         Fact(
             ask.key.format_map(slots),

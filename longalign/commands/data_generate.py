@@ -1,0 +1,172 @@
+"""``longalign data generate``: long tasks with known answers, or short chats, by a seed, as JSON lines to train on."""
+
+import logging
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from longalign.commands.parse import call
+from longalign.commands.screen import make_console, make_table, show
+from longalign.data.synthetic import generate_conversations, write_jsonl
+from longalign.data.synthetic.tasks import STYLES, TASKS, generate_tasks
+from longalign.errors import UserError
+
+log = logging.getLogger(__name__)
+
+LENGTH = (4000, 64_000)
+_EVERY_S = 30  # between two lines on the progress
+
+
+def run(name: str, args: list[str]) -> None:
+    """Parse ``args``, write the rows, print what they are."""
+    call(generate, name, args)
+
+
+def generate(
+    out: str,
+    count: int = 1000,
+    length: str | None = None,
+    kind: Literal["long", "short"] = "long",
+    tasks: str = "all",
+    language: Literal["en", "zh", "both"] = "both",
+    split: Literal["train", "validation"] = "train",
+    seed: int = 0,
+    tokenizer: str | None = None,
+    styles: str = "all",
+    unanswerable: float | None = None,
+) -> None:
+    """Write conversations with known answers by a seed, without a model or a download, as JSON lines to train on.
+
+    The file appears whole or not at all, and the same options give the same file.
+
+    Args:
+        out: a new file that ends in .jsonl.
+        count: number of rows.
+        length: of a row's messages, N or LOW:HIGH (drawn evenly on a log scale); 4000:64000 by default. For short
+            chats the least, and by default as they come.
+        kind: long, questions about long documents; or short, everyday chats with computed answers.
+        tasks: of the long rows, all or a comma list of lookup, multi_value, multi_hop, count, order, compare,
+            summarise_by_key, table.
+        language: en, zh, or both in turn.
+        split: names of validation never occur in train.
+        seed: another seed, other rows.
+        tokenizer: folder or name of a model whose tokens the length counts; by default it counts characters.
+        styles: of the text around, all or a comma list of logbook, ledger, story, minutes, letters, travel, handbook.
+        unanswerable: share of the long rows whose document does not answer, 0.05 by default.
+    """
+    _check_out(out)
+    if count < 1:
+        raise UserError(f"count: got {count}, expected 1 or more")
+    given = _parse_length(length)
+    long_only = {"tasks": tasks != "all", "styles": styles != "all", "unanswerable": unanswerable is not None}
+    if kind == "short" and (useless := [name for name, set_ in long_only.items() if set_]):
+        raise UserError(f"{useless[0]}: short chats have none; leave it out, or give --kind long")
+    measure, unit = _measure(tokenizer)
+    common: dict[str, Any] = {"seed": seed, "language": language, "split": split, "measure": measure}
+    if kind == "short":
+        rows = generate_conversations("short", count, length=given, **common)
+    else:
+        rows = generate_tasks(
+            count,
+            tasks=_names("tasks", tasks, tuple(TASKS)),
+            styles=_names("styles", styles, STYLES),
+            length=given or LENGTH,
+            unanswerable=0.05 if unanswerable is None else unanswerable,
+            **common,
+        )
+    log.info("lengths are %s of the messages; a chat format adds its own tokens", unit)
+    tally = _Tally(measure)
+    write_jsonl(out, tally.watch(rows, count))
+    tally.show(unit)
+    log.info("%s: %d rows, %.1f MiB", out, count, Path(out).stat().st_size / 2**20)
+
+
+def _check_out(out: str) -> None:
+    if not out.endswith(".jsonl"):
+        raise UserError(f"out: got {out!r}, expected a file that ends in .jsonl")
+    if Path(out).exists():
+        raise UserError(f"out: {out} exists already; give a new file")
+
+
+def _parse_length(length: str | None) -> int | tuple[int, int] | None:
+    if length is None:
+        return None
+    try:
+        low, *high = (int(part) for part in length.split(":"))
+    except ValueError:
+        low, high = 0, []
+    if low < 1 or len(high) > 1 or any(one < low for one in high):
+        raise UserError(f"length: got {length!r}, expected N or LOW:HIGH, such as 16000 or 4000:64000")
+    return (low, high[0]) if high else low
+
+
+def _names(option: str, given: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    if given == "all":
+        return known
+    names = tuple(dict.fromkeys(name.strip() for name in given.split(",")))
+    for name in names:
+        if name not in known:
+            raise UserError(f"{option}: got {name!r}, expected all, or a comma list of {', '.join(known)}")
+    return names
+
+
+def _measure(tokenizer: str | None) -> tuple[Callable[[str], int], str]:
+    if tokenizer is None:
+        return len, "characters"
+    from longalign.chat import load_tokenizer
+
+    try:
+        loaded = load_tokenizer(tokenizer)
+    except UserError as error:  # said by code that knows the options of fit
+        raise UserError(str(error).replace("model.model or model.tokenizer", "--tokenizer")) from error
+    return lambda text: len(loaded(text, add_special_tokens=False, verbose=False).input_ids), "tokens"
+
+
+class _Tally:
+    """Counts the rows that pass through ``watch``, by task, language and length."""
+
+    def __init__(self, measure: Callable[[str], int]) -> None:
+        self._measure = measure
+        self._buckets: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+        self._questions: Counter[tuple[str, str]] = Counter()
+        self._unknown: Counter[tuple[str, str]] = Counter()
+        self._total: Counter[tuple[str, str]] = Counter()
+
+    def watch(self, rows: Iterator[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
+        said = time.monotonic()
+        for number, row in enumerate(rows, start=1):
+            self._add(row)
+            yield row
+            if time.monotonic() - said > _EVERY_S:
+                said = time.monotonic()
+                log.info("%d of %d rows", number, count)
+
+    def _add(self, row: dict[str, Any]) -> None:
+        name = row["kind"], row["language"]
+        messages = row["messages"]
+        length = row["length"] if "length" in row else sum(self._measure(message["content"]) for message in messages)
+        self._buckets[name][length.bit_length() - 1] += 1
+        self._questions[name] += sum(message["role"] == "user" for message in messages)
+        if "questions" in row:
+            self._questions[name] += len(row["questions"]) - sum(message["role"] == "user" for message in messages)
+            self._unknown[name] += sum(not question["answers"] for question in row["questions"])
+        self._total[name] += length
+
+    def show(self, unit: str) -> None:
+        """A table: a line a task and language, a column a range of lengths (powers of two)."""
+        used = sorted({bucket for counter in self._buckets.values() for bucket in counter})
+        lengths = [f"{2**bucket:,}-" for bucket in range(used[0], used[-1] + 1)]
+        table = make_table("task", "language", *lengths, "rows", "questions", "not stated", unit)
+        for name in sorted(self._buckets):
+            counter = self._buckets[name]
+            cells = [f"{counter[bucket]:,}" if counter[bucket] else "" for bucket in range(used[0], used[-1] + 1)]
+            numbers = counter.total(), self._questions[name], self._unknown[name], self._total[name]
+            table.add_row(*name, *cells, *(f"{number:,}" for number in numbers))
+        if len(self._buckets) > 1:
+            total = sum(self._buckets.values(), Counter())
+            cells = [f"{total[bucket]:,}" if total[bucket] else "" for bucket in range(used[0], used[-1] + 1)]
+            numbers = total.total(), self._questions.total(), self._unknown.total(), self._total.total()
+            table.add_row("all", "", *cells, *(f"{number:,}" for number in numbers))
+        show(make_console(), table)

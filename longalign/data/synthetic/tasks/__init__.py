@@ -1,0 +1,217 @@
+"""Long tasks with known answers by a seed: facts hidden in prose, questions about them, answers and where they stand.
+
+In: count, length, tasks, seed, language, split. Out: rows `{"id", "messages", "task", "questions", …}` to train on.
+`questions` say what a right answer holds and at which depth it stands. The same arguments give the same rows, row i
+does not depend on the count, and the names that facts are about never occur in both splits.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from longalign.data.synthetic.documents import Language
+from longalign.data.synthetic.tasks.cast import Cast
+from longalign.data.synthetic.tasks.chains import multi_hop
+from longalign.data.synthetic.tasks.digest import summarise_by_key
+from longalign.data.synthetic.tasks.exercise import Exercise, Fact, Question
+from longalign.data.synthetic.tasks.lookup import lookup, multi_value
+from longalign.data.synthetic.tasks.prose import Crowd, Measure, weave, write_prose
+from longalign.data.synthetic.tasks.styles_en import STYLES as STYLES_EN
+from longalign.data.synthetic.tasks.styles_zh import STYLES as STYLES_ZH
+from longalign.data.synthetic.tasks.tables import table
+from longalign.data.synthetic.tasks.tallies import compare, count, order
+from longalign.data.synthetic.tasks.teller import Teller
+from longalign.data.synthetic.tasks.wording import Wording
+from longalign.data.synthetic.tasks.wording_en import WORDING as ENGLISH
+from longalign.data.synthetic.tasks.wording_zh import WORDING as CHINESE
+from longalign.data.synthetic.world import SPLITS, Draw
+from longalign.errors import UserError
+
+TASKS: dict[str, Callable[[Teller, int, bool], Exercise]] = {
+    "lookup": lookup,
+    "multi_value": multi_value,
+    "multi_hop": multi_hop,
+    "count": count,
+    "order": order,
+    "compare": compare,
+    "summarise_by_key": summarise_by_key,
+    "table": table,
+}
+STYLES = tuple(STYLES_EN.genres)
+_LANGUAGES: dict[str, tuple[Wording, Language]] = {"en": (ENGLISH, STYLES_EN), "zh": (CHINESE, STYLES_ZH)}
+
+_WEIGHTS = {"lookup": 3, "multi_value": 2, "multi_hop": 3}
+"""How often a task is drawn; the others 1: copying and following is what long contexts ask for most."""
+
+_FACT = 60  # length a fact may take: how many there may be at most
+_MOST_FACTS = 64
+_SHARE = 0.7  # of the length, for facts, questions and answers
+_FULL = 0.97  # of it, where the row is so short that not even the least number of facts leaves more for prose
+_TRIES = 8  # with the least number of facts
+
+Length = int | tuple[int, int]
+Turns = list[list[Question]]
+
+
+def generate_tasks(
+    count: int,
+    *,
+    tasks: Sequence[str] = tuple(TASKS),
+    length: Length = 8000,
+    seed: int = 0,
+    language: str = "both",
+    split: str = "train",
+    styles: Sequence[str] = STYLES,
+    unanswerable: float = 0.05,
+    measure: Measure = len,
+) -> Iterator[dict[str, Any]]:
+    """Yield `count` rows `{"id", "kind", "language", "split", "messages", "styles", "length", "document", "questions"}`.
+
+    `tasks`: of `TASKS`. `length`: of all messages of a row together, or a range of which it is drawn evenly on a log
+    scale, as `measure` counts (characters by default; each piece of text is counted once). `language`: `en`, `zh` or
+    `both` in turn. `styles`: of the prose, of `STYLES`. `unanswerable`: share of the rows whose first question the
+    document does not answer, where the task knows such questions.
+
+    `kind` is the task, `length` what the row was measured to, `document` [start, end] in the first message. Each of
+    `questions` has `task`, `question`, `answer`, the strings `answers` that a right answer holds (none: not stated),
+    `turn` (which answer of the conversation), `evidence` (spans [start, end] in the first message) and `depths` (0 to 1:
+    where each span stands in the document).
+
+    Raises:
+        UserError: an argument has none of the named values, or the length has no room for the task.
+    """
+    _check(tasks, length, language, split, styles, unanswerable)
+    for number in range(count):
+        code = language if language != "both" else ("en", "zh")[number % 2]
+        draw = Draw(f"{seed}/tasks/{split}/{number}")
+        task = draw.choices(tasks, weights=[_WEIGHTS.get(task, 1) for task in tasks])[0]
+        low, high = (length, length) if isinstance(length, int) else length
+        size = round(low * (high / low) ** draw.random())
+        row = _Writer(draw, code, split, styles, unanswerable, measure).write(task, size)
+        yield {"id": f"tasks-{split}-{seed}-{number}", "kind": task, "language": code, "split": split} | row
+
+
+def _check(
+    tasks: Sequence[str], length: Length, language: str, split: str, styles: Sequence[str], unanswerable: float
+) -> None:
+    for name, values, known in (
+        ("tasks", tasks, TASKS),
+        ("styles", styles, STYLES),
+        ("language", [language], ("en", "zh", "both")),
+        ("split", [split], SPLITS),
+    ):
+        for value in values or ["none"]:
+            if value not in known:
+                raise UserError(f"{name}: got {value!r}, expected one of {', '.join(known)}")
+    if not 0 <= unanswerable <= 1:
+        raise UserError(f"unanswerable: got {unanswerable}, expected a share from 0 to 1")
+    low, high = (length, length) if isinstance(length, int) else length
+    if not 0 < low <= high:
+        raise UserError(f"length: got {low}:{high}, expected a positive number or LOW:HIGH with LOW at most HIGH")
+
+
+class _Writer:
+    """Writes one row."""
+
+    def __init__(
+        self, draw: Draw, code: str, split: str, styles: Sequence[str], unanswerable: float, measure: Measure
+    ) -> None:
+        self.draw, self.code, self.split, self.styles = draw, code, split, styles
+        self.measure = measure
+        self.words, self.language = _LANGUAGES[code]
+        self.unknown = draw.random() < unanswerable
+        self.asked = draw.choices((1, 2, 3, 4), weights=(14, 3, 2, 1))[0]
+        self.at_once = draw.random() < 0.5
+        self.frame = draw.choice(self.words.frames)
+
+    def write(self, task: str, length: int) -> dict[str, Any]:
+        names, exercises, turns, left = self._fitting(task, length)
+        world = Crowd(self.draw, self.code, self.split, names)
+        paragraphs, styles, left = write_prose(world, self.language, self.styles, left, self.measure)
+        groups = [group for exercise in exercises.values() for group in exercise.groups]
+        document, starts = weave(self.draw, paragraphs, groups, self.words.joint)
+        messages, offset = self._messages(turns, document)
+        of_task = {question: name for name, exercise in exercises.items() for question in exercise.questions}
+        asked = [
+            {"task": of_task[question], "turn": turn} | _located(question, starts, offset, len(document))
+            for turn, questions in enumerate(turns)
+            for question in questions
+        ]
+        return {
+            "messages": messages,
+            "styles": styles,
+            "length": length - left,
+            "document": [offset, offset + len(document)],
+            "questions": asked,
+        }
+
+    def _fitting(self, task: str, length: int) -> tuple[frozenset[str], dict[str, Exercise], Turns, int]:
+        """Exercises, as large as the length has room for; names in them, turns, and what is left for prose."""
+        limit = min(_MOST_FACTS, max(4, length // _FACT))
+        asked, least = self.asked, length
+        limits = [limit >> halved for halved in range(limit.bit_length())] + [1] * _TRIES
+        for limit in limits:
+            if limit < 8:  # a short row has one question in a plain frame
+                asked, self.frame = 1, self.words.frames[0]
+            cast = Cast(self.draw, self.code, self.split, self.words.words)
+            exercises = self._exercises(task, cast, limit, asked)
+            turns = self._turns(exercises, asked)
+            size = self._size(exercises, turns)
+            if size <= _SHARE * length or (limit == 1 and size <= _FULL * length):
+                return frozenset(cast.names), exercises, turns, length - size
+            least = min(least, size) if least != length else size
+        raise UserError(f"length: got {length}, a row of the task {task} needs about {round(least / _FULL)} here")
+
+    def _exercises(self, task: str, cast: Cast, limit: int, asked: int) -> dict[str, Exercise]:
+        """One, and more of other tasks where more questions are asked than it has."""
+        teller = Teller(cast, self.words)
+        exercises = {task: TASKS[task](teller, limit, self.unknown)}
+        while len(exercises) < 3 and sum(len(exercise.questions) for exercise in exercises.values()) < asked:
+            other = self.draw.choice([name for name in TASKS if name not in exercises])
+            exercises[other] = TASKS[other](teller, max(1, limit // 3), False)
+        return exercises
+
+    def _turns(self, exercises: dict[str, Exercise], asked: int) -> Turns:
+        questions = [question for exercise in exercises.values() for question in exercise.questions][:asked]
+        return [questions] if self.at_once else [[question] for question in questions]
+
+    def _size(self, exercises: dict[str, Exercise], turns: Turns) -> int:
+        facts = [fact for exercise in exercises.values() for fact in exercise.facts]
+        messages, _ = self._messages(turns, "")
+        return sum(self.measure(fact.with_space(self.words.joint)) for fact in facts) + sum(
+            self.measure(message["content"]) for message in messages
+        )
+
+    def _messages(self, turns: Turns, document: str) -> tuple[list[dict[str, str]], int]:
+        """The conversation, and where the document begins in its first message."""
+        messages: list[dict[str, str]] = []
+        offset = 0
+        for turn, questions in enumerate(turns):
+            text, answer = self._together(questions)
+            if turn == 0:
+                offset = len(self.frame.partition("{document}")[0].replace("{question}", text))
+                text = self.frame.format(document=document, question=text)
+            messages += [{"role": "user", "content": text}, {"role": "assistant", "content": answer}]
+        return messages, offset
+
+    def _together(self, questions: list[Question]) -> tuple[str, str]:
+        if len(questions) == 1:
+            return questions[0].text, questions[0].answer
+        numbered = "\n".join(f"{n}. {question.text}" for n, question in enumerate(questions, start=1))
+        answers = "\n".join(f"{n}. {question.answer}" for n, question in enumerate(questions, start=1))
+        return self.words.several.format(questions=numbered), answers
+
+
+def _located(question: Question, starts: dict[Fact, int], offset: int, size: int) -> dict[str, Any]:
+    spans = []
+    for evidence in question.evidence:
+        quote = evidence.quote or evidence.fact.text
+        start = starts[evidence.fact] + evidence.fact.text.index(quote)
+        spans.append((start, start + len(quote)))
+    spans.sort()
+    return {
+        "question": question.text,
+        "answer": question.answer,
+        "answers": list(question.answers),
+        "evidence": [[offset + start, offset + end] for start, end in spans],
+        "depths": [round(start / max(1, size - (end - start)), 4) for start, end in spans],
+    }

@@ -1,0 +1,165 @@
+"""Keys and values of facts, drawn by a seed: no one twice in a document, and names of one split never in the other."""
+
+import datetime
+import functools
+from collections.abc import Callable
+
+from longalign.data.synthetic.tasks.prose import stock_of
+from longalign.data.synthetic.world import Draw, split_of
+
+_LETTERS = ("alpha", "beta", "gamma", "delta", "sigma", "omega", "kappa")
+_ENOUGH = 20_000  # attempts; a stock is never asked for more than a third of it
+
+
+@functools.cache
+def _pairs(heads: tuple[str, ...], tails: tuple[str, ...], form: str, split: str) -> tuple[str, ...]:
+    return tuple(name for head in heads for tail in tails if split_of(name := form.format(head, tail)) == split)
+
+
+class Cast:
+    """`draw_new(kind)` gives a new name or value of a kind; `names` are those that prose must not use.
+
+    `words`: of the language, see `Words` in `wording.py`.
+    """
+
+    def __init__(self, draw: Draw, language: str, split: str, words: dict[str, tuple[str, ...]]) -> None:
+        self.draw, self.language, self.split, self.words = draw, language, split, words
+        self.names: set[str] = set()
+        self._given: set[str] = set()
+        self._near = draw.choice((None, None, 0, 1, 2))  # a third of the stuffs: the walnut clock, the walnut drum
+
+    def draw_new(self, kind: str) -> str:
+        """A value of `kind` that was not given out yet, nor is part of one that was."""
+        make: Callable[[], str] = getattr(self, f"_{kind}")
+        for _ in range(_ENOUGH):
+            value = make()
+            if not any(value in other or other in value for other in self._given):
+                self._given.add(value)
+                return value
+        raise AssertionError(f"no {kind} left")
+
+    def value(self, kind: str) -> str:
+        """A value of `kind`: of a list of words, or a year or small number, where it may be met again; or a new one."""
+        if kind in self.words:
+            return self.draw.choice(self.words[kind])
+        if kind in ("year", "small"):
+            low, high = (1650, 1930) if kind == "year" else (2, 40)
+            return str(self.draw.randint(low, high))
+        return self.draw_new(kind)
+
+    def several(self, kind: str, count: int) -> list[str]:
+        return [self.draw_new(kind) for _ in range(count)]
+
+    def stock(self, kind: str) -> int:
+        """How many of a kind a document may have."""
+        if kind in ("person", "place", "ship"):
+            return len(stock_of(kind, self.language, self.split)) // 3
+        if kind in ("thing", "house"):
+            return 24
+        return 10_000
+
+    def _person(self) -> str:
+        return self._name("person")
+
+    def _place(self) -> str:
+        return self._name("place")
+
+    def _ship(self) -> str:
+        return self._article() + self._name("ship")
+
+    def _name(self, kind: str) -> str:
+        name = self.draw.choice(stock_of(kind, self.language, self.split))
+        self.names.add(name)
+        return name
+
+    def _article(self) -> str:
+        return "the " if self.language == "en" else ""
+
+    def _thing(self) -> str:
+        stuffs, things = self.words["stuff"], self.words["thing"]
+        if self._near is not None:
+            stuffs = stuffs[self._near :: 3]
+        form = "the {} {}" if self.language == "en" else "{}{}"
+        return self.draw.choice(_pairs(stuffs, things, form, self.split))
+
+    def _house(self) -> str:
+        house, place = self.draw.choice(self.words["house"]), self._name("place")
+        return f"the {house} at {place}" if self.language == "en" else f"{place}的{house}"
+
+    def _number(self) -> str:
+        digits = self.draw.choice((3, 4, 5, 6, 7, 8))
+        return str(self.draw.randint(10 ** (digits - 1), 10**digits - 1))
+
+    def _code(self) -> str:
+        """ "K7-442", "RB-20418", "93/QD/6"."""
+        letters = "".join(self.draw.choices("ABCDEFGHKLMNPRSTVWXZ", k=4))
+        number = self.draw.randint(100, 99_999)
+        return self.draw.choice(
+            (
+                f"{letters[0]}{number % 9 + 1}-{number}",
+                f"{letters[:2]}-{number}",
+                f"{number % 90 + 10}/{letters[2:]}/{number % 7 + 1}",
+                f"{letters[:3]} {number}",
+                f"{letters[0]}-{number % 1000:03d}-{letters[1]}",
+            )
+        )
+
+    def _word(self) -> str:
+        """An invented word: "tamrelo", "vosk-hadin"; letters of both languages' keyboards."""
+        while True:
+            word = "".join(self._syllable() for _ in range(self.draw.choice((2, 3, 3))))
+            if self.draw.random() < 0.3:
+                word += "-" + "".join(self._syllable() for _ in range(2))
+            if split_of(word) == self.split:
+                return word
+
+    def _syllable(self) -> str:
+        draw = self.draw
+        return draw.choice("bdfghjklmnprstvz") + draw.choice("aeiou") + draw.choice(("", "", "l", "n", "r", "s", "k"))
+
+    def _token(self) -> str:
+        """A random string: "x7Rm2qTb"."""
+        return "".join(
+            self.draw.choices("abcdefghkmnpqrstuvwxyzABCDEFGHKLMNPQRSTUVWXYZ23456789", k=self.draw.randint(5, 10))
+        )
+
+    def _label(self) -> str:
+        """A name in a chain of copies: "Q17", "kel_3", "DAFUTO", "sigma-4"."""
+        draw = self.draw
+        letters = "".join(draw.choices("ABCDEFGHJKLMNPQRSTUVWXYZ", k=draw.choice((2, 3, 4, 6))))
+        return draw.choice(
+            (
+                lambda: f"{draw.choice('ABCDEFGHKMNPQRTW')}{draw.randint(1, 99)}",
+                lambda: f"{self._syllable()}_{draw.randint(1, 9)}",
+                lambda: letters,
+                lambda: f"{draw.choice(_LETTERS)}-{draw.randint(1, 99)}",
+                lambda: f"{letters[:2]}{draw.randint(100, 999)}",
+            )
+        )()
+
+    def _sentence(self) -> str:
+        return self._joined("saying_who", "saying_does", "saying_when") + ("." if self.language == "en" else "")
+
+    def _outing(self) -> str:
+        return self._joined("outing_first", "outing_then", "outing_when")
+
+    def _spot(self) -> str:
+        return self._joined("spot_in", "spot_where")
+
+    def _joined(self, *slots: str) -> str:
+        parts = [self.draw.choice(self.words[slot]) for slot in slots]
+        return (" " if self.language == "en" else "").join(parts)
+
+    def _date(self) -> str:
+        return self.dates(1)[0]
+
+    def dates(self, count: int) -> list[str]:
+        """Different days of one or several decades, the earliest first."""
+        start = datetime.date(self.draw.randint(1790, 1935), 1, 1)
+        days = sorted(self.draw.sample(range(365 * self.draw.choice((1, 3, 12, 40))), count))
+        return [self.in_words(start + datetime.timedelta(days=day)) for day in days]
+
+    def in_words(self, day: datetime.date) -> str:
+        if self.language == "zh":
+            return f"{day.year}年{day.month}月{day.day}日"
+        return f"{day.day} {self.words['month'][day.month - 1]} {day.year}"

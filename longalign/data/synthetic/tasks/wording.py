@@ -1,0 +1,153 @@
+"""What the wording of the tasks in one language consists of; `wording_en.py` and `wording_zh.py` hold the templates.
+
+Slots: `{key}` what a fact is about, `{relation}` what of it, `{value}` the answer, and those that a field names.
+"""
+
+from dataclasses import dataclass
+
+Lines = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Facts of one form: says and asks by `{key}`, `{relation}` (plural `{relations}`, with article `{a_relation}`).
+
+    `values`: kinds of value that `Cast.value` draws. `backwards`: questions that give the value and want the key.
+    """
+
+    keys: Lines
+    values: Lines
+    says: Lines
+    asks: Lines
+    replies: Lines
+    relations: Lines = ("",)
+    backwards: Lines = ()
+
+
+@dataclass(frozen=True)
+class Hops:
+    """Person `{b}` is the `{relation}` of `{a}`; somebody keeps `{key}`; everybody lives in a `{place}`."""
+
+    keeps: Lines
+    relates: Lines
+    lives: Lines
+    relations: Lines
+    keeper: str  # "the person who keeps {key}"
+    relative: str  # "the {relation} of {person}"
+    who: Lines  # asks for {person}
+    where: Lines  # asks where {person} lives
+    steps: tuple[str, str, str]  # keeps, relates, lives: as a step of an answer, without the full stop
+    therefore: Lines  # {steps}, {answer}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Something goes from `{a}` to `{b}`; `{key}` is what (a thing) or what it was first (a name, a cell)."""
+
+    first: Lines
+    then: Lines
+    end: Lines  # asks for the last
+    ends: Lines  # replies: {value}
+    all: Lines  # asks for all of them, in order
+    alls: Lines  # replies: {values}
+
+
+@dataclass(frozen=True)
+class Dated:
+    """What `{who}` did on a day. did: of a key kind, past and plain form: (("rang the bell", "ring the bell"), …)."""
+
+    says: Lines
+    did: dict[str, tuple[tuple[str, str], ...]]
+    these: dict[str, str]  # of a key kind: "these people"
+    times: Lines  # asks how often {who} {do}
+    time_replies: Lines  # {count}, {dates}
+    people: Lines  # asks how many different people {did}
+    people_replies: Lines  # {count}, {names}
+    first: Lines  # asks which of {these}, {keys} (a, b or c) or {all} (a, b and c), {did} first
+    first_replies: Lines
+    last: Lines
+    last_replies: Lines
+    sort: Lines
+    sort_replies: Lines
+    mentioned: Lines
+    mentioned_replies: Lines
+
+
+@dataclass(frozen=True)
+class Measures:
+    """measures: (key kind, relation, unit, lowest, highest)."""
+
+    measures: tuple[tuple[str, str, str, int, int], ...]
+    says: Lines
+    most: Lines
+    most_replies: Lines  # {key}, {values}: "the first 12 metres, the second 14 metres"
+    least: Lines
+    least_replies: Lines
+    difference: Lines
+    difference_replies: Lines
+    one: str  # a step: "{key} {value} {unit}"
+
+
+@dataclass(frozen=True)
+class Digest:
+    """aspects: of a key kind, (relation, kind of value)."""
+
+    aspects: dict[str, tuple[tuple[str, str], ...]]
+    says: Lines
+    asks: Lines  # {keys}
+    entry: str  # {key}, {aspects}
+    aspect: str  # {relation}, {value}
+    joint: str
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A kind of table: rows of `row`s, a column of numbers a `columns` entry (name, unit or "", lowest, highest)."""
+
+    titles: Lines  # {section}
+    section: str  # kind of key
+    row: str  # name of the first column
+    rows: str  # kind of key, or word list
+    columns: tuple[tuple[str, str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Tables:
+    sheets: tuple[Sheet, ...]
+    item: str  # "{name}: {cells}" of a table that is written as a list
+    cell: Lines  # asks for {column} of {row} in {title}
+    cell_replies: Lines
+    most: Lines
+    most_replies: Lines
+    least: Lines
+    least_replies: Lines
+    total: Lines
+    total_replies: Lines
+    which: Lines
+    which_replies: Lines
+
+
+@dataclass(frozen=True)
+class Wording:
+    words: dict[str, Lines]
+    intros: Lines  # around a {fact}
+    joint: str  # between sentences
+    comma: str
+    final: str  # before the last of a list: " and "
+    choice: str  # before the last of a choice: " or "
+    numerals: Lines  # from 0
+    lookup: tuple[Kind, ...]
+    multi_value: tuple[Kind, ...]
+    hops: Hops
+    hands: Chain
+    renames: Chain
+    copies: Chain
+    sorts: tuple[tuple[str, str], ...]  # what labels in copies name, one and many
+    dated: Dated
+    measures: Measures
+    digest: Digest
+    tables: Tables
+    brief: Lines  # appended to a question whose answer is the bare value
+    several: str  # several questions at once: {questions}
+    unknown: Lines  # replies where the document does not say
+    frames: Lines  # {document}, {question}

@@ -16,8 +16,9 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from longalign.chat import load_tokenizer
+from longalign.data.buckets import outside_text
 from longalign.data.dataset import PackDataset
-from longalign.data.mixture import Mixture, Source, select_rows
+from longalign.data.mixture import Mixture, Source, check_sources, not_a_source, select_rows
 from longalign.data.plan import BatchPlan, SequenceCost, plan_batches
 from longalign.data.sampler import PlanSampler
 from longalign.data.tokenize import tokenize_source
@@ -37,7 +38,7 @@ class LongAlignData(LightningDataModule):
 
     Args:
         long: long conversations: a path or hub name, or a mapping with path, count, share_of_sequences,
-            share_of_tokens, repeat and validation.
+            share_of_tokens, repeat, validation and buckets (count or share by length).
         short: short conversations, likewise.
         sources: more sources by name, likewise.
         tokenizer: folder or hub name; that of ``model.model`` by default.
@@ -77,6 +78,7 @@ class LongAlignData(LightningDataModule):
     ) -> None:
         super().__init__()
         self.sources = named_sources(long, short, sources, validation)
+        check_sources(self.sources)
         self.tokenizer_path, self.gguf_file, self.chat_format = tokenizer, None, chat_format
         self.max_length, self.overflow = max_length, overflow
         self.strategy, self.packs_per_step, self.loss = strategy, packs_per_step, loss
@@ -131,6 +133,7 @@ class LongAlignData(LightningDataModule):
         }
         rows = select_rows({name: t.lengths for name, t in tokenised.items()}, self.sources, seed=self.seed)
         self.mixture, self.held_out = Mixture(tokenised, rows.train), Mixture(tokenised, rows.validation)
+        self.outside_buckets = {name: tokenised[name].lengths[outside] for name, outside in rows.outside.items()}
         if len(self.mixture) == 0:
             raise UserError("data: no conversation is left to train on; look at the counts of data.long and data.short")
         return self.mixture, self.held_out
@@ -169,6 +172,9 @@ class LongAlignData(LightningDataModule):
             self.plans = self.plan(cost, trainer.world_size)  # which refuses ranks that packs_per_step cannot serve
             self._check_trainer()
             trainer.accumulate_grad_batches = self.packs_per_step // trainer.world_size
+            for name, lengths in self.outside_buckets.items():
+                if len(lengths):
+                    log.info("%s: %s", name, outside_text(len(lengths), lengths.min(), lengths.max()))
             log.info(
                 "%s: %d sequences in %d steps of %d packs, fill %.3f, working share %.3f on %d rank(s)",
                 self.strategy,
@@ -349,6 +355,9 @@ def named_sources(
         if name in given:
             raise UserError(f"data.sources.{name}: this name is taken by data.{name}")
         given[name] = more
+    for name, source in given.items():
+        if isinstance(source, str) and source.startswith("{"):  # which the parser could not read as a mapping
+            raise UserError(not_a_source(f"data.{name}", source))
     named = {name: Source(path=s) if isinstance(s, str) else s for name, s in given.items() if s is not None}
     if not named:
         raise UserError("data.long: give at least one source: --data.long PATH, --data.short PATH or data.sources")

@@ -11,6 +11,7 @@ from typing import Any
 
 import jsonargparse
 import numpy as np
+import yaml
 from lightning.pytorch import Trainer
 
 from longalign.commands.cli import LongAlignCLI
@@ -86,6 +87,12 @@ def read_config(args: list[str], own: OwnOptions, *, world_size: int | None = No
     if module is not None and data.tokenizer_path == module.path:
         data.gguf_file = module.gguf_file
     return FitConfig(data, module, world_size or _world_size(config.trainer), config.trainer.max_steps)
+
+
+def default_config() -> dict[str, Any]:
+    """The options of ``fit`` where none is given, as ``config.yaml`` has them; model.model is NO_MODEL."""
+    cli = _FitParser([], OwnOptions("fit", ""))
+    return yaml.safe_load(cli.parser.dump(cli.config, skip_validation=True, skip_none=False))
 
 
 class _FitParser(LongAlignCLI):

@@ -48,6 +48,7 @@ def card(
     else:
         target = Path(out).expanduser() if out else found.path / "card.html"
         text = page(found, changed, tests, comparisons, target.parent)
+    text = text.encode("utf-8", "replace").decode()  # half a surrogate pair of some name
     for line in found.missing:
         log.info("%s", line)
     if target is None:
@@ -68,4 +69,4 @@ def _write(target: Path, text: str) -> None:
     if target.is_dir():
         raise UserError(f"out: {target} is a folder; give a file, such as {target / 'card.html'}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(target, text.encode("utf-8", "replace").decode("utf-8"))  # half a surrogate pair of some name
+    write_atomically(target, text)

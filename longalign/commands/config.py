@@ -4,6 +4,7 @@ In: the options of ``longalign fit``. Out: a `FitConfig`, for which no weight is
 """
 
 import contextlib
+import functools
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ def read_config(args: list[str], own: OwnOptions, *, world_size: int | None = No
     return FitConfig(data, module, world_size or _world_size(config.trainer), config.trainer.max_steps)
 
 
+@functools.cache
 def default_config() -> dict[str, Any]:
     """The options of ``fit`` where none is given, as ``config.yaml`` has them; model.model is NO_MODEL."""
     cli = _FitParser([], OwnOptions("fit", ""))

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from longalign.data.buckets import length_ranges
 from longalign.data.cache import write_atomically
 from longalign.data.datamodule import LongAlignData
+from longalign.data.mixture import Mixture
 from longalign.data.tokenized import TokenizedSource
 
 FILE = "data.json"
@@ -30,6 +32,7 @@ def data_record(data: LongAlignData) -> dict[str, Any]:
         "sources": [
             {
                 **figures,
+                "buckets": _buckets(data, mixture, number),
                 "held_out": int(np.count_nonzero(held_out.source_ids == number)),
                 "outside_buckets": len(data.outside_buckets[figures["name"]]),
                 **_identity(source),
@@ -50,6 +53,17 @@ def data_record(data: LongAlignData) -> dict[str, Any]:
             "working_share": first.working_share(),
         },
     }
+
+
+def _buckets(data: LongAlignData, mixture: Mixture, number: int) -> list[dict[str, Any]]:
+    """What is in the mix of each bucket of a source."""
+    name = mixture.names[number]
+    buckets = data.sources[name].buckets
+    ranges = length_ranges(buckets, f"data.{name}.buckets") if buckets else {}
+    return [
+        {"name": bucket, **mixture.figures((mixture.source_ids == number) & span.holds(mixture.lengths))}
+        for bucket, span in ranges.items()
+    ]
 
 
 def _identity(source: TokenizedSource) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Frame:
 def line_chart(
     lines: Sequence[Line], title: str, *, zero: bool = False, one: bool = False, smooth: bool = False
 ) -> str:
-    """A figure with axes, the lines, and a legend with their last values; empty without any point.
+    """A figure with axes, the lines, and a legend with their last values (means if smooth); empty without any point.
 
     zero: the value axis starts at 0. one: it spans 0 to 1. smooth: long curves are drawn under their means.
     """
@@ -63,9 +63,10 @@ def line_chart(
     shown = [Line(line.name, thin(line.points), line.css) for line in lines]
     drawn = "".join(_draw(line, whole.points, frame, smooth) for line, whole in zip(shown, lines, strict=True))
     caption = html.escape(title + (", logarithmic" if log else ""))
+    last = [number(_trend(line.points, smooth)[-1][1]) for line in lines]
     legend = "".join(
-        f'<li class="{line.css}"><i></i>{html.escape(line.name)} <b>{number(line.points[-1][1])}</b></li>'
-        for line in lines
+        f'<li class="{line.css}"><i></i>{html.escape(line.name)} <b>{value}</b></li>'
+        for line, value in zip(lines, last, strict=True)
     )
     return (
         f'<figure class="chart" data-lines="{_data(shown, frame)}"><figcaption>{caption}</figcaption>'
@@ -76,7 +77,8 @@ def line_chart(
 
 
 def _axes(frame: Frame, step_ticks: Sequence[float], value_ticks: Sequence[float]) -> str:
-    parts, bottom = [], HEIGHT - BOTTOM
+    bottom = HEIGHT - BOTTOM
+    parts = [f'<text x="{LEFT - 6}" y="{bottom + 18}" text-anchor="end">step</text>']
     for tick in value_ticks:
         y = frame.y(tick)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
@@ -89,16 +91,21 @@ def _axes(frame: Frame, step_ticks: Sequence[float], value_ticks: Sequence[float
 
 
 def _draw(line: Line, whole: Points, frame: Frame, smooth: bool) -> str:
-    smooth = smooth and len(whole) >= SMOOTH_FROM
-    parts = [_path(line.points, frame, f"{line.css} faint" if smooth else line.css)]
-    if smooth:
-        parts.append(_path(means(whole), frame, line.css))
+    trend = _trend(whole, smooth)
+    parts = [_path(line.points, frame, line.css if trend is whole else f"{line.css} faint")]
+    if trend is not whole:
+        parts.append(_path(trend, frame, line.css))
     elif len(line.points) <= 30:
         parts += [
             f'<circle class="{line.css}" cx="{frame.x(step):.1f}" cy="{frame.y(value):.1f}" r="2.6"/>'
             for step, value in line.points
         ]
     return "".join(parts)
+
+
+def _trend(points: Points, smooth: bool) -> Points:
+    """Means over stretches of a long curve if that is wanted, else the curve itself."""
+    return means(points) if smooth and len(points) >= SMOOTH_FROM else points
 
 
 def _path(points: Points, frame: Frame, css: str) -> str:

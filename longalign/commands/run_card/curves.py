@@ -54,23 +54,34 @@ NEEDLE_CHARTS = (
 
 def draw(charts: Sequence[Chart], events: Events) -> str:
     """The figures of charts of which there is a point; skipped steps only if there are some."""
-    return "".join(
-        line_chart(_lines(chart, events), chart.title, zero=chart.zero, one=chart.one, smooth=chart.smooth)
-        for chart in charts
-        if chart.title != "skipped steps" or any(events.values("train/skipped_steps"))
-    )
+    figures = []
+    for chart in charts:
+        if chart.title == "skipped steps" and not any(events.values("train/skipped_steps")):
+            continue
+        tags = _tags(chart, events)
+        lost = sum(not math.isfinite(point.value) for tag, _ in tags for point in events.curves[tag])
+        title = chart.title + (f" ({lost} not finite, left out)" if lost else "")
+        lines = _lines(chart, tags, events)
+        figures.append(line_chart(lines, title, zero=chart.zero, one=chart.one, smooth=chart.smooth))
+    return "".join(figures)
 
 
-def _lines(chart: Chart, events: Events) -> list[Line]:
+def _tags(chart: Chart, events: Events) -> list[tuple[str, str]]:
+    """(tag, name) of the curves that are there."""
     tags = [(tag, name) for tag, name in chart.tags if tag in events.curves]
     if chart.prefix:
         found = [tag for tag in events.curves if tag.startswith(chart.prefix)]
         names = [(tag, tag.removeprefix(chart.prefix)) for tag in found]
         tags += sorted(names, key=lambda pair: _order(pair[1])) if chart.ordered else names
+    return tags
+
+
+def _lines(chart: Chart, tags: Sequence[tuple[str, str]], events: Events) -> list[Line]:
     lines = []
     for place, (tag, name) in enumerate(tags):
         points = [(float(p.step), p.value) for p in events.curves[tag] if math.isfinite(p.value)]
-        lines.append(Line(name, points, _css(chart, place, len(tags))))
+        label = f"{int(name):,}" if name.isdecimal() else name
+        lines.append(Line(label, points, _css(chart, place, len(tags))))
     return lines
 
 

@@ -23,12 +23,10 @@ class Status:
     total: int | None
 
     def __str__(self) -> str:
+        if self.state == "finished":
+            return f"finished, {self.step:,} steps"
         of = "" if self.total is None else f" of {self.total:,}"
-        if self.step == 0:
-            return f"{self.state} before its first step{of and f' ({self.total:,} planned)'}"
-        return (
-            f"{self.state} at step {self.step:,}{of}" if self.state != "finished" else f"finished, {self.step:,} steps"
-        )
+        return f"{self.state} at step {self.step:,}{of}" if self.step else f"{self.state} before step 1{of}"
 
 
 def status(run: RunFolder, now: float | None = None) -> Status:

@@ -9,7 +9,7 @@ from longalign.commands.run_card import chats
 from longalign.commands.run_card.facts import headline, model_name, source_rows, status
 from longalign.commands.run_card.folder import RunFolder, as_dict
 from longalign.commands.run_card.needles import NeedleTest
-from longalign.commands.run_card.page import SOURCE_HEAD, environment, plan_text, reasons, source_cells
+from longalign.commands.run_card.page import SOURCE_HEAD, data_rows, environment, plan_text, reasons
 from longalign.evaluation.longbench_chat.compare import Comparison
 
 
@@ -49,13 +49,13 @@ def _data(run: RunFolder) -> list[str]:
     if not sources:
         return []
     digests = [
-        f"- {_text(str(source['name']))}: sha256 {', '.join(map(str, source.get('data') or ['not known']))}"
+        f"- {_text(str(source['name']))}: sha256 {_text(', '.join(map(str, source.get('data') or ['not known'])))}"
         for source in sources
         if isinstance(source.get("data") or [], list)
     ]
-    table = _table([SOURCE_HEAD, *map(source_cells, sources)])
+    table = _table([SOURCE_HEAD, *data_rows(run)])
     plan = plan_text(as_dict(run.data.get("plan")))
-    return ["## Data", table, "\n".join(f"- {_text(line)}" for line in reasons(run)), "\n".join(digests), plan]
+    return ["## Data", table, "\n".join(f"- {_text(line)}" for line in reasons(run)), "\n".join(digests), _text(plan)]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

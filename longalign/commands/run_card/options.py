@@ -28,11 +28,12 @@ def differences(config: dict[str, Any], defaults: dict[str, Any]) -> list[tuple[
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, keys joined by dots; lists and empty mappings are values."""
+    """Nested mappings as one, keys joined by dots; lists, empty mappings and a source's buckets are values."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
         name = f"{prefix}{key}"
-        flat |= flatten(value, f"{name}.") if isinstance(value, dict) and value else {name: value}
+        is_section = isinstance(value, dict) and value and key != "buckets"
+        flat |= flatten(value, f"{name}.") if is_section else {name: value}
     return flat
 
 
@@ -47,9 +48,19 @@ def without_secrets(value: Any) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """A value on one line of YAML."""
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000, sort_keys=False)
+    """A value on one line of YAML; keys inside of it that are not set are left out."""
+    if value == "":
+        return ""
+    text = yaml.safe_dump(
+        _without_nulls(value), default_flow_style=True, allow_unicode=True, width=10_000, sort_keys=False
+    )
     return text.strip().removesuffix("...").strip()
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
 def whole_text(config: dict[str, Any]) -> str:
@@ -64,5 +75,6 @@ def default_options(config: dict[str, Any]) -> dict[str, Any]:
 
     defaults, data = default_config(), as_dict(config.get("data"))
     source = {key: value for key, value in asdict(Source(path="")).items() if key != "path"}
-    named = {"sources": {name: source for name in as_dict(data.get("sources"))}}
-    return {**defaults, "data": {**defaults["data"], "long": source, "short": source, **named}}
+    named = {name: source for name in as_dict(data.get("sources"))}
+    sources = {"long": source, "short": source, **({"sources": named} if named else {})}
+    return {**defaults, "data": {**defaults["data"], **sources}}

@@ -77,7 +77,7 @@ def _grid(figures: str) -> str:
 
 def data_table(run: RunFolder) -> str:
     """Rows read, dropped, held out and mixed, by source; under it what was dropped, cut and repaired, and why."""
-    rows = [source_cells(source) for source in source_rows(run)]
+    rows = data_rows(run)
     if not rows:
         return ""
     return table(SOURCE_HEAD, rows) + "".join(paragraph(text, "quiet") for text in reasons(run))
@@ -86,16 +86,25 @@ def data_table(run: RunFolder) -> str:
 SOURCE_HEAD = ("source", "rows", "dropped", "held out", "in the mix", "tokens", "targets", "of seqs", "of tokens")
 
 
-def source_cells(source: dict[str, Any]) -> list[str]:
-    """A source's row under `SOURCE_HEAD`."""
+def data_rows(run: RunFolder) -> list[list[str]]:
+    """Each source under `SOURCE_HEAD`, then its buckets."""
+    rows = []
+    for source in source_rows(run):
+        buckets = [bucket for bucket in as_list(source.get("buckets")) if isinstance(bucket, dict)]
+        rows += [_source_cells(source, str(source["name"]))]
+        rows += [_source_cells(bucket, f"{source['name']} {bucket.get('name', '?')}") for bucket in buckets]
+    return rows
+
+
+def _source_cells(source: dict[str, Any], name: str) -> list[str]:
     report = as_dict(source.get("report"))
-    dropped = sum(n for n in as_dict(report.get("dropped")).values() if isinstance(n, int))
+    dropped = sum(n for n in as_dict(report.get("dropped")).values() if isinstance(n, int)) if report else None
     counts = [report.get("rows"), dropped, *(source.get(key) for key in ("held_out", "sequences", "tokens", "targets"))]
     shares = [source.get("share_of_sequences"), source.get("share_of_tokens")]
     return [
-        str(source["name"]),
-        *(f"{n:,}" if isinstance(n, int) else "–" for n in counts),
-        *(percent(share) if isinstance(share, int | float) else "–" for share in shares),
+        name,
+        *(f"{n:,}" if isinstance(n, int) else "" for n in counts),
+        *(percent(share) if isinstance(share, int | float) else "" for share in shares),
     ]
 
 

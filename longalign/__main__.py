@@ -19,6 +19,7 @@ COMMANDS = {
     "data answer": ("longalign.commands.data_answer", "a model's own answers to questions, to train on"),
     "convert": ("longalign.commands.convert", "ChatGLM3's own format to a folder for plain transformers, and back"),
     "export": ("longalign.commands.export", "training checkpoint to Hugging Face folder"),
+    "card": ("longalign.commands.card", "what a training run was and came to, on one HTML page"),
     "needle": ("longalign.commands.needle", "what a model or a server finds in long texts, by length and depth"),
     "needle rebuild": (
         "longalign.commands.needle_rebuild",

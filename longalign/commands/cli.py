@@ -24,6 +24,8 @@ from longalign.launch import Launch, this_launch
 from longalign.training.callbacks import StepCheckpoint, StepLogger
 from longalign.training.callbacks.checkpoint import checkpoint_folder
 from longalign.training.checkpoints import newest_checkpoint, resolve_checkpoint
+from longalign.training.data_record import write_data_record
+from longalign.training.environment import write_environment
 from longalign.training.module import LongAlignModule
 from longalign.training.ranks import cluster_environment, end_with_parent, use_rank_launcher
 
@@ -51,7 +53,10 @@ SOURCE_OPTIONS = tuple(f"--data.{key}" for key in SOURCES)
 
 
 class RunConfig(SaveConfigCallback):
-    """Writes the whole config of a run to ``config.yaml`` in its folder, from which it can be run again in another."""
+    """Writes the whole config of a run to ``config.yaml`` in its folder, from which it can be run again in another.
+
+    Beside it stand ``environment.json`` (versions, machine) and ``data.json`` (hashes, counts, plan).
+    """
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
@@ -59,6 +64,8 @@ class RunConfig(SaveConfigCallback):
             folder.mkdir(parents=True, exist_ok=True)
             text = self.parser.dump(self.config, skip_none=False)
             write_atomically(folder / "config.yaml", text)
+            write_environment(folder, trainer)
+            write_data_record(folder, trainer.datamodule)  # type: ignore[attr-defined]
 
 
 class Parser(LightningArgumentParser):

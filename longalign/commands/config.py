@@ -4,6 +4,7 @@ In: the options of ``longalign fit``. Out: a `FitConfig`, for which no weight is
 """
 
 import contextlib
+import functools
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from typing import Any
 
 import jsonargparse
 import numpy as np
+import yaml
 from lightning.pytorch import Trainer
 
 from longalign.commands.cli import LongAlignCLI
 from longalign.commands.options import OwnOptions
-from longalign.data.datamodule import LongAlignData
+from longalign.data.datamodule import NOTHING_LEFT, LongAlignData
 from longalign.data.mixture import Mixture
 from longalign.data.plan import SequenceCost, plan_batches
 from longalign.errors import UserError
@@ -60,7 +62,10 @@ class FitConfig:
     def load_mixture(self) -> tuple[Mixture, Mixture]:
         """The mix and the held-out rows, tokenised now if they are not in the cache."""
         with _without_reports():
-            return self.data.load_mixture()
+            mixture, held_out = self.data.load_mixture()
+        if not len(mixture):
+            raise UserError(NOTHING_LEFT)
+        return mixture, held_out
 
 
 def read_config(args: list[str], own: OwnOptions, *, world_size: int | None = None) -> FitConfig:
@@ -86,6 +91,13 @@ def read_config(args: list[str], own: OwnOptions, *, world_size: int | None = No
     if module is not None and data.tokenizer_path == module.path:
         data.gguf_file = module.gguf_file
     return FitConfig(data, module, world_size or _world_size(config.trainer), config.trainer.max_steps)
+
+
+@functools.cache
+def default_config() -> dict[str, Any]:
+    """The options of ``fit`` where none is given, as ``config.yaml`` has them; model.model is NO_MODEL."""
+    cli = _FitParser([], OwnOptions("fit", ""))
+    return yaml.safe_load(cli.parser.dump(cli.config, skip_validation=True, skip_none=False))
 
 
 class _FitParser(LongAlignCLI):

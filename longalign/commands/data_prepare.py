@@ -21,8 +21,9 @@ def prepare(args: list[str], options: OwnOptions) -> None:
     from longalign.commands.plan_screen import reasons, source_table
     from longalign.commands.screen import make_console, make_table, show
 
-    mixture, held_out = read_config(args, options).load_mixture()
-    sources = source_figures(mixture, held_out)
+    fit = read_config(args, options)
+    mixture, held_out = fit.load_mixture()
+    sources = source_figures(fit.data, mixture, held_out)
     folders = make_table("cache", "MiB", "bytes a token", "folder")
     folders.columns[3].justify = "left"
     folders.columns[3].no_wrap = False

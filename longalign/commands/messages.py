@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from itertools import zip_longest
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import yaml
 UNKNOWN_KEY = re.compile(
     r"(?:accept option|accept nested option|nrecognized arguments:|Key|key|Option) ['\"]?-*([\w.]+)"
 )
+SOURCE = re.compile(r'Parser key "(data\.(?:long|short|sources))": Does not validate.*Given value: (.*)$')
+OPTION_OF_SOURCE = re.compile(r"NestedArg\(key='([^']*)', val=(.*)\)$")
 
 
 def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str]) -> str:
@@ -22,6 +25,8 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
     if "parsing config" in message and (file := _broken_yaml(args)):
         where = message.replace(' in "<unicode string>"', "").removeprefix("Problems parsing config: ")
         return f"{file} is not YAML: {where}"
+    if source := SOURCE.search(message):
+        return _explain_source(message, *source.groups())
     found = [match[1] for match in UNKNOWN_KEY.finditer(message)]
     if not found or not re.search("accept|nrecognized|not expected", message):
         return message
@@ -30,6 +35,24 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
         return message
     near = difflib.get_close_matches(unknown, keys, n=1, cutoff=0.5)
     return f"unknown key {unknown!r}" + (f"; did you mean {near[0]!r}?" if near else f": {message}")
+
+
+def _explain_source(message: str, key: str, value: str) -> str:
+    """A source fits several types; the parser tells what it finds wrong with each."""
+    from longalign.data.mixture import Source, not_a_source
+
+    if nested := OPTION_OF_SOURCE.match(value):
+        key, value = f"{key}.{nested[1]}", nested[2]
+    unknown = re.search(r"Option '([^']+)' is not accepted", message)
+    if in_bucket := re.search(r"^(.*\.buckets\.[^.]+)\.(\w+)$", key):
+        bucket, field = in_bucket.groups()
+        return (
+            f"{key}: got {value}, which does not fit; a bucket that is new is given whole: --{bucket} '{{{field}: …}}'"
+        )
+    if unknown is None:
+        return not_a_source(key, value)
+    near = difflib.get_close_matches(unknown[1], [one.name for one in fields(Source)], n=1, cutoff=0.5)
+    return f"{key}: unknown key {unknown[1]!r}" + (f"; did you mean {near[0]!r}?" if near else f" in {value}")
 
 
 def _broken_yaml(args: Sequence[str]) -> str | None:

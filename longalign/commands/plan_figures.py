@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from longalign.data.buckets import LengthRange, length_ranges
 from longalign.data.datamodule import LongAlignData
 from longalign.data.mixture import Mixture
 from longalign.data.plan import STRATEGIES, BatchPlan, SequenceCost, plan_batches
@@ -15,6 +16,8 @@ from longalign.data.plan_report import length_buckets, sequence_loss_weights, su
 
 ONE_SEQUENCE_A_PACK = ("naive", "sorted")
 NUM_BUCKETS = 8
+
+Weights = dict[str, np.ndarray]  # float64 [n] of each loss mode, see `sequence_loss_weights`
 
 
 def plan_figures(data: LongAlignData, plans: list[BatchPlan], held_out: Mixture, cost: SequenceCost) -> dict[str, Any]:
@@ -24,7 +27,7 @@ def plan_figures(data: LongAlignData, plans: list[BatchPlan], held_out: Mixture,
     lengths, num_targets = mixture.lengths, mixture.num_targets
     weights = sequence_loss_weights(plans[0], num_targets)
     return {
-        "sources": source_figures(mixture, held_out, weights),
+        "sources": source_figures(data, mixture, held_out, weights),
         "lengths": length_figures(plans[0], mixture),
         "heaviest_tenth": {mode: _share_of_heaviest(values, 0.1) for mode, values in weights.items()},
         "plan": {
@@ -44,25 +47,63 @@ def plan_figures(data: LongAlignData, plans: list[BatchPlan], held_out: Mixture,
 
 
 def source_figures(
-    mixture: Mixture, held_out: Mixture, weights: dict[str, np.ndarray] | None = None
+    data: LongAlignData, mixture: Mixture, held_out: Mixture, weights: Weights | None = None
 ) -> list[dict[str, Any]]:
-    """One dict a source: rows read, dropped, cut (by reason), held out; what is in the mix; its share of the loss."""
+    """One dict a source: rows read, dropped, cut (by reason), held out; what is in the mix; its share of the loss.
+
+    A source with buckets has `buckets`, one dict a range of lengths, and `outside`: the rows that lie in none.
+    """
     table = []
     for number, (source, mixed) in enumerate(zip(mixture.sources, mixture.summary(), strict=True)):
-        report = source.report
+        report, name, mine = source.report, mixed["name"], mixture.source_ids == number
         row = {
             **mixed,
             "rows": report["rows"],
             "dropped": report["dropped"],
             "events": report["events"],
             "held_out": int(np.count_nonzero(held_out.source_ids == number)),
-            "share_of_targets": mixed["targets"] / max(int(mixture.num_targets.sum()), 1),
+            **_loss_shares(mine, weights),
         }
-        if weights is not None:
-            mine = mixture.source_ids == number
-            row["loss"] = {mode: float(w[mine].sum() / max(w.sum(), 1e-300)) for mode, w in weights.items()}
+        if buckets := data.sources[name].buckets:
+            row["buckets"] = [
+                _bucket_figures(bucket, span, number, mixture, held_out, weights)
+                for bucket, span in length_ranges(buckets, f"data.{name}.buckets").items()
+            ]
+            row["outside"] = _outside_figures(data.outside_buckets[name])
         table.append(row)
     return table
+
+
+def _bucket_figures(
+    name: str,
+    span: LengthRange,
+    number: int,
+    mixture: Mixture,
+    held_out: Mixture,
+    weights: dict[str, np.ndarray] | None,
+) -> dict[str, Any]:
+    """Of source `number`, the rows of one range of lengths; `rows` are those that the tokeniser kept."""
+    mine = (mixture.source_ids == number) & span.holds(mixture.lengths)
+    return {
+        "name": name,
+        "from": span.low,
+        "below": span.below,
+        "rows": int(np.count_nonzero(span.holds(mixture.sources[number].lengths))),
+        "held_out": int(np.count_nonzero((held_out.source_ids == number) & span.holds(held_out.lengths))),
+        **mixture.figures(mine),
+        **_loss_shares(mine, weights),
+    }
+
+
+def _outside_figures(lengths: np.ndarray) -> dict[str, int]:
+    ends = {"shortest": int(lengths.min()), "longest": int(lengths.max())} if len(lengths) else {}
+    return {"rows": len(lengths), **ends}
+
+
+def _loss_shares(mine: np.ndarray, weights: Weights | None) -> dict[str, Any]:
+    if weights is None:
+        return {}
+    return {"loss": {mode: float(w[mine].sum() / max(w.sum(), 1e-300)) for mode, w in weights.items()}}
 
 
 def length_figures(plan: BatchPlan, mixture: Mixture) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from longalign.commands.plan_gpus import gpu_screen
 from longalign.commands.screen import make_table, percent
+from longalign.data.buckets import outside_text
 from longalign.data.plan_report import PlanSummary
 
 BAR_WIDTH = 8
@@ -34,7 +35,7 @@ def plan_screen(figures: dict[str, Any], colour: bool) -> RenderableType:
 
 
 def source_table(sources: list[dict[str, Any]]) -> Table:
-    """Rows read, dropped, cut, held out, and the mix, by source."""
+    """Rows read, dropped, cut, held out, and the mix, by source and bucket."""
     table = make_table("source", "rows", "dropped", "cut", "held out", "in the mix", "tokens", "targets", "of tokens")
     total = {"name": "all", **dict.fromkeys(("rows", "held_out", "sequences", "tokens", "targets"), 0)}
     for row in sources:
@@ -45,13 +46,19 @@ def source_table(sources: list[dict[str, Any]]) -> Table:
     if len(sources) > 1:
         counts.append(({**total, "share_of_tokens": 1.0}, *all_counts))
     for row, dropped, cut in counts:
-        numbers = (row["rows"], dropped, cut, *(row[k] for k in ("held_out", "sequences", "tokens", "targets")))
-        table.add_row(row["name"], *(f"{number:,}" for number in numbers), percent(row["share_of_tokens"]))
+        table.add_row(*_source_cells(row, row["name"], f"{dropped:,}", f"{cut:,}"))
+        for bucket in row.get("buckets", ()):
+            table.add_row(*_source_cells(bucket, f"  {bucket['name']}", "", ""))
     return table
 
 
+def _source_cells(row: dict[str, Any], name: str, dropped: str, cut: str) -> list[str]:
+    numbers = (f"{row[key]:,}" for key in ("held_out", "sequences", "tokens", "targets"))
+    return [name, f"{row['rows']:,}", dropped, cut, *numbers, percent(row["share_of_tokens"])]
+
+
 def reasons(sources: list[dict[str, Any]]) -> Text:
-    """One line for each source of which something was dropped, cut or repaired: how many, why."""
+    """One line for each source of which something was dropped, cut, repaired or left out: how many, why."""
     lines = []
     for row in sources:
         parts = [
@@ -59,6 +66,8 @@ def reasons(sources: list[dict[str, Any]]) -> Text:
             for what in ("dropped", "events")
             for reason, count in sorted(row[what].items(), key=lambda item: -item[1])
         ]
+        if outside := row.get("outside", {}).get("rows"):
+            parts.append(outside_text(outside, row["outside"]["shortest"], row["outside"]["longest"]))
         if parts:
             lines.append(f"  {row['name']}: {', '.join(parts)}")
     if not lines:
@@ -87,6 +96,8 @@ def _owners(figures: dict[str, Any], loss: str, colour: bool) -> Table:
         table.add_row(name, f"{bucket['count']:,}", bar, *_shares(bucket))
     for source in figures["sources"]:
         table.add_row(f"source {source['name']}", f"{source['sequences']:,}", "", *_shares(source))
+        for part in source.get("buckets", ()):
+            table.add_row(f"  {part['name']}", f"{part['sequences']:,}", "", *_shares(part))
     tenth = (percent(figures["heaviest_tenth"][mode]) for mode in MODES)
     table.add_row("heaviest tenth", "", "", "10.0%", "", "", *tenth)
     return table

@@ -17,8 +17,9 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from longalign.chat import load_tokenizer
+from longalign.data.buckets import outside_text
 from longalign.data.dataset import PackDataset
-from longalign.data.mixture import Mixture, Source, select_rows
+from longalign.data.mixture import Mixture, Source, check_sources, not_a_source, select_rows
 from longalign.data.plan import BatchPlan, SequenceCost, plan_batches
 from longalign.data.sampler import PlanSampler
 from longalign.data.tokenize import tokenize_source
@@ -33,12 +34,15 @@ ALLOWED_TRAINER_VALUES = {
 }
 
 
+NOTHING_LEFT = "data: no conversation is left to train on; look at the counts of data.long and data.short"
+
+
 class LongAlignData(LightningDataModule):
     """Mix long and short conversations, and deal them in packs.
 
     Args:
         long: long conversations: a path or hub name, or a mapping with path, count, share_of_sequences,
-            share_of_tokens, repeat and validation.
+            share_of_tokens, repeat, validation and buckets (count or share by length).
         short: short conversations, likewise.
         text: raw text for continued pre-training, likewise: .txt and .md files, or rows with a column ``text``
             (``text_column`` names another); every token is a target.
@@ -81,6 +85,7 @@ class LongAlignData(LightningDataModule):
     ) -> None:
         super().__init__()
         self.sources = named_sources(long, short, text, sources, validation)
+        check_sources(self.sources)
         self.tokenizer_path, self.gguf_file, self.chat_format = tokenizer, None, chat_format
         self.max_length, self.overflow = max_length, overflow
         self.strategy, self.packs_per_step, self.loss = strategy, packs_per_step, loss
@@ -136,8 +141,9 @@ class LongAlignData(LightningDataModule):
         }
         rows = select_rows({name: t.lengths for name, t in tokenised.items()}, self.sources, seed=self.seed)
         self.mixture, self.held_out = Mixture(tokenised, rows.train), Mixture(tokenised, rows.validation)
-        if len(self.mixture) == 0:
-            raise UserError("data: no conversation is left to train on; look at the counts of data.long and data.short")
+        self.outside_buckets = {name: tokenised[name].lengths[outside] for name, outside in rows.outside.items()}
+        if not (len(self.mixture) or len(self.held_out)):
+            raise UserError(NOTHING_LEFT)
         return self.mixture, self.held_out
 
     def plan(self, cost: SequenceCost, world_size: int = 1) -> list[BatchPlan]:
@@ -168,12 +174,17 @@ class LongAlignData(LightningDataModule):
         if self.mixture is None:
             self.prepare_data()  # which has been done, so that this only reads
         self._raise_failures()
+        if stage == "fit" and not len(self.mixture or ()):
+            raise UserError(NOTHING_LEFT)
         self._check_model(trainer.lightning_module.config)
         cost = trainer.lightning_module.sequence_cost()  # type: ignore[operator]
         if stage == "fit":
             self.plans = self.plan(cost, trainer.world_size)  # which refuses ranks that packs_per_step cannot serve
             self._check_trainer()
             trainer.accumulate_grad_batches = self.packs_per_step // trainer.world_size
+            for name, lengths in self.outside_buckets.items():
+                if len(lengths):
+                    log.info("%s: %s", name, outside_text(len(lengths), lengths.min(), lengths.max()))
             log.info(
                 "%s: %d sequences in %d steps of %d packs, fill %.3f, working share %.3f on %d rank(s)",
                 self.strategy,
@@ -194,14 +205,15 @@ class LongAlignData(LightningDataModule):
     def _check_model(self, config: Any) -> None:
         """Compare what the data holds with what the model can take."""
         assert self.mixture is not None
+        rows = self.mixture if len(self.mixture) else self.held_out
         if len(self.tokenizer) > config.vocab_size:  # rare, so that it may cost a look at each token
-            largest = max(int(self.mixture[i][0].max()) for i in range(len(self.mixture)))
+            largest = max(int(rows[i][0].max()) for i in range(len(rows)))
             if largest >= config.vocab_size:
                 raise UserError(
                     f"data.tokenizer: token {largest} occurs, but the model's vocabulary has {config.vocab_size} "
                     "tokens: resize the model's embeddings, or use its own tokenizer"
                 )
-        positions, longest = getattr(config, "max_position_embeddings", None), int(self.mixture.lengths.max())
+        positions, longest = getattr(config, "max_position_embeddings", None), int(rows.lengths.max())
         if positions and longest > positions:
             log.warning(
                 "the longest sequence has %d tokens, the model was made for %d positions: "
@@ -355,6 +367,9 @@ def named_sources(
         if name in given:
             raise UserError(f"data.sources.{name}: this name is taken by data.{name}")
         given[name] = more
+    for name, source in given.items():
+        if isinstance(source, str) and source.startswith("{"):  # which the parser could not read as a mapping
+            raise UserError(not_a_source(f"data.{name}", source))
     named = {name: Source(path=s) if isinstance(s, str) else s for name, s in given.items() if s is not None}
     if not named:
         raise UserError(

@@ -1,16 +1,19 @@
 """Which rows of which sources make the training mix, and which are held out.
 
-In: each source's lengths and its share or count. Out: row numbers. Pure numpy, seeded by (seed, name of the source), so
-that a source's held-out rows are the same whatever is trained on, and the rows of a mix of 5k lie in that of 10k.
+In: each source's lengths and its share or count, or those of its buckets of length. Out: row numbers. Pure numpy,
+seeded by (seed, name of the source), so that a source's held-out rows are the same whatever is trained on, and the rows
+of a mix of 5k lie in that of 10k.
 """
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 
+from longalign.data.buckets import Bucket, length_ranges
+from longalign.data.shares import KINDS, Part, check, row_counts
 from longalign.data.tokenized import TokenizedSource, decode_targets
 from longalign.errors import UserError
 
@@ -26,9 +29,11 @@ class Source:
         share_of_sequences: the source's share of all sequences of the mix, 0 to 1.
         share_of_tokens: the source's share of all tokens of the mix, 0 to 1.
         repeat: take rows again where count or share asks for more than there are.
-        validation: rows to hold out: a count, or a fraction below 1.
+        validation: rows to hold out: a count, a fraction below 1, or all.
         text_column: the source is raw text, under this name in rows that have columns: every token is a target, and a
             document longer than ``data.max_length`` becomes several sequences.
+        buckets: count or share by length instead, such as {8k-16k: {share_of_tokens: 0.2}, 16k-: {count: 3000}}: tokens
+            from-below (k is 1024) after overflow; rows outside all buckets are left out.
     """
 
     path: str
@@ -36,140 +41,93 @@ class Source:
     share_of_sequences: float | None = None
     share_of_tokens: float | None = None
     repeat: bool = False
-    validation: int | float = 0
+    validation: int | float | Literal["all"] = 0
     text_column: str | None = None
+    buckets: dict[str, Bucket] | None = None
+
+
+def not_a_source(key: str, got: object) -> str:
+    """What is said of a value that is no source."""
+    keys, more = (", ".join(field.name for field in fields(kind)) for kind in (Source, Bucket))
+    return f"{key}: got {got}, expected a path, or a mapping of {keys} ({{8k-16k: …}} with {more}) of the right types"
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Row numbers by source, ascending: what is trained on (rows recur under `repeat`) and what is held out."""
+    """Row numbers by source, ascending: what is trained on (rows recur under `repeat`) and what is held out.
+
+    outside: the rows that are in no bucket of their source and not held out; empty for a source without buckets.
+    """
 
     train: dict[str, np.ndarray]
     validation: dict[str, np.ndarray]
+    outside: dict[str, np.ndarray]
 
 
 def select_rows(lengths: Mapping[str, np.ndarray], sources: Mapping[str, Source], *, seed: int = 0) -> Selection:
-    """Draw each source's held-out rows, then its training rows so that counts and shares hold.
+    """Draw each source's held-out rows, then its training rows so that counts and shares hold (`shares.row_counts`).
 
-    Shares are of the whole mix. Beside sources of a fixed number of rows they are solved for: with 6000 fixed
-    sequences, a share of 0.25 is 2000 more. If every source has a share, the mix is the largest that exhausts none.
+    A bucket draws from its source's rows in the order in which the source would: one that grows keeps what it had.
 
     Raises:
         UserError: more is asked for than there is (and `repeat` is off), or the shares make no sense together.
     """
-    _check(sources)
-    pools: dict[str, np.ndarray] = {}
+    check_sources(sources)
+    parts: dict[str, list[Part]] = {}
     validation: dict[str, np.ndarray] = {}
+    outside: dict[str, np.ndarray] = {}
     for name, source in sources.items():
         rows = np.random.default_rng([seed, zlib.crc32(name.encode())]).permutation(len(lengths[name]))
         held_out = _num_held_out(name, source, len(rows))
-        validation[name], pools[name] = np.sort(rows[:held_out]), rows[held_out:]
-    counts = _fixed_counts(sources, pools)
-    for kind, weigh in (("share_of_sequences", np.ones_like), ("share_of_tokens", np.asarray)):
-        shares = {name: getattr(source, kind) for name, source in sources.items() if getattr(source, kind) is not None}
-        if shares:
-            weights = {name: np.cumsum(weigh(lengths[name])[pool], dtype=np.int64) for name, pool in pools.items()}
-            counts |= _solve_shares(shares, weights, counts, sources, kind)
-    train = {name: np.sort(_take(pools[name], counts[name])) for name in sources}
-    return Selection(train, validation)
+        validation[name] = np.sort(rows[:held_out])
+        parts[name] = _parts(name, source, rows[held_out:], lengths[name])
+        inside = np.concatenate([part.rows for part in parts[name]])
+        outside[name] = np.setdiff1d(rows[held_out:], inside)
+    counts = row_counts([part for own in parts.values() for part in own])
+    train = {name: np.sort(np.concatenate([p.take(counts[p.key]) for p in own])) for name, own in parts.items()}
+    return Selection(train, validation, outside)
 
 
-def _check(sources: Mapping[str, Source]) -> None:
-    kinds = ("count", "share_of_sequences", "share_of_tokens")
-    used = set()
+def check_sources(sources: Mapping[str, Source]) -> None:
+    """Refuse counts, shares and buckets that make no sense, before anything is tokenised.
+
+    Raises:
+        UserError: in one line that names the key.
+    """
+    asked: list[tuple[str, Source | Bucket]] = []
     for name, source in sources.items():
-        given = [kind for kind in kinds if getattr(source, kind) is not None]
-        if len(given) > 1:
-            raise UserError(f"data.{name}: {' and '.join(given)} exclude each other; give one")
-        if source.count is not None and source.count < 0:
-            raise UserError(f"data.{name}.count: got {source.count}, expected 0 or more")
-        for kind in given:
-            share = getattr(source, kind)
-            if kind != "count" and not 0 <= share <= 1:
-                raise UserError(f"data.{name}.{kind}: got {share}, expected 0 to 1")
-        used |= set(given)
-    if {"share_of_sequences", "share_of_tokens"} <= used:
-        raise UserError("data: share_of_sequences and share_of_tokens cannot be mixed; use one kind for all sources")
+        if source.buckets is None:
+            asked.append((f"data.{name}", source))
+            continue
+        length_ranges(source.buckets, f"data.{name}.buckets")
+        if given := [kind for kind in KINDS if getattr(source, kind) is not None]:
+            raise UserError(f"data.{name}.{given[0]}: goes into data.{name}.buckets, as there are some")
+        asked += [(f"data.{name}.buckets.{bucket}", ask) for bucket, ask in source.buckets.items()]
+    check(asked)
+
+
+def _parts(name: str, source: Source, pool: np.ndarray, lengths: np.ndarray) -> list[Part]:
+    """The source itself, or its buckets."""
+    if source.buckets is None:
+        return [Part(f"data.{name}", source, source.repeat, pool, lengths[pool])]
+    parts = []
+    for bucket, span in length_ranges(source.buckets, f"data.{name}.buckets").items():
+        ask, rows = source.buckets[bucket], pool[span.holds(lengths[pool])]
+        repeat = source.repeat if ask.repeat is None else ask.repeat
+        parts.append(Part(f"data.{name}.buckets.{bucket}", ask, repeat, rows, lengths[rows]))
+    return parts
 
 
 def _num_held_out(name: str, source: Source, num_rows: int) -> int:
     asked = source.validation
+    if asked == "all":
+        return num_rows
     if asked < 0 or (isinstance(asked, float) and asked >= 1 and not asked.is_integer()):
-        raise UserError(f"data.{name}.validation: got {asked}, expected a count or a fraction below 1")
+        raise UserError(f"data.{name}.validation: got {asked}, expected a count, a fraction below 1, or all")
     held_out = round(asked * num_rows) if 0 < asked < 1 else int(asked)
     if held_out >= num_rows and held_out > 0:
         raise UserError(f"data.{name}.validation: {held_out} rows asked for, of {num_rows}; no row is left to train on")
     return held_out
-
-
-def _fixed_counts(sources: Mapping[str, Source], pools: Mapping[str, np.ndarray]) -> dict[str, int]:
-    counts = {}
-    for name, source in sources.items():
-        if source.share_of_sequences is not None or source.share_of_tokens is not None:
-            continue
-        counts[name] = len(pools[name]) if source.count is None else source.count
-        if counts[name] > len(pools[name]) and not (source.repeat and len(pools[name])):
-            raise UserError(
-                f"data.{name}.count: {counts[name]} rows asked for, there are {len(pools[name])}"
-                f"; ask for less or set data.{name}.repeat: true"
-            )
-    return counts
-
-
-def _solve_shares(
-    shares: Mapping[str, float],
-    weights: Mapping[str, np.ndarray],
-    counts: Mapping[str, int],
-    sources: Mapping[str, Source],
-    kind: str,
-) -> dict[str, int]:
-    """Row counts of the sources with shares; `weights[name]` is the running sum of the pool's rows or tokens."""
-    fixed = sum(_weight_of(weights[name], count) for name, count in counts.items())
-    total_share = sum(shares.values())
-    available = {name: _weight_of(weights[name], len(weights[name])) for name in shares}
-    if fixed == 0:
-        if abs(total_share - 1) > 1e-6:
-            raise UserError(f"data: {kind} sums to {total_share:g} over all sources, expected 1")
-        limits = [available[name] / share for name, share in shares.items() if share > 0 and not sources[name].repeat]
-        grown = [available[name] / share for name, share in shares.items() if share > 0]
-        total = min(limits) if limits else max(grown)  # all may repeat: until each row has been seen
-    elif total_share >= 1:
-        raise UserError(f"data: {kind} sums to {total_share:g}, which leaves nothing for the sources without a share")
-    else:
-        total = fixed / (1 - total_share)
-    for name, share in shares.items():
-        asked, there = share * total, available[name]
-        if asked > there * (1 + 1e-9) + 0.5 and not (sources[name].repeat and there):
-            largest = there * (1 - total_share + share) / (fixed + there)
-            what = "sequences" if kind == "share_of_sequences" else "tokens"
-            raise UserError(
-                f"data.{name}.{kind}: {share:g} of the mix is {asked:.0f} {what}, there are {there}; the largest"
-                f" possible is {int(largest * 1e4) / 1e4:g}, or set data.{name}.repeat: true"
-            )
-    return {name: _rows_for_weight(weights[name], share * total) for name, share in shares.items()}
-
-
-def _weight_of(running: np.ndarray, count: int) -> int:
-    """Rows or tokens of the first `count` rows of a pool that is gone through again and again."""
-    if len(running) == 0:
-        return 0
-    rounds, rest = divmod(count, len(running))
-    return int(rounds * running[-1] + (running[rest - 1] if rest else 0))
-
-
-def _rows_for_weight(running: np.ndarray, weight: float) -> int:
-    """The number of rows whose weight comes nearest, the pool gone through again where it is short."""
-    if len(running) == 0 or weight <= 0:
-        return 0
-    rounds, rest = divmod(weight, float(running[-1]))
-    edges = np.concatenate([[0], running])
-    after = min(int(np.searchsorted(edges, rest)), len(running))
-    nearest = after - 1 if after and rest - edges[after - 1] < edges[after] - rest else after
-    return int(rounds) * len(running) + nearest
-
-
-def _take(pool: np.ndarray, count: int) -> np.ndarray:
-    return np.resize(pool, count) if count else pool[:0]  # resize goes round
 
 
 class Mixture:
@@ -206,20 +164,17 @@ class Mixture:
         """int64 [len]: unshifted labels as in Hugging Face, -100 for none."""
         return decode_targets(*self[index], self.eos_id)
 
+    def figures(self, mine: np.ndarray) -> dict[str, Any]:
+        """Sequences, tokens and targets of the sequences `mine` bool [n], and their shares of the mix (0-1)."""
+        found: dict[str, Any] = {
+            "sequences": int(np.count_nonzero(mine)),
+            "tokens": int(self.lengths[mine].sum()),
+            "targets": int(self.num_targets[mine].sum()),
+        }
+        totals = len(self), int(self.lengths.sum()), int(self.num_targets.sum())
+        shares = {f"share_of_{key}": found[key] / max(total, 1) for key, total in zip(found, totals, strict=True)}
+        return {**found, **shares}
+
     def summary(self) -> list[dict[str, Any]]:
-        """One dict a source: name, sequences, tokens, targets, and shares of sequences and tokens."""
-        table = []
-        for number, name in enumerate(self.names):
-            mine = self.source_ids == number
-            tokens = int(self.lengths[mine].sum())
-            table.append(
-                {
-                    "name": name,
-                    "sequences": int(mine.sum()),
-                    "tokens": tokens,
-                    "targets": int(self.num_targets[mine].sum()),
-                    "share_of_sequences": float(mine.mean()) if len(self) else 0.0,
-                    "share_of_tokens": tokens / max(int(self.lengths.sum()), 1),
-                }
-            )
-        return table
+        """One dict a source: its name and `figures`."""
+        return [{"name": name, **self.figures(self.source_ids == number)} for number, name in enumerate(self.names)]

@@ -22,8 +22,9 @@ class ParseOnly(LongAlignCLI):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_parses_and_opens_with_a_comment(path):
-    config = ParseOnly(["fit", "--config", str(path), "--model.model", "m", "--data.long", "l.jsonl"]).config.fit
-    assert config.data.long.path == "l.jsonl" and config.data.tokenizer == "m"
+    source = "text" if path.stem.startswith("extend") else "long"
+    config = ParseOnly(["fit", "--config", str(path), "--model.model", "m", f"--data.{source}", "l.jsonl"]).config.fit
+    assert config.data[source].path == "l.jsonl" and config.data.tokenizer == "m"
     assert path.read_text().startswith("# ")
 
 

@@ -153,3 +153,10 @@ def test_a_mixture_is_one_list_of_sequences():
     assert [row["sequences"] for row in table] == [3, 5]
     assert sum(row["share_of_tokens"] for row in table) == pytest.approx(1)
     assert len(Mixture({"long": _Tokenised(LONG)}, {"long": np.zeros(0, int)})) == 0
+
+
+def test_a_source_can_be_held_out_whole():
+    lengths = {"long": np.arange(1, 8), "short": np.arange(1, 5)}
+    chosen = select_rows(lengths, {"long": Source("a", validation="all"), "short": Source("b")})
+    assert chosen.validation["long"].tolist() == [*range(7)] and len(chosen.train["long"]) == 0
+    assert len(chosen.validation["short"]) == 0 and len(chosen.train["short"]) == 4

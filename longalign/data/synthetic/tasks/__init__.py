@@ -64,7 +64,7 @@ def generate_tasks(
     unanswerable: float = 0.05,
     measure: Measure = len,
 ) -> Iterator[dict[str, Any]]:
-    """Yield `count` rows `{"id", "kind", "language", "split", "messages", "styles", "length", "document", "questions"}`.
+    """Yield `count` rows: `id, kind, language, split, messages, styles, length, document, questions`.
 
     `tasks`: of `TASKS`. `length`: of all messages of a row together, or a range of which it is drawn evenly on a log
     scale, as `measure` counts (characters by default; each piece of text is counted once). `language`: `en`, `zh` or
@@ -73,8 +73,8 @@ def generate_tasks(
 
     `kind` is the task, `length` what the row was measured to, `document` [start, end] in the first message. Each of
     `questions` has `task`, `question`, `answer`, the strings `answers` that a right answer holds (none: not stated),
-    `turn` (which answer of the conversation), `evidence` (spans [start, end] in the first message) and `depths` (0 to 1:
-    where each span stands in the document).
+    `turn` (which answer of the conversation), `evidence` (spans [start, end] in the first message) and `depths` (0 to
+    1: where each span stands in the document).
 
     Raises:
         UserError: an argument has none of the named values, or the length has no room for the task.

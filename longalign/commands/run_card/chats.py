@@ -1,0 +1,54 @@
+"""LongBench-Chat on a run's card: means by group with intervals, of runs that were judged."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from longalign.commands.run_card.markup import table
+from longalign.errors import UserError
+from longalign.evaluation.longbench_chat.compare import Comparison, compare, read_run
+from longalign.evaluation.longbench_chat.tables import group_order, heading, interval
+
+log = logging.getLogger(__name__)
+
+
+def read_comparisons(found: Sequence[Path], given: Sequence[Path]) -> list[Comparison]:
+    """Runs that were judged alike in one table, others in tables of their own.
+
+    Raises:
+        UserError: a folder that was given was not judged.
+    """
+    runs = []
+    for folder in dict.fromkeys([*found, *given]):
+        try:
+            runs.append(read_run(str(folder)))
+        except UserError as error:
+            if folder in given:
+                raise UserError(f"longbench_chat: {error}") from error
+            log.warning("%s; left out", error)
+    try:
+        return [compare(runs)] if runs else []
+    except UserError:  # other judges or cases
+        return [compare([run]) for run in runs]
+
+
+def title(comparison: Comparison) -> str:
+    """What was measured, in one line."""
+    return heading(comparison).removeprefix("# ")
+
+
+def rows(comparison: Comparison) -> list[list[str]]:
+    """Head and rows: group, then mean, interval and number of questions of each run."""
+    found = {(line.group, line.run): line.estimate for line in comparison.lines}
+    names = [run.name for run in comparison.runs]
+    cells = [[(group, name) for name in names] for group in group_order(comparison)]
+    body = [
+        [row[0][0], *(f"{interval(found[cell])} (n {found[cell].n})" if cell in found else "–" for cell in row)]
+        for row in cells
+    ]
+    return [["", *names], *body]
+
+
+def tables(comparisons: Sequence[Comparison]) -> str:
+    """The tables as HTML."""
+    return "".join(table(rows(one)[0], rows(one)[1:], caption=title(one)) for one in comparisons)

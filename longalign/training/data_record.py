@@ -1,0 +1,71 @@
+"""What a run was trained on, in ``data.json`` beside its config: hashes, counts and the plan.
+
+The cache that holds the tokens may be gone when the run is looked at.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from longalign.data.buckets import length_ranges
+from longalign.data.cache import write_atomically
+from longalign.data.datamodule import LongAlignData
+from longalign.data.mixture import Mixture
+from longalign.data.tokenized import TokenizedSource
+
+FILE = "data.json"
+
+
+def write_data_record(folder: Path, data: LongAlignData) -> None:
+    """Write the file into a run's folder; `data` is set up."""
+    write_atomically(folder / FILE, json.dumps(data_record(data), indent=1, ensure_ascii=False) + "\n")
+
+
+def data_record(data: LongAlignData) -> dict[str, Any]:
+    """Sources (where from, sha256 of their bytes, what the tokeniser counted, what is in the mix) and the plan."""
+    mixture, held_out = data.mixture, data.held_out
+    assert mixture is not None
+    first = data.plans[0]
+    return {
+        "sources": [
+            {
+                **figures,
+                "buckets": _buckets(data, mixture, number),
+                "held_out": int(np.count_nonzero(held_out.source_ids == number)),
+                "outside_buckets": len(data.outside_buckets[figures["name"]]),
+                **_identity(source),
+                "report": source.report,
+            }
+            for number, (figures, source) in enumerate(zip(mixture.summary(), mixture.sources, strict=True))
+        ],
+        "plan": {
+            "digests": [plan.digest for plan in data.plans],
+            "strategy": first.strategy,
+            "loss": data.loss,
+            "max_length": first.max_length,
+            "packs_per_step": first.packs_per_step,
+            "steps": data.num_steps,
+            "steps_of_the_run": data.total_steps,
+            "epochs": data.epochs,
+            "fill": first.fill(),
+            "working_share": first.working_share(),
+        },
+    }
+
+
+def _buckets(data: LongAlignData, mixture: Mixture, number: int) -> list[dict[str, Any]]:
+    """What is in the mix of each bucket of a source."""
+    name = mixture.names[number]
+    buckets = data.sources[name].buckets
+    ranges = length_ranges(buckets, f"data.{name}.buckets") if buckets else {}
+    return [
+        {"name": bucket, **mixture.figures((mixture.source_ids == number) & span.holds(mixture.lengths))}
+        for bucket, span in ranges.items()
+    ]
+
+
+def _identity(source: TokenizedSource) -> dict[str, Any]:
+    """Path and digests, as the cache has them: data's bytes, tokenizer, code; and the name of its folder."""
+    return {"cache": source.folder.name, **json.loads((source.folder / "key.json").read_text(encoding="utf-8"))}

@@ -28,7 +28,7 @@ def generate(
     out: str,
     count: int = 1000,
     length: str | None = None,
-    kind: Literal["long", "short"] = "long",
+    kind: Literal["long", "short", "questions"] = "long",
     tasks: str = "all",
     language: Literal["en", "zh", "both"] = "both",
     split: Literal["train", "validation"] = "train",
@@ -46,7 +46,8 @@ def generate(
         count: number of rows.
         length: of a row's messages, N or LOW:HIGH (drawn evenly on a log scale); 4000:64000 by default. For short
             chats the least, and by default as they come.
-        kind: long, questions about long documents; or short, everyday chats with computed answers.
+        kind: long, questions about long documents; short, everyday chats with computed answers; or questions, everyday
+            ones without answers, for `longalign data answer`.
         tasks: of the long rows, all or a comma list of lookup, multi_value, multi_hop, count, order, compare,
             summarise_by_key, table.
         language: en, zh, or both in turn.
@@ -61,12 +62,14 @@ def generate(
         raise UserError(f"count: got {count}, expected 1 or more")
     given = _parse_length(length)
     long_only = {"tasks": tasks != "all", "styles": styles != "all", "unanswerable": unanswerable is not None}
-    if kind == "short" and (useless := [name for name, set_ in long_only.items() if set_]):
-        raise UserError(f"{useless[0]}: short chats have none; leave it out, or give --kind long")
+    if kind != "long" and (useless := [name for name, set_ in long_only.items() if set_]):
+        raise UserError(f"{useless[0]}: {kind} have none; leave it out, or give --kind long")
     measure, unit = _measure(tokenizer)
     common: dict[str, Any] = {"seed": seed, "language": language, "split": split, "measure": measure}
-    if kind == "short":
-        rows = generate_conversations("short", count, length=given, **common)
+    if kind == "questions" and length is not None:
+        raise UserError("length: questions are as long as they are; leave it out")
+    if kind != "long":
+        rows = generate_conversations(kind, count, length=given, **common)
     else:
         rows = generate_tasks(
             count,

@@ -133,3 +133,18 @@ def test_unknown_values_are_refused_by_name():
     for options in ({"kind": "middle"}, {"language": "fr"}, {"split": "test"}):
         with pytest.raises(UserError, match=next(iter(options))):
             _rows(**options)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_everyday_questions_of_the_splits_are_about_other_things(language):
+    asked = {
+        split: {
+            row["messages"][0]["content"]
+            for row in generate_conversations("questions", 300, split=split, language=language)
+        }
+        for split in ("train", "validation")
+    }
+    assert not asked["train"] & asked["validation"]
+    assert len(asked["train"]) > 150 and all("{" not in text and len(text) > 5 for text in asked["train"])
+    first = next(generate_conversations("questions", 1, language=language))
+    assert [message["role"] for message in first["messages"]] == ["user"]

@@ -14,6 +14,7 @@ from typing import Any
 from longalign.data.synthetic.chinese import CHINESE
 from longalign.data.synthetic.documents import Fact, pick_facts, write_document
 from longalign.data.synthetic.english import ENGLISH
+from longalign.data.synthetic.questions import write_question
 from longalign.data.synthetic.short import write_short_chat
 from longalign.data.synthetic.world import SPLITS, Draw, World
 from longalign.errors import UserError
@@ -56,8 +57,9 @@ def generate_conversations(
 ) -> Iterator[dict[str, Any]]:
     """Yield `count` rows `{"id", "kind", "language", "messages"}`.
 
-    `kind`: `long` (a logbook, ledger or story with one to three questions whose answers stand in it) or `short` (one to
-    three everyday questions with computed answers). `length`: of a row, or a range of which it is drawn evenly on a
+    `kind`: `long` (a logbook, ledger or story with one to three questions whose answers stand in it), `short` (one to
+    three everyday questions with computed answers) or `questions` (one everyday question without answer, which
+    `longalign data answer` lets a model give). `length`: of a row, or a range of which it is drawn evenly on a
     log scale (default for `long` 8,000); for `short` it is how far questions are added, a minimum. It is counted by
     `measure`: characters, or e.g. `lambda text: len(tokenizer(text).input_ids)`; a document ends with a whole entry.
     `language`: `en`, `zh` or `both` in turn. `split`: `train` or `validation`.
@@ -66,7 +68,7 @@ def generate_conversations(
         UserError: an argument has none of the named values.
     """
     for name, value, known in (
-        ("kind", kind, ("long", "short")),
+        ("kind", kind, tuple(KINDS)),
         ("language", language, ("en", "zh", "both")),
         ("split", split, SPLITS),
     ):
@@ -76,7 +78,7 @@ def generate_conversations(
         code = language if language != "both" else ("en", "zh")[number % 2]
         draw = Draw(f"{seed}/{kind}/{split}/{number}")  # of a string: the same on every machine
         world = World(draw, code, split)
-        messages, what = (_long if kind == "long" else _short)(world, code, _draw_length(draw, length), measure)
+        messages, what = KINDS[kind](world, code, _draw_length(draw, length), measure)
         yield {"id": f"{kind}-{split}-{seed}-{number}", "kind": what, "language": code, "messages": messages}
 
 
@@ -128,6 +130,13 @@ def _short(world: World, code: str, length: int | None, measure: Callable[[str],
     while length is not None and sum(measure(message["content"]) for message in messages) < length:
         messages += [message for message in write_short_chat(world, LANGUAGES[code], 1) if message["role"] != "system"]
     return messages, "short"
+
+
+def _question(world: World, code: str, length: int | None, measure: Callable[[str], int]) -> tuple[Messages, str]:
+    return [{"role": "user", "content": write_question(world.draw, code, world.split)}], "question"
+
+
+KINDS = {"long": _long, "short": _short, "questions": _question}
 
 
 def _turn(fact: Fact) -> Messages:

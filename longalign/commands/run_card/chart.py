@@ -78,7 +78,7 @@ def line_chart(
 
 def _axes(frame: Frame, step_ticks: Sequence[float], value_ticks: Sequence[float]) -> str:
     bottom = HEIGHT - BOTTOM
-    parts = [f'<text x="{LEFT - 6}" y="{bottom + 18}" text-anchor="end">step</text>']
+    parts = [f'<text x="{LEFT - 14}" y="{bottom + 18}" text-anchor="end">step</text>']
     for tick in value_ticks:
         y = frame.y(tick)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')

@@ -20,7 +20,7 @@ from longalign.commands.run_card.facts import (
 from longalign.commands.run_card.folder import RunFolder, as_dict, as_list
 from longalign.commands.run_card.markup import folded, pairs, paragraph, section, table
 from longalign.commands.run_card.needles import NeedleTest, maps_of_tests, probe_maps
-from longalign.commands.run_card.options import whole_text
+from longalign.commands.run_card.options import as_text, whole_text
 from longalign.commands.screen import percent
 from longalign.evaluation.longbench_chat.compare import Comparison
 
@@ -164,7 +164,7 @@ def _whole_config(run: RunFolder) -> str:
 def shape(run: RunFolder) -> list[tuple[str, str]]:
     """What the model's config says of its size and positions."""
     found = [(name, run.model[key]) for key, name in SHAPE if run.model.get(key) is not None]
-    return [(name, f"{v:,}" if isinstance(v, int) and not isinstance(v, bool) else str(v)) for name, v in found]
+    return [(name, f"{v:,}" if isinstance(v, int) else as_text(v)) for name, v in found]
 
 
 def environment(run: RunFolder) -> list[tuple[str, str]]:

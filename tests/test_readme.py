@@ -1,6 +1,7 @@
 """The README's commands run, its options exist, and its Python runs, on tiny data."""
 
 import io
+import json
 import re
 import shlex
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from longalign.__main__ import COMMANDS, main
 from longalign.commands.torchrun import parse
 from longalign.testing import FakeOpenAIServer
+from longalign.training.checkpoints import newest_checkpoint
 from tests.commands.test_configs import ParseOnly
 from tests.training.conftest import TINY, conversation, write_rows
 
@@ -53,6 +55,23 @@ def test_the_recipe_runs(files, monkeypatch, capsys):
         assert main([*arguments, *more, *cache, *limit]) == 0
     assert (files["folder"] / "my-model-64k/model.safetensors").exists()
     assert "working share" in capsys.readouterr().out.lower()
+
+
+def test_a_longer_context_is_trained_exported_and_aligned(files, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    (tmp_path / "TEXTS").mkdir()
+    for number in range(4):
+        (tmp_path / "TEXTS" / f"{number}.txt").write_text("river stone lamp harbour " * 60)
+    more = [*SMALL, f"--data.cache_dir={tmp_path}/cache", "--trainer.max_steps=1"]
+    buckets = ["--data.text.buckets={0-128: {}, 128-: {}}"]  # the config's are of thousands of tokens
+    for words in commands_under("A longer context"):
+        options = more if words[1] == "fit" else []
+        options = [*options, *(buckets if "configs/extend_llama2_7b.yaml" in words else [])]
+        assert main([*(str(files.get(word, word)) for word in words[1:]), *options]) == 0
+    config = json.loads((tmp_path / "llama2-7b-64k/config.json").read_text())
+    assert config["max_position_embeddings"] == 65536 and config["rope_parameters"]["rope_theta"] == 2e6
+    assert newest_checkpoint(tmp_path / "runs/llama2_7b_balanced_lw/checkpoints")
 
 
 def test_the_launchers_and_their_options_exist():

@@ -17,7 +17,8 @@ def _pairs(heads: tuple[str, ...], tails: tuple[str, ...], form: str, split: str
 
 
 class Cast:
-    """`draw_new(kind)` gives a new name or value of a kind; `names` are those that prose must not use.
+    """`draw_new(kind)` gives a new name or value of a kind; `names` are those that prose must not use,
+    `deeds` what somebody is said to have done already.
 
     `words`: of the language, see `Words` in `wording.py`.
     """
@@ -25,6 +26,7 @@ class Cast:
     def __init__(self, draw: Draw, language: str, split: str, words: dict[str, tuple[str, ...]]) -> None:
         self.draw, self.language, self.split, self.words = draw, language, split, words
         self.names: set[str] = set()
+        self.deeds: set[tuple[str, str]] = set()
         self._given: set[str] = set()
         self._near = draw.choice((None, None, 0, 1, 2))  # a third of the stuffs: the walnut clock, the walnut drum
 

@@ -53,7 +53,8 @@ def order(teller: Teller, limit: int, unknown: bool) -> Exercise:
     by_date = sorted(asked, key=day.__getitem__)
     shown = draw.sample(asked, number)
     slots = {"these": dated.these[kind], "did": did, "do": do}
-    slots |= {"list": teller.listed([f"{key} ({dates[day[key]]})" for key in by_date])}
+    brackets = "{} ({})" if teller.words.joint else "{}（{}）"
+    slots |= {"list": teller.listed([brackets.format(key, dates[day[key]]) for key in by_date])}
     facts = [said[key] for key in asked]
     question = _order_question(
         teller, asked, by_date, shown, cite(*facts), slots, dates[day[by_date[0]]], dates[day[by_date[-1]]]

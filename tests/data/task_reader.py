@@ -37,11 +37,11 @@ def pattern(template: str, **slots: str) -> str:
 
 def found(document: str, templates: Sequence[str], **slots: str) -> list[dict[str, str]]:
     """What the slots are in each sentence of the document that has one of the templates, in its order."""
-    hits: dict[tuple[int, ...], dict[str, str]] = {}
+    hits: dict[int, dict[str, str]] = {}
     for template in sorted(templates, key=len, reverse=True):  # the fullest one that fits is meant
         for match in re.finditer(pattern(template, **slots), document):
             groups = {name: text.strip() for name, text in match.groupdict().items()}
-            hits.setdefault((match.end(),), groups | {"at": str(match.start())})
+            hits.setdefault(match.end(), groups)
     return [hits[at] for at in sorted(hits)]
 
 

@@ -95,12 +95,12 @@ def test_evidence_stands_where_the_row_says_and_holds_the_answer(task, code):
 @both_languages
 def test_lookup_finds_one_value_only(code):
     seen = 0
-    for document, question, one in told("lookup", code, 150):
+    for document, question, one in told("lookup", code, 80):
         values = read_lookup(document, question, code)
         if values is not None:
             assert values == set(one["answers"]), (question, values, one)
             seen += 1
-    assert seen > 120
+    assert seen > 60
 
 
 @both_languages
@@ -112,7 +112,7 @@ def test_values_of_a_key_are_all_named_in_the_order_of_the_text(code):
 @both_languages
 def test_chains_lead_where_the_answer_says(code):
     kinds = Counter()
-    for document, question, one in told("multi_hop", code, 120):
+    for document, question, one in told("multi_hop", code, 80):
         if (names := read_copies(document, question, code)) is not None:
             kinds["copies"] += 1
         elif (names := read_relations(document, question, code)) is not None:
@@ -123,7 +123,7 @@ def test_chains_lead_where_the_answer_says(code):
             assert names, question
             names = names[-1:] if len(one["answers"]) == 1 else names
         assert names == one["answers"], (question, one)
-    assert min(kinds[kind] for kind in ("copies", "relations", "passed")) >= 15
+    assert min(kinds[kind] for kind in ("copies", "relations", "passed")) >= 10
 
 
 @both_languages
@@ -135,6 +135,8 @@ def test_counts_are_those_of_the_sentences(code):
         number = WORDINGS[code].numerals.index(one["answers"][0])
         counts = []
         for past, plain in did.items():
+            if past not in question and plain not in question:
+                continue
             facts = read_dates(document, past, code)
             for _ in asked(question, dated.people, did=re.escape(past), do=re.escape(plain)):
                 counts.append(len({who for who, _ in facts}))
@@ -168,9 +170,9 @@ def test_order_is_that_of_the_dates_or_of_the_text(code):
             forms = [
                 f for f in ("first", "last", "sort", "mentioned") if any(asked(question, getattr(dated, f), **slots))
             ]
-            facts = read_dates(document, past, code)
+            facts = read_dates(document, past, code) if forms else []
             named = [(who, day(date)) for who, date in facts if who in question]
-            if not forms or not named:
+            if not named:
                 continue
             by_date = [who for who, _ in sorted(named, key=lambda one: one[1])]
             assert len(set(by_date)) == len(by_date)

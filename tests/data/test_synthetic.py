@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 
@@ -127,6 +128,11 @@ def test_writing_leaves_a_whole_file_or_none(tmp_path):
     with pytest.raises(RuntimeError):
         write_jsonl(tmp_path / "b.jsonl", broken())
     assert [file.name for file in tmp_path.iterdir()] == ["deep"]
+
+
+def test_long_rows_of_earlier_versions_can_be_had_again_byte_for_byte():
+    rows = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in generate_conversations("long", 24))
+    assert hashlib.sha256(rows.encode()).hexdigest().startswith("a4ad85789a0b97d0")
 
 
 def test_unknown_values_are_refused_by_name():

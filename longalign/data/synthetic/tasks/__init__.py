@@ -64,7 +64,7 @@ def generate_tasks(
     unanswerable: float = 0.05,
     measure: Measure = len,
 ) -> Iterator[dict[str, Any]]:
-    """Yield `count` rows: `id, kind, language, split, messages, styles, length, document, questions`.
+    """Yield `count` rows `{"id", "kind", "language", "split", "messages", "styles", "length", "document", …}`.
 
     `tasks`: of `TASKS`. `length`: of all messages of a row together, or a range of which it is drawn evenly on a log
     scale, as `measure` counts (characters by default; each piece of text is counted once). `language`: `en`, `zh` or
@@ -73,8 +73,8 @@ def generate_tasks(
 
     `kind` is the task, `length` what the row was measured to, `document` [start, end] in the first message. Each of
     `questions` has `task`, `question`, `answer`, the strings `answers` that a right answer holds (none: not stated),
-    `turn` (which answer of the conversation), `evidence` (spans [start, end] in the first message) and `depths` (0 to
-    1: where each span stands in the document).
+    `turn` (which answer of the conversation), `evidence` (spans [start, end] in the first message) and `depths` (0-1:
+    where each span stands in the document).
 
     Raises:
         UserError: an argument has none of the named values, or the length has no room for the task.
@@ -177,9 +177,9 @@ class _Writer:
     def _size(self, exercises: dict[str, Exercise], turns: Turns) -> int:
         facts = [fact for exercise in exercises.values() for fact in exercise.facts]
         messages, _ = self._messages(turns, "")
-        return sum(self.measure(fact.with_space(self.words.joint)) for fact in facts) + sum(
-            self.measure(message["content"]) for message in messages
-        )
+        pieces = [fact.with_space(self.words.joint) for fact in facts]
+        pieces += [message["content"] for message in messages]
+        return sum(map(self.measure, pieces)) + 2 * self.measure("\n\n")  # around the document
 
     def _messages(self, turns: Turns, document: str) -> tuple[list[dict[str, str]], int]:
         """The conversation, and where the document begins in its first message."""

@@ -17,7 +17,8 @@ def _pairs(heads: tuple[str, ...], tails: tuple[str, ...], form: str, split: str
 
 
 class Cast:
-    """`draw_new(kind)` gives a new name or value of a kind; `names` are those that prose must not use.
+    """`draw_new(kind)` gives a new name or value of a kind; `names` are those that prose must not use,
+    `deeds` what somebody is said to have done already.
 
     `words`: of the language, see `Words` in `wording.py`.
     """
@@ -25,7 +26,9 @@ class Cast:
     def __init__(self, draw: Draw, language: str, split: str, words: dict[str, tuple[str, ...]]) -> None:
         self.draw, self.language, self.split, self.words = draw, language, split, words
         self.names: set[str] = set()
+        self.deeds: set[tuple[str, str]] = set()
         self._given: set[str] = set()
+        self._era = draw.randint(1790, 1935), draw.choice((1, 3, 12, 40))
         self._near = draw.choice((None, None, 0, 1, 2))  # a third of the stuffs: the walnut clock, the walnut drum
 
     def draw_new(self, kind: str) -> str:
@@ -154,10 +157,10 @@ class Cast:
         return self.dates(1)[0]
 
     def dates(self, count: int) -> list[str]:
-        """Different days of one or several decades, the earliest first."""
-        start = datetime.date(self.draw.randint(1790, 1935), 1, 1)
-        days = sorted(self.draw.sample(range(365 * self.draw.choice((1, 3, 12, 40))), count))
-        return [self.in_words(start + datetime.timedelta(days=day)) for day in days]
+        """Different days of the document's few years, the earliest first."""
+        start, years = self._era
+        days = sorted(self.draw.sample(range(365 * years), count))
+        return [self.in_words(datetime.date(start, 1, 1) + datetime.timedelta(days=day)) for day in days]
 
     def in_words(self, day: datetime.date) -> str:
         if self.language == "zh":

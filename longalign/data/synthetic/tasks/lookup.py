@@ -32,7 +32,7 @@ def lookup(teller: Teller, limit: int, unknown: bool) -> Exercise:
 def _record(teller: Teller, kind: Kind, key: str, relation: str, value: str) -> tuple[Fact, Question]:
     slots = {"key": key, "relation": relation, "value": value}
     quote = teller.say(kind.says, **slots)
-    fact = teller.fact((quote.replace("{", "{{").replace("}", "}}"),))
+    fact = teller.hide(quote)
     wanted = value.removesuffix(".")
     if kind.backwards and teller.draw.random() < 0.12:
         replies = [reply for reply in (*kind.replies, "{bare}") if "key}" in reply or "bare}" in reply]

@@ -8,7 +8,7 @@ def count(teller: Teller, limit: int, unknown: bool) -> Exercise:
     """How often somebody did something, or how many different people did it; there is always an answer."""
     draw, cast, dated = teller.draw, teller.cast, teller.words.dated
     kind = draw.choice(("person", "person", "ship", "house"))
-    (did, do), (other, _) = draw.sample(dated.did[kind], 2)
+    (did, do), (other, _) = teller.deeds(kind, 2)
     number = draw.randint(2, max(2, min(9, limit - 1)))
     if kind == "person" and draw.random() < 0.4:
         return _people(teller, did, do, other, number, limit)
@@ -41,7 +41,7 @@ def order(teller: Teller, limit: int, unknown: bool) -> Exercise:
     """Which was the first or the last by date, all in order, or which is mentioned first; there is always an answer."""
     draw, cast, dated = teller.draw, teller.cast, teller.words.dated
     kind = draw.choice(("person", "ship", "house"))
-    did, do = draw.choice(dated.did[kind])
+    ((did, do),) = teller.deeds(kind, 1)
     number = draw.randint(2, max(2, min(5, limit)))
     keys = cast.several(kind, teller.crowd(kind, number, max(number, limit)))
     dates = cast.dates(len(keys))
@@ -53,7 +53,8 @@ def order(teller: Teller, limit: int, unknown: bool) -> Exercise:
     by_date = sorted(asked, key=day.__getitem__)
     shown = draw.sample(asked, number)
     slots = {"these": dated.these[kind], "did": did, "do": do}
-    slots |= {"list": teller.listed([f"{key} ({dates[day[key]]})" for key in by_date])}
+    brackets = "{} ({})" if teller.words.joint else "{}（{}）"
+    slots |= {"list": teller.listed([brackets.format(key, dates[day[key]]) for key in by_date])}
     facts = [said[key] for key in asked]
     question = _order_question(
         teller, asked, by_date, shown, cite(*facts), slots, dates[day[by_date[0]]], dates[day[by_date[-1]]]

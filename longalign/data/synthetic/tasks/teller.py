@@ -25,8 +25,12 @@ class Teller:
         return _fill(self.draw.choice(templates), slots)
 
     def fact(self, templates: Sequence[str], **slots: object) -> Fact:
+        """A sentence to hide, of a template."""
+        return self.hide(self.say(templates, **slots))
+
+    def hide(self, sentence: str) -> Fact:
         """A sentence to hide, sometimes with an introduction ("Note: …")."""
-        return Fact(self.draw.choice(self.words.intros).format(fact=self.say(templates, **slots)), self._apart)
+        return Fact(self.draw.choice(self.words.intros).format(fact=sentence), self._apart)
 
     def question(
         self,
@@ -49,6 +53,12 @@ class Teller:
     def unknown(self, asks: Sequence[str], key: str, **slots: object) -> Question:
         """A question that the document does not answer, since it says nothing of `key`."""
         return Question(self.say(asks, key=key, **slots), self.say(self.words.unknown, key=key), (), ())
+
+    def deeds(self, kind: str, count: int) -> list[tuple[str, str]]:
+        """What keys of a kind did, in past and plain form; no deed is met in two exercises of a document."""
+        deeds = self.draw.sample([deed for deed in self.words.dated.did[kind] if deed not in self.cast.deeds], count)
+        self.cast.deeds.update(deeds)
+        return deeds
 
     def listed(self, items: Sequence[str], last: str | None = None) -> str:
         """ "a, b and c"; `last` stands before the last one, as in "a, b or c"."""

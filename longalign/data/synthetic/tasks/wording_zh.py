@@ -49,7 +49,7 @@ _RECORD_ASKS = (
     "查一下{key}的{relation}。",
     "根据文档，{key}的{relation}是什么？",
     "{key}，{relation}是什么？",
-    "文档里哪里提到了{key}的{relation}？请写出来。",
+    "文档提到了{key}的{relation}，请写出来。",
     "请告诉我{key}的{relation}。",
 )
 _RECORD_REPLIES = (

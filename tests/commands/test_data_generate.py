@@ -1,0 +1,117 @@
+"""`longalign data generate` through the command line."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from longalign.__main__ import main
+from longalign.data.sources import read_conversations
+from tests.training.conftest import TINY
+
+SMALL = ["--count=16", "--length=1000:3000"]
+
+
+def generate(*options: str, status: int = 0) -> None:
+    assert main(["data", "generate", *options]) == status
+
+
+def rows_of(path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_rows_are_written_that_training_reads_and_the_table_counts_them(tmp_path, capsys, caplog):
+    caplog.set_level("INFO")
+    out = tmp_path / "new" / "long.jsonl"
+    generate(f"--out={out}", *SMALL)
+    said = capsys.readouterr()
+    rows = rows_of(out)
+    assert len(rows) == 16 and len(list(read_conversations(str(out)))) == 16
+    last = said.out.splitlines()[-1].split()
+    assert last[0] == "all" and [int(cell.replace(",", "")) for cell in last[-4:-2]] == [
+        16,
+        sum(len(row["questions"]) for row in rows),
+    ]
+    assert int(last[-1].replace(",", "")) == sum(row["length"] for row in rows)
+    assert "characters" in said.out and "lengths are characters" in caplog.text
+    assert {row["kind"] for row in rows} == set(re.findall(r"^(\w+) +(?:en|zh) ", said.out, re.M))
+
+
+def test_the_same_options_give_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        generate(f"--out={tmp_path / name}.jsonl", *SMALL)
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+
+
+def test_length_is_counted_by_a_tokenizer(tmp_path, capsys):
+    from longalign.chat import load_tokenizer
+
+    out = tmp_path / "long.jsonl"
+    generate(f"--out={out}", "--count=6", "--length=2000", f"--tokenizer={TINY}", "--language=en")
+    tokenizer = load_tokenizer(TINY)
+    for row in rows_of(out):
+        tokens = sum(len(tokenizer(m["content"], add_special_tokens=False).input_ids) for m in row["messages"])
+        assert 0.95 * 2000 <= tokens <= 2000
+    assert "tokens" in capsys.readouterr().out
+
+
+def test_tasks_language_split_and_styles_are_chosen(tmp_path):
+    out = tmp_path / "a.jsonl"
+    generate(f"--out={out}", *SMALL, "--tasks=count,table", "--language=zh", "--split=validation", "--styles=letters")
+    rows = rows_of(out)
+    assert {row["kind"] for row in rows} == {"count", "table"}
+    assert {(row["language"], row["split"], *row["styles"]) for row in rows} == {("zh", "validation", "letters")}
+    assert all(row["id"].startswith("tasks-validation-0-") for row in rows)
+
+
+def test_short_chats_are_written_too(tmp_path, capsys):
+    generate(f"--out={tmp_path / 'short.jsonl'}", "--kind=short", "--count=10")
+    assert {row["kind"] for row in rows_of(tmp_path / "short.jsonl")} == {"short"}
+    assert capsys.readouterr().out.splitlines()[-1].split()[0] == "all"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--count=0"], "count: got 0"),
+        (["--length=5:3"], "length: got '5:3'"),
+        (["--length=many"], "length: got 'many'"),
+        (["--length=-4"], "length: got '-4'"),
+        (["--length=1:2:3"], "length: got '1:2:3'"),
+        (["--length=60"], "length: got 60"),
+        (["--tasks=lookup,guess"], "tasks: got 'guess'"),
+        (["--tasks="], "tasks: got ''"),
+        (["--styles=poem"], "styles: got 'poem'"),
+        (["--unanswerable=2"], "unanswerable: got 2"),
+        (["--language=fr"], "language"),
+        (["--kind=short", "--tasks=count"], "tasks: short chats have none"),
+        (["--tokenizer=./nothing"], "--tokenizer must name"),
+        (["--cuont=3"], "did you mean 'count'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_no_file(tmp_path, capsys, options, said):
+    generate(f"--out={tmp_path / 'a.jsonl'}", *options, status=2)
+    out, err = capsys.readouterr()
+    line = [line for line in err.splitlines() if "error:" in line]
+    assert out == "" and len(line) == 1 and said in line[0], err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_never_overwritten_and_needs_its_suffix(tmp_path, capsys):
+    (tmp_path / "a.jsonl").write_text("mine")
+    generate(f"--out={tmp_path / 'a.jsonl'}", *SMALL, status=2)
+    generate(f"--out={tmp_path / 'a.txt'}", *SMALL, status=2)
+    assert (tmp_path / "a.jsonl").read_text() == "mine" and not (tmp_path / "a.txt").exists()
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    code = (
+        "import sys; from longalign.__main__ import main\n"
+        "try: main(['data', 'generate', '--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'transformers', 'datasets'} & set(sys.modules), 'heavy'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

@@ -14,6 +14,7 @@ COMMANDS = {
     "validate": ("longalign.commands.fit", "loss on the held-out conversations"),
     "plan": ("longalign.commands.plan", "what a config makes of its data: lengths, packs, steps, balance"),
     "data inspect": ("longalign.commands.data_inspect", "show a pack: boundaries, targets, weights, text"),
+    "data import": ("longalign.commands.data_import", "published data sets to rows of messages, with a report"),
     "data prepare": ("longalign.commands.data_prepare", "tokenise a config's data ahead of training"),
     "convert": ("longalign.commands.convert", "ChatGLM3's own format to a folder for plain transformers, and back"),
     "export": ("longalign.commands.export", "training checkpoint to Hugging Face folder"),

@@ -57,7 +57,7 @@ def test_a_row_knows_its_line(tmp_path):
     [
         ("a.jsonl", LINES + '{"messages": [', "broken JSON at line 4 of"),
         ("a.jsonl", LINES.encode() + b'{"messages": "\xff"}', "broken JSON at line 4 of"),
-        ("a.json", "[\n{},\n]", "broken JSON at line 3 of"),
+        ("a.json", f"[\n{json.dumps(ROW)},\n]", "broken JSON at line 3 of"),
         ("a.json", "{}", "should hold a JSON list"),
         ("a.jsonl", "", "is empty"),
         ("a.json", "[]", "is empty"),

@@ -31,6 +31,8 @@ def read_turns(turns: Any, columns: Mapping[str, str], drop_roles: Sequence[str]
     Raises:
         Unusable
     """
+    if isinstance(turns, Mapping) and is_columns(turns):
+        turns = [dict(zip(turns, values, strict=True)) for values in zip(*turns.values(), strict=True)]
     if not isinstance(turns, list | tuple):
         raise Unusable("turns are no list", kind(turns))
     if not turns:
@@ -38,6 +40,12 @@ def read_turns(turns: Any, columns: Mapping[str, str], drop_roles: Sequence[str]
     if all(isinstance(turn, str) for turn in turns):
         return [{"role": ("user", "assistant")[i % 2], "content": turn} for i, turn in enumerate(turns)]
     return [_read_turn(number, turn, columns, drop_roles) for number, turn in enumerate(turns, start=1)]
+
+
+def is_columns(turns: Mapping[str, Any]) -> bool:
+    """Whether turns are given by column, `{"role": [...], "content": [...]}`, as `datasets` gives lists of objects."""
+    lists = [value for value in turns.values() if isinstance(value, list)]
+    return len(lists) == len(turns) > 1 and len({len(values) for values in lists}) == 1
 
 
 def _read_turn(number: int, turn: Any, columns: Mapping[str, str], drop_roles: Sequence[str]) -> Message:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from longalign.chat.messages import Message
-from longalign.data.importing.contents import CONTENT_KEYS, ROLE_KEYS, read_text, read_turns
+from longalign.data.importing.contents import CONTENT_KEYS, ROLE_KEYS, is_columns, read_text, read_turns
 from longalign.data.importing.unusable import Unusable, kind
 from longalign.errors import UserError
 
@@ -162,15 +162,15 @@ def _format_of(row: Any, reading: Reading) -> str | None:
         if (not named or named[0] == known.needs[0]) and known.matches(row, reading):
             if known is not _TURN_FORMAT:
                 return name
-            if (turns := reading.get(row, "messages")) is not None and not isinstance(turns, list | tuple):
-                continue
-            return _name_turns(row, turns)
+            turns = reading.get(row, "messages")
+            if turns is None or isinstance(turns, list | tuple) or (isinstance(turns, Mapping) and is_columns(turns)):
+                return _name_turns(row, turns)
     return None
 
 
 def _name_turns(row: Row, turns: Any) -> str:
     """Which of the formats of turns it is; they differ in what they are called, and in what may be HTML."""
-    first = turns[0] if turns else None
+    first = turns[0] if turns and isinstance(turns, list | tuple) else turns
     if (isinstance(first, Mapping) and "from" in first) or "messages" not in row:
         return "sharegpt"
     return "longalign" if "length" in row else "openai"

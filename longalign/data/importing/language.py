@@ -30,7 +30,7 @@ def language_of(texts: list[str]) -> Language:
     letters = latin + han + kana + other
     if han and han >= CHINESE_SHARE * letters and kana <= 0.1 * (han + kana):
         return "zh"
-    if latin and latin >= LATIN_SHARE * letters and accented <= ACCENT_SHARE * latin:
+    if latin and latin >= LATIN_SHARE * letters and accented <= max(2, ACCENT_SHARE * latin):
         return "en"
     return "other"
 

@@ -28,7 +28,7 @@ def to_markdown(source: str) -> str:
     BeautifulSoup, rejected, converter = _library()
     try:
         soup = BeautifulSoup(source, "html.parser")
-        _clean(soup)
+        _clean(soup, source)
         return converter.convert_soup(soup).strip()
     except (RecursionError, rejected) as error:
         raise Unusable("HTML that cannot be read", str(error)[:100]) from None
@@ -80,23 +80,30 @@ def _library() -> tuple[Any, Any, Any]:
     return BeautifulSoup, ParserRejectedMarkup, Converter(**options)
 
 
-def _clean(soup: Any) -> None:
-    """Take out what is no text, put TeX in the place of rendered formulas, and code of many lines into a block."""
-    for element in soup.find_all(["button", "svg", "style", "script", "noscript"]):
-        element.decompose()
-    for image in soup.find_all("img", src=re.compile(r"\Adata:")):
-        image.replace_with(image.get("alt") or "")
-    for formula in soup.find_all(class_="katex-display") + soup.find_all(class_="katex"):
-        tex = formula.find("annotation", encoding="application/x-tex")
-        if tex is not None:
-            mark = "$$" if "katex-display" in formula["class"] else "$"
-            formula.replace_with(f"{mark}{tex.get_text().strip()}{mark}")
+def _clean(soup: Any, source: str) -> None:
+    """Take out what is no text, put TeX in the place of rendered formulas, and code of many lines into a block.
+
+    `source` tells what need not be looked for: each search goes through the whole page.
+    """
+    if re.search("<(button|svg|style|script|noscript)", source, re.IGNORECASE):
+        for element in soup.find_all(["button", "svg", "style", "script", "noscript"]):
+            element.decompose()
+    if "data:" in source:
+        for image in soup.find_all("img", src=re.compile(r"\Adata:")):
+            image.replace_with(image.get("alt") or "")
+    if "katex" in source:
+        for formula in soup.find_all(class_="katex-display") + soup.find_all(class_="katex"):
+            tex = formula.find("annotation", encoding="application/x-tex")
+            if tex is not None:
+                mark = "$$" if "katex-display" in formula["class"] else "$"
+                formula.replace_with(f"{mark}{tex.get_text().strip()}{mark}")
     for code in soup.find_all("code"):
         if code.find_parent("pre") is None and "\n" in code.get_text().strip():
             code.wrap(soup.new_tag("pre"))
-    for text in soup.find_all(string=re.compile(rf"\A\s*{COPY_CODE}\s*\Z")):
-        if text.find_parent("code") is None:
-            text.extract()
+    if COPY_CODE in source:
+        for text in soup.find_all(string=re.compile(rf"\A\s*{COPY_CODE}\s*\Z")):
+            if text.find_parent("code") is None:
+                text.extract()
 
 
 def _code(pre: Any) -> tuple[str, str]:

@@ -84,11 +84,11 @@ def _decide(name: str, rows: list[Any], choices: Choices) -> str:
     """The format of a file: the one that is asked for, or that of most of its first rows."""
     keys = seen_keys(rows)
     shown = printable(", ".join(keys[:20]))
-    absent = [column for column in choices.reading.columns.values() if column not in keys]
-    inner = {"role", "content"} & choices.reading.columns.keys()  # keys of turns, not of rows
-    if absent and not inner and rows:
+    columns = [column for name, column in choices.reading.columns.items() if name not in ("role", "content")]
+    absent = [column for column in columns if column not in keys]
+    if absent and keys:
         raise UserError(f"columns: no row of {name} has the key {absent[0]!r}; its keys are {shown}")
-    if choices.format != "auto":
+    if choices.format != "auto" or not rows:
         return choices.format
     found = detect(rows, choices.reading)
     if found is None:
@@ -122,12 +122,12 @@ def _import_row(
     new = pieces if choices.keep_duplicates else [piece for piece in pieces if _is_new(piece[1], seen)]
     if not new:
         raise Unusable("duplicate")
+    lengths = [choices.measure(piece) if choices.measure else None for _, piece in new]
     if len(pieces) > 1:
         repairs.append("split")
     for reason in repairs:
         tally.repair(reason, where)
     _note_exchanges(tally, where, choices.too_long, exceeding, len(pieces) - len(new))
-    lengths = [choices.measure(piece) if choices.measure else None for _, piece in new]
     tally.kept += 1
     for (start, piece), length in zip(new, lengths, strict=True):
         tally.write(piece, language, length)

@@ -78,17 +78,17 @@ def import_data(
     _check_target(target, source, overwrite)
     _check_split(split_length, tokenizer)
     choices = Choices(
-        format,
-        Reading(columns or {}, tuple(name.lower() for name in drop_roles or ())),
-        html,
-        broken_turns,
-        language,
-        split_length,
-        too_long,
-        _token_counter(tokenizer, chat_format) if tokenizer else None,
-        keep_duplicates,
-        skip_broken,
-        hub_files,
+        format=format,
+        reading=Reading(columns or {}, tuple(name.lower() for name in drop_roles or ())),
+        html=html,
+        broken_turns=broken_turns,
+        language=language,
+        split_length=split_length,
+        too_long=too_long,
+        measure=_token_counter(tokenizer, chat_format) if tokenizer else None,
+        keep_duplicates=keep_duplicates,
+        skip_broken=skip_broken,
+        hub_files=hub_files,
     )
     tally = Tally()
     write_jsonl(target, _unless_empty(import_rows(source, choices, tally), source, tally))
@@ -106,6 +106,8 @@ def _check_target(target: Path, source: str, overwrite: bool) -> None:
     files = find_files(source, "source")
     if target.exists() and any(target.samefile(file) for file in files):
         raise UserError(f"out: {target} is one of the files of --source; write to another place")
+    if target.is_dir():
+        raise UserError(f"out: {target} is a folder; give a file in it")
     if target.exists() and not overwrite:
         raise UserError(f"out: {target} exists already; give another file, or --overwrite true")
 

@@ -33,15 +33,16 @@ def find_files(path: str, key: str) -> list[str]:
         UserError: nothing is there, or a file has a suffix that is not in `SUFFIXES`. `key` is named in the message.
     """
     if os.path.isdir(path):
-        found = (entry for entry in os.scandir(path) if entry.is_file() and entry.name.endswith(SUFFIXES))
-        files = sorted(entry.path for entry in found if not entry.name.endswith(REPORT_SUFFIX))
+        found = [entry.path for entry in os.scandir(path) if entry.is_file() and entry.name.endswith(SUFFIXES)]
+        files = sorted(file for file in found if not file.endswith(REPORT_SUFFIX))
         if not files:
             raise UserError(f"data folder {path} holds no file that ends in {', '.join(SUFFIXES)} ({key})")
         return files
     if os.path.isfile(path):
         files = [path]
     elif glob.has_magic(path):
-        files = sorted(file for file in glob.glob(path, recursive=True) if os.path.isfile(file))
+        found = [file for file in glob.glob(path, recursive=True) if os.path.isfile(file)]
+        files = sorted(file for file in found if not file.endswith(REPORT_SUFFIX))
         if not files:
             raise UserError(f"no data file matches {path} ({key})")
     elif _HUB_NAME.match(path) and not path.endswith(SUFFIXES):

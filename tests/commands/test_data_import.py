@@ -132,6 +132,7 @@ def test_columns_and_documents(call, tmp_path):
         ([], "out: given/o.jsonl exists already"),
         (["--out=o.txt"], "out: got o.txt, expected a file that ends in .jsonl"),
         (["--out=given/a.jsonl", "--overwrite=true"], "is one of the files of --source"),
+        (["--out=folder.jsonl", "--overwrite=true"], "out: folder.jsonl is a folder"),
         (["--out=n.jsonl", "--split_length=9"], "give --tokenizer"),
         (["--out=n.jsonl", "--split_length=0", f"--tokenizer={TINY}"], "split_length: got 0"),
         (["--out=n.jsonl", "--tokenizer=/no/where"], "/no/where"),
@@ -146,6 +147,7 @@ def test_columns_and_documents(call, tmp_path):
 )
 def test_a_mistake_is_one_line_and_writes_nothing(call, tmp_path, args, said):
     (tmp_path / "given").mkdir()
+    (tmp_path / "folder.jsonl").mkdir()
     _write(tmp_path / "given/a.jsonl", [{"question": "q", "answer": "a"}])
     _write(tmp_path / "given/text.jsonl", [{"text": "x", "url": "y"}])
     (tmp_path / "given/broken.jsonl").write_text('{"question": "q", "answer": "a"}\n{"question"\n')
@@ -154,7 +156,8 @@ def test_a_mistake_is_one_line_and_writes_nothing(call, tmp_path, args, said):
     _, err = call("--source=given/a.jsonl", "--out=given/o.jsonl", *args, status=2)
     assert said in err
     assert (tmp_path / "given/o.jsonl").read_text() == "kept"
-    assert [path.name for path in tmp_path.iterdir()] == ["given"] and len(list((tmp_path / "given").iterdir())) == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.jsonl", "given"]
+    assert len(list((tmp_path / "given").iterdir())) == 5
 
 
 def test_broken_lines_are_skipped_and_counted_where_asked(call, tmp_path):
@@ -166,6 +169,23 @@ def test_broken_lines_are_skipped_and_counted_where_asked(call, tmp_path):
     (tmp_path / "a.jsonl").write_text("{\n")
     _, err = call("--source=a.jsonl", "--out=p.jsonl", "--skip_broken=true", status=2)
     assert "nothing of a.jsonl can be used: 1 × the line is no JSON (first: a.jsonl line 1)" in err
+
+
+def test_a_long_conversation_is_split_and_the_rest_counted(call, tmp_path):
+    turns = [{"from": who, "value": f"{i} river stone lamp"} for i in range(12) for who in ("human", "gpt")]
+    alone = [{"from": "human", "value": "river " * 400}, {"from": "gpt", "value": "a"}]
+    rows = [{"id": "x", "conversations": turns}, {"id": "y", "conversations": alone}]
+    _write(tmp_path / "a.jsonl", rows)
+    options = ["--source=a.jsonl", "--split_length=100", f"--tokenizer={TINY}", "--chat_format=llama2"]
+    out, _ = call(*options, "--out=o.jsonl")
+    found = _read(tmp_path / "o.jsonl")
+    assert "2 rows read, 1 kept, 1 dropped" in out and "too long" in out and "split" in out
+    assert len(found) > 1 and sum(len(row["messages"]) for row in found) == 24
+    assert [row["id"] for row in found] == [f"x_{2 * int(row['messages'][0]['content'].split()[0])}" for row in found]
+    lengths = json.loads((tmp_path / "o.jsonl.report.json").read_text())["lengths"]["tokens"]
+    assert lengths["100%"] <= 100
+    call(*options, "--out=p.jsonl", "--too_long=keep")
+    assert _read(tmp_path / "p.jsonl")[-1]["id"] == "y"
 
 
 def test_overwriting_is_said_and_gives_the_same_bytes(call, tmp_path):

@@ -35,7 +35,7 @@ _WRITTEN = re.compile(
     r"|>[ \t]*\n[ \t]+<",
     re.IGNORECASE,
 )
-_PRE = re.compile(r"<pre[\s>].*?</pre>", re.IGNORECASE | re.DOTALL)
+_PRE = re.compile(r"<pre[\s>](?:(?!<pre[\s>]).)*?</pre>", re.IGNORECASE | re.DOTALL)
 _PAGE_START = re.compile(r"""<div [^<>]*class\s*=\s*["'][^"'<>]*\b(?:markdown|prose|whitespace-pre-wrap)\b""")
 _FENCE = re.compile(r"^\s*(?:```|~~~)", re.MULTILINE)
 

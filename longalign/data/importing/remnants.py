@@ -8,8 +8,9 @@ import re
 from longalign.chat.messages import Message
 from longalign.data.importing.page import COPY_CODE
 
+_WORD = r"[\w+#.-]{0,20}?"  # bounded, and so are blanks: a fence before a megabyte of letters costs nothing
 _FENCED = re.compile(  # ```\npythonCopy code\nimport … and its variants
-    rf"^([ \t]*`{{3,}})[ \t]*([\w+#.-]*?)[ \t]*\n?[ \t]*([\w+#.-]*?){COPY_CODE}[ \t]*\n?", re.MULTILINE
+    rf"^([ \t]*`{{3,}})[ \t]{{0,8}}({_WORD})[ \t]{{0,8}}\n?[ \t]{{0,8}}({_WORD}){COPY_CODE}[ \t]*\n?", re.MULTILINE
 )
 _LINE = re.compile(rf"^{COPY_CODE}[ \t]*(?:\n|\Z)", re.MULTILINE)
 _COUNTER = re.compile(r"Copy\d+ chars / \d+ words")

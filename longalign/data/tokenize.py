@@ -96,6 +96,7 @@ def _code_files() -> tuple[Path, ...]:
     chat = Path(longalign.chat.__file__).parent
     return (
         *sorted(chat.rglob("*.py")),
+        data / "json_list.py",
         data / "sources.py",
         data / "tokenize.py",
         data / "encoding.py",

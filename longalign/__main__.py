@@ -14,6 +14,7 @@ COMMANDS = {
     "validate": ("longalign.commands.fit", "loss on the held-out conversations"),
     "plan": ("longalign.commands.plan", "what a config makes of its data: lengths, packs, steps, balance"),
     "data inspect": ("longalign.commands.data_inspect", "show a pack: boundaries, targets, weights, text"),
+    "data import": ("longalign.commands.data_import", "published data sets to rows of messages, with a report"),
     "data generate": ("longalign.commands.data_generate", "long tasks with known answers, and short chats, by a seed"),
     "data prepare": ("longalign.commands.data_prepare", "tokenise a config's data ahead of training"),
     "data answer": ("longalign.commands.data_answer", "a model's own answers to questions, to train on"),

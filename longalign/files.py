@@ -1,12 +1,13 @@
 """Small files read with one-line errors, and folders that appear under their name only when they are whole."""
 
+import gzip
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from filelock import FileLock, Timeout
 
@@ -66,3 +67,40 @@ def read_json(file: Path) -> dict[str, Any]:
 def write_json(file: Path, value: dict[str, Any]) -> None:
     """Write a JSON object, indented, with text as it is."""
     file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]]) -> int:
+    """Write rows as JSON lines, so that `path` appears whole or not at all; the number of rows.
+
+    A path that ends in .gz or .zst is compressed; the same rows give the same bytes.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    count = 0
+    try:
+        with open(temporary, "wb") as raw, _compressed(raw, path.suffix) as file:
+            for row in rows:
+                file.write(_json_line(row))
+                count += 1
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
+
+
+def _compressed(raw: BinaryIO, suffix: str) -> BinaryIO:
+    if suffix == ".gz":
+        return cast(BinaryIO, gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0))
+    if suffix == ".zst":
+        import zstandard
+
+        return cast(BinaryIO, zstandard.ZstdCompressor().stream_writer(raw, closefd=False))
+    return raw
+
+
+def _json_line(row: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:  # half a surrogate pair
+        return json.dumps(row).encode() + b"\n"

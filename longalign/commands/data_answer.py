@@ -6,7 +6,6 @@ the data that it was aligned with is not at hand.
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,8 +52,8 @@ def answer(
         gguf_file: a GGUF file in the model's folder.
     """
     from longalign.commands.needle_models import Local, Where
-    from longalign.data.synthetic import write_jsonl
     from longalign.evaluation.needle.encoders import ChatPrompts
+    from longalign.files import write_jsonl
     from longalign.records import Records
 
     if max_new_tokens < 1 or batch_size < 1:
@@ -82,6 +81,9 @@ def answer(
 
             local.answer(prompts, max_new_tokens, done)
         rows, left_out = _kept(records.rows(), asked)
+    if not rows:
+        why = ", ".join(f"{number} {why}" for why, number in sorted(left_out.items()))
+        raise UserError(f"out: no answer is left ({why}); raise --max_new_tokens")
     written = write_jsonl(target, rows)
     work.unlink()
     reasons = "".join(f", {number} {why}" for why, number in sorted(left_out.items()))
@@ -107,7 +109,7 @@ def _with_answer(messages: list[Any], text: str) -> list[Any]:
     return [*messages, {"role": "assistant", "content": text}]
 
 
-def _kept(rows: list[dict[str, Any]], asked: dict[str, list[Any]]) -> tuple[Iterator[dict[str, Any]], Counter[str]]:
+def _kept(rows: list[dict[str, Any]], asked: dict[str, list[Any]]) -> tuple[list[dict[str, Any]], Counter[str]]:
     """The conversations to write, in the order of the questions, and why others are left out."""
     left_out: Counter[str] = Counter()
     by_key = {row["key"]: row for row in rows}
@@ -120,4 +122,4 @@ def _kept(rows: list[dict[str, Any]], asked: dict[str, list[Any]]) -> tuple[Iter
             left_out["empty"] += 1
         else:
             kept.append({"messages": row["messages"]})
-    return iter(kept), left_out
+    return kept, left_out

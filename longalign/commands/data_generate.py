@@ -63,7 +63,7 @@ def generate(
     given = _parse_length(length)
     long_only = {"tasks": tasks != "all", "styles": styles != "all", "unanswerable": unanswerable is not None}
     if kind != "long" and (useless := [name for name, set_ in long_only.items() if set_]):
-        raise UserError(f"{useless[0]}: {kind} have none; leave it out, or give --kind long")
+        raise UserError(f"{useless[0]}: --kind {kind} has none; leave it out, or give --kind long")
     measure, unit = _measure(tokenizer)
     common: dict[str, Any] = {"seed": seed, "language": language, "split": split, "measure": measure}
     if kind == "questions" and length is not None:

@@ -11,14 +11,19 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, cast
 
 from longalign.chat.messages import Message, parse_messages
+from longalign.data.json_list import BrokenList, NotAList, iterate_list
 from longalign.errors import UserError
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".json.gz", ".json.zst", ".parquet")
+REPORT_SUFFIX = ".report.json"  # what `longalign data import` says beside the data that it writes; no data
 _HUB_NAME = re.compile(r"^[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?$")  # owner/name or owner/name:split
+
+
+OnBroken = Callable[[str, str], None]
 
 
 def find_files(path: str, key: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
@@ -28,14 +33,16 @@ def find_files(path: str, key: str, suffixes: tuple[str, ...] = SUFFIXES) -> lis
         UserError: nothing is there, or a file has a suffix that is not in `suffixes`. `key` is named in the message.
     """
     if os.path.isdir(path):
-        files = sorted(entry.path for entry in os.scandir(path) if entry.is_file() and entry.name.endswith(suffixes))
+        found = [entry.path for entry in os.scandir(path) if entry.is_file() and entry.name.endswith(suffixes)]
+        files = sorted(file for file in found if not file.endswith(REPORT_SUFFIX))
         if not files:
             raise UserError(f"data folder {path} holds no file that ends in {', '.join(suffixes)} ({key})")
         return files
     if os.path.isfile(path):
         files = [path]
     elif glob.has_magic(path):
-        files = sorted(file for file in glob.glob(path, recursive=True) if os.path.isfile(file))
+        found = [file for file in glob.glob(path, recursive=True) if os.path.isfile(file)]
+        files = sorted(file for file in found if not file.endswith(REPORT_SUFFIX))
         if not files:
             raise UserError(f"no data file matches {path} ({key})")
     elif _HUB_NAME.match(path) and not path.endswith(suffixes):
@@ -57,38 +64,69 @@ def read_conversations(path: str, key: str = "data") -> Iterator[tuple[str, list
     Raises:
         UserError: in one line, with the file and the line (JSON lines) or row (other formats, from 1).
     """
+    for _, rows in read_files(path, key):
+        for where, row in rows:
+            yield where, _checked(row, where, key)
+
+
+def read_files(
+    path: str, key: str = "data", on_broken: OnBroken | None = None, hub_files: str | None = None
+) -> Iterator[tuple[str, Iterator[tuple[str, Any]]]]:
+    """Yield `(file, rows)` of every file behind `path`, or once for a hub name; rows are `(where, row)`, unchecked.
+
+    `on_broken`: called with (where, error) for a line of JSON lines that is no JSON, in place of an error.
+    `hub_files`: see `load_hub`.
+
+    Raises:
+        UserError: as `read_conversations`, while the rows are read.
+    """
     files = find_files(path, key)
     for file in files:
-        empty = True
-        for where, row in read_rows(file, key):
-            empty = False
-            yield where, _checked(row, where, key)
-        if empty:
-            raise UserError(f"data file {file} is empty ({key})")
+        yield file, _never_empty(file, key, on_broken)
     if not files:
-        for number, row in enumerate(load_hub(path, key), start=1):
-            where = f"{path} row {number}"
-            yield where, _checked(row, where, key)
+        yield (
+            path,
+            ((f"{path} row {number}", row) for number, row in enumerate(load_hub(path, key, hub_files), start=1)),
+        )
 
 
-def load_hub(name: str, key: str) -> Any:
-    """The `datasets.Dataset` of `owner/name[:split]`, downloaded into the hub's own cache."""
+def _never_empty(file: str, key: str, on_broken: OnBroken | None) -> Iterator[tuple[str, Any]]:
+    places: list[str] = []
+
+    def note(where: str, error: str) -> None:
+        places.append(where)
+        assert on_broken is not None
+        on_broken(where, error)
+
+    empty = True
+    for where, row in read_rows(file, key, None if on_broken is None else note):
+        empty = False
+        yield where, row
+    if empty and not places:
+        raise UserError(f"data file {file} is empty ({key})")
+
+
+def load_hub(name: str, key: str, files: str | None = None) -> Any:
+    """The `datasets.Dataset` of `owner/name[:split]`, downloaded into the hub's own cache; of some `files` (a glob)."""
     import datasets  # slow import, and only this source needs it
 
     owner_name, _, split = name.partition(":")
+    some = {} if files is None else {"data_files": files}
     try:
-        return datasets.load_dataset(owner_name, split=split or "train")
-    except (OSError, ValueError) as error:  # the library's own errors are subclasses of these two
+        return datasets.load_dataset(owner_name, split=split or "train", **some)
+    except Exception as error:
+        if not isinstance(error, OSError | ValueError) and type(error).__module__.split(".")[0] != "datasets":
+            raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{name} is neither a file here nor a data set on the hub: {reason} ({key})") from error
 
 
-def read_rows(file: str, key: str) -> Iterator[tuple[str, Any]]:
-    """`(where, row)` of every row of a file, as it stands there; the suffix says how to read it."""
+def read_rows(file: str, key: str, on_broken: OnBroken | None = None) -> Iterator[tuple[str, Any]]:
+    """`(where, row)` of every row of a file, as it stands there; `on_broken` as of `read_files`."""
     if file.endswith(".parquet"):
         return _read_parquet(file, key)
     if ".jsonl" in os.path.basename(file):
-        return _read_jsonl(file, key)
+        return _read_jsonl(file, key, on_broken)
     return _read_json(file, key)
 
 
@@ -103,33 +141,39 @@ def open_file(file: str) -> BinaryIO:
     return open(file, "rb")
 
 
-def _read_jsonl(file: str, key: str) -> Iterator[tuple[str, Any]]:
+def _read_jsonl(file: str, key: str, on_broken: OnBroken | None) -> Iterator[tuple[str, Any]]:
     number = 0
     try:
         with open_file(file) as lines:
             for number, line in enumerate(lines, start=1):
                 line = line.removeprefix(b"\xef\xbb\xbf").strip()
-                if line:
-                    yield f"{file} line {number}", json.loads(line.decode("utf-8"))
-    except ValueError as error:  # json.JSONDecodeError and UnicodeDecodeError
-        raise UserError(f"broken JSON at line {number} of {file}: {error} ({key})") from error
+                if not line:
+                    continue
+                try:
+                    row = json.loads(line.decode("utf-8"))
+                except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or lists in lists without end
+                    if on_broken is None:
+                        raise UserError(f"broken JSON at line {number} of {file}: {error} ({key})") from error
+                    on_broken(f"{file} line {number}", str(error))
+                    continue
+                yield f"{file} line {number}", row
+    except UserError:
+        raise
     except Exception as error:
         raise unreadable(error, f"{file} after line {number}", key) from error
 
 
 def _read_json(file: str, key: str) -> Iterator[tuple[str, Any]]:
     try:
-        with open_file(file) as stream:
-            text = stream.read().decode("utf-8-sig")
-        rows = json.loads(text) if text.strip() else []
-    except json.JSONDecodeError as error:
-        raise UserError(f"broken JSON at line {error.lineno} of {file}: {error.msg} ({key})") from error
+        with open_file(file) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
+            for number, row in enumerate(iterate_list(text), start=1):
+                yield f"{file} row {number}", row
+    except NotAList:
+        raise UserError(f"data file {file} should hold a JSON list; JSON lines go into a file .jsonl ({key})") from None
+    except BrokenList as error:
+        raise UserError(f"broken JSON at line {error.line} of {file}: {error} ({key})") from error
     except Exception as error:
         raise unreadable(error, file, key) from error
-    if not isinstance(rows, list):
-        raise UserError(f"data file {file} should hold a JSON list; JSON lines go into a file .jsonl ({key})")
-    for number, row in enumerate(rows, start=1):
-        yield f"{file} row {number}", row
 
 
 def _read_parquet(file: str, key: str) -> Iterator[tuple[str, Any]]:

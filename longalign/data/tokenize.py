@@ -101,6 +101,7 @@ def _code_files() -> tuple[Path, ...]:
     chat = Path(longalign.chat.__file__).parent
     return (
         *sorted(chat.rglob("*.py")),
+        data / "json_list.py",
         data / "sources.py",
         data / "documents.py",
         data / "tokenize.py",

@@ -70,6 +70,7 @@ def test_a_killed_run_asks_only_what_is_left(ask, tmp_path, monkeypatch):
     assert ask() == 2, "what is there is not overwritten"
 
 
-def test_a_real_model_answers(ask, tmp_path):
-    assert ask("--max_new_tokens=4", "--count=2") == 0
-    assert (tmp_path / "a.jsonl").exists()
+def test_a_real_model_answers_and_a_file_without_answers_is_not_written(ask, tmp_path, capfd):
+    assert ask("--max_new_tokens=4", "--count=2") == 2  # its weights are random: it never stops
+    assert "no answer is left (2 not ended); raise --max_new_tokens" in capfd.readouterr().err
+    assert not (tmp_path / "a.jsonl").exists()

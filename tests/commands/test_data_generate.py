@@ -86,7 +86,7 @@ def test_short_chats_are_written_too(tmp_path, capsys):
         (["--styles=poem"], "styles: got 'poem'"),
         (["--unanswerable=2"], "unanswerable: got 2"),
         (["--language=fr"], "language"),
-        (["--kind=short", "--tasks=count"], "tasks: short chats have none"),
+        (["--kind=short", "--tasks=count"], "tasks: --kind short has none"),
         (["--tokenizer=./nothing"], "--tokenizer must name"),
         (["--cuont=3"], "did you mean 'count'"),
     ],

@@ -46,6 +46,12 @@ def test_blank_lines_and_a_byte_order_mark_do_no_harm(tmp_path):
     assert [where for where, _ in read_conversations(str(file))][-1] == f"{file} line 8"
 
 
+def test_the_report_of_an_import_beside_its_data_is_no_data(tmp_path):
+    (tmp_path / "a.jsonl").write_text(LINES)
+    (tmp_path / "a.jsonl.report.json").write_text("{}")
+    assert len(_messages(tmp_path)) == len(_messages(tmp_path / "*.json*")) == 3
+
+
 def test_a_row_knows_its_line(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text(LINES)
@@ -57,7 +63,7 @@ def test_a_row_knows_its_line(tmp_path):
     [
         ("a.jsonl", LINES + '{"messages": [', "broken JSON at line 4 of"),
         ("a.jsonl", LINES.encode() + b'{"messages": "\xff"}', "broken JSON at line 4 of"),
-        ("a.json", "[\n{},\n]", "broken JSON at line 3 of"),
+        ("a.json", f"[\n{json.dumps(ROW)},\n]", "broken JSON at line 3 of"),
         ("a.json", "{}", "should hold a JSON list"),
         ("a.jsonl", "", "is empty"),
         ("a.json", "[]", "is empty"),

@@ -5,10 +5,7 @@ The same arguments give the same rows, row i does not depend on the count, and n
 in the split `validation` never occur in `train`.
 """
 
-import json
-import os
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from longalign.data.synthetic.chinese import CHINESE
@@ -18,6 +15,9 @@ from longalign.data.synthetic.questions import write_question
 from longalign.data.synthetic.short import write_short_chat
 from longalign.data.synthetic.world import SPLITS, Draw, World
 from longalign.errors import UserError
+from longalign.files import write_jsonl
+
+__all__ = ["generate_conversations", "write_jsonl"]
 
 LANGUAGES = {"en": ENGLISH, "zh": CHINESE}
 Length = int | tuple[int, int]
@@ -80,23 +80,6 @@ def generate_conversations(
         world = World(draw, code, split)
         messages, what = KINDS[kind](world, code, _draw_length(draw, length), measure)
         yield {"id": f"{kind}-{split}-{seed}-{number}", "kind": what, "language": code, "messages": messages}
-
-
-def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]]) -> int:
-    """Write rows as JSON lines, so that `path` appears whole or not at all; the number of rows."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    count = 0
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            for row in rows:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                count += 1
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return count
 
 
 def _draw_length(draw: Draw, length: Length | None) -> int | None:

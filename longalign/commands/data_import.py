@@ -1,0 +1,171 @@
+"""``longalign data import``: published data sets to the rows that ``fit`` reads, and a report of what was left out."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from longalign.commands.parse import call
+from longalign.errors import UserError
+
+if TYPE_CHECKING:
+    from longalign.data.importing.tally import Tally
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+
+
+def run(name: str, args: list[str]) -> None:
+    """Parse ``args`` and import."""
+    try:
+        call(import_data, name, args)
+    except KeyboardInterrupt:
+        log.info("stopped; nothing was written")
+        raise SystemExit(130) from None
+
+
+def import_data(
+    source: str,
+    out: str,
+    hub_files: str | None = None,
+    format: Literal["auto", "longalign", "openai", "sharegpt", "alpaca", "prompt", "document", "question"] = "auto",
+    columns: dict[str, str] | None = None,
+    html: Literal["auto"] | bool = "auto",
+    broken_turns: Literal["cut", "drop"] = "cut",
+    drop_roles: list[str] | None = None,
+    language: Literal["all", "en", "zh"] = "all",
+    split_length: int | None = None,
+    too_long: Literal["drop", "keep"] = "drop",
+    tokenizer: str | None = None,
+    chat_format: Literal["template", "llama2", "chatglm3"] = "template",
+    keep_duplicates: bool = False,
+    skip_broken: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Turn a published data set into JSON lines of messages for ``fit``, and say what was dropped and repaired.
+
+    The output appears when it is whole; beside it OUT.report.json has the counts, and the first places of each reason.
+
+    Args:
+        source: a file (JSONL, JSON, also .gz and .zst, Parquet), a folder, a glob, or owner/name[:split] on the hub.
+        out: the file to write: .jsonl, .jsonl.gz or .jsonl.zst.
+        hub_files: of a hub data set, only the files of this pattern; for ShareGPT
+            (anon8231489123/ShareGPT_Vicuna_unfiltered) it is HTML_cleaned_raw_dataset/*.json unless given.
+        format: of the rows; auto decides by the keys of each file's first rows, and says what it took. document is a
+            document, a question and an answer; question and prompt (with completion) are without a document.
+        columns: keys of the rows by their meaning, where they have other names than usual, such as
+            '{"messages": "dialog"}' or '{"document": "article", "question": "q", "answer": "a"}'.
+        html: turn HTML into Markdown; auto does so in rows that are saved pages, as ShareGPT's are; true in all.
+        broken_turns: of a conversation with an empty turn, or two turns of one role in a row, cut keeps what comes
+            before; drop leaves the row out.
+        drop_roles: leave rows out in which one of these speaks, by the source's own names; open-instruct's choice for
+            ShareGPT is '[system, bing]'.
+        language: keep only Chinese or English conversations; by the script, see the report.
+        split_length: split conversations of more tokens at the turns, into parts of at most so many. Needs tokenizer.
+        too_long: what to do with an exchange that is longer than split_length by itself.
+        tokenizer: folder or hub name of a tokenizer, to count tokens.
+        chat_format: the prompts in which tokens are counted, as data.chat_format of ``fit``.
+        keep_duplicates: keep conversations that are the same to the letter.
+        skip_broken: leave out lines that are no JSON, and count them, rather than stop.
+        overwrite: replace the output if it exists.
+    """
+    from longalign.data.importing.formats import Reading
+    from longalign.data.importing.pipeline import Choices, import_rows
+    from longalign.data.importing.tally import Tally
+    from longalign.files import write_json, write_jsonl
+
+    target = Path(out).expanduser()
+    _check_target(target, source, overwrite)
+    _check_split(split_length, tokenizer)
+    choices = Choices(
+        format=format,
+        reading=Reading(columns or {}, tuple(name.lower() for name in drop_roles or ())),
+        html=html,
+        broken_turns=broken_turns,
+        language=language,
+        split_length=split_length,
+        too_long=too_long,
+        measure=_token_counter(tokenizer, chat_format) if tokenizer else None,
+        keep_duplicates=keep_duplicates,
+        skip_broken=skip_broken,
+        hub_files=hub_files,
+    )
+    tally = Tally()
+    write_jsonl(target, _unless_empty(import_rows(source, choices, tally), source, tally))
+    report = _report_file(target)
+    write_json(report, {"source": source, "out": out, **tally.as_dict()})
+    _show(tally)
+    log.info("wrote %s, and the places of each reason to %s", target, report)
+
+
+def _check_target(target: Path, source: str, overwrite: bool) -> None:
+    from longalign.data.sources import find_files
+
+    if not target.name.endswith(SUFFIXES):
+        raise UserError(f"out: got {target}, expected a file that ends in {', '.join(SUFFIXES)}")
+    files = find_files(source, "source")
+    if target.exists() and any(target.samefile(file) for file in files):
+        raise UserError(f"out: {target} is one of the files of --source; write to another place")
+    if target.is_dir():
+        raise UserError(f"out: {target} is a folder; give a file in it")
+    if target.exists() and not overwrite:
+        raise UserError(f"out: {target} exists already; give another file, or --overwrite true")
+
+
+def _check_split(split_length: int | None, tokenizer: str | None) -> None:
+    if split_length is None:
+        return
+    if split_length < 1:
+        raise UserError(f"split_length: got {split_length}, expected 1 or more tokens")
+    if tokenizer is None:
+        raise UserError("split_length: is counted in tokens; give --tokenizer, such as the folder of the model")
+
+
+def _token_counter(path: str, chat_format: Any) -> Any:
+    """Tokens of a conversation in training; a conversation that its chat format refuses is unusable."""
+    from longalign.chat import encode_conversation, load_tokenizer
+    from longalign.data.importing.unusable import Unusable
+
+    tokenizer = load_tokenizer(path)
+    exchange = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    try:
+        encode_conversation(exchange, tokenizer, chat_format)
+    except UserError as error:
+        raise UserError(f"tokenizer: {path}: {error}; --chat_format names another") from None
+
+    def count(messages: list[dict[str, str]]) -> int:
+        try:
+            return len(encode_conversation(messages, tokenizer, chat_format)[0])
+        except UserError as error:
+            raise Unusable("refused by the chat format", str(error)[:200]) from None
+
+    return count
+
+
+def _unless_empty(rows: Any, source: str, tally: "Tally") -> Any:
+    """The rows; without any the output is not written.
+
+    Raises:
+        UserError: all rows were dropped, and why.
+    """
+    yield from rows
+    if not tally.written:
+        _show(tally)
+        why = ", ".join(
+            f"{count:,} × {reason} (first: {tally.examples[reason][0]['where']})"
+            for reason, count in tally.dropped.most_common()
+        )
+        raise UserError(f"source: nothing of {source} can be used: {why}")
+
+
+def _report_file(target: Path) -> Path:
+    from longalign.data.sources import REPORT_SUFFIX
+
+    return target.with_name(target.name + REPORT_SUFFIX)
+
+
+def _show(tally: "Tally") -> None:
+    from longalign.commands.import_screen import import_screen
+    from longalign.commands.screen import make_console, show
+
+    show(make_console(), *import_screen(tally.as_dict()))

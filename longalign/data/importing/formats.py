@@ -1,0 +1,201 @@
+"""The shapes of published rows: how each is recognised by its keys, and how it becomes messages.
+
+In: a decoded row. Out: messages with the roles system, user, assistant, not yet checked for their order (turns.py).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from longalign.chat.messages import Message
+from longalign.data.importing.contents import CONTENT_KEYS, ROLE_KEYS, is_columns, read_text, read_turns
+from longalign.data.importing.unusable import Unusable, kind
+from longalign.errors import UserError
+
+TURNS = ("messages", "conversations", "conversation", "items", "dialog", "dialogue", "turns", "chat", "data")
+INSTRUCTION, INPUT, OUTPUT = ("instruction",), ("input", "context"), ("output", "response", "completion")
+PROMPT, COMPLETION = ("prompt",), ("completion", "response", "output", "answer")
+DOCUMENT = ("document", "context", "passage", "article")
+QUESTION = ("question", "query", "problem", "input")
+ANSWER = ("answer", "answers", "response", "solution", "output")
+SYSTEM, HISTORY = ("system", "system_prompt", "system_message"), ("history",)
+
+_FIELDS = {  # what --columns can name, with the usual names
+    "messages": TURNS,
+    "role": ROLE_KEYS,
+    "content": CONTENT_KEYS,
+    "system": SYSTEM,
+    "instruction": INSTRUCTION,
+    "input": INPUT,
+    "output": OUTPUT,
+    "history": HISTORY,
+    "prompt": PROMPT,
+    "completion": COMPLETION,
+    "document": DOCUMENT,
+    "question": QUESTION,
+    "answer": ANSWER,
+    "id": ("id", "_id", "prompt_id", "conversation_id", "conversation_hash"),
+    "source": ("source", "dataset"),
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How rows are to be read. `columns`: our field -> their key; `drop_roles`: see `contents.read_turns`."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    drop_roles: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for name, column in self.columns.items():
+            if name not in _FIELDS:
+                raise UserError(f"columns: got {name!r}, expected one of {', '.join(_FIELDS)}")
+            if not isinstance(column, str):
+                raise UserError(f"columns: {name} should name a key of the rows, got {kind(column)}")
+
+    def has(self, row: Mapping[str, Any], name: str) -> bool:
+        return any(key in row for key in self._keys(name))
+
+    def get(self, row: Mapping[str, Any], name: str) -> Any:
+        """The first value under one of the names of a field."""
+        return next((row[key] for key in self._keys(name) if row.get(key) is not None), None)
+
+    def text(self, row: Mapping[str, Any], name: str) -> str:
+        return read_text(self.get(row, name), name)
+
+    def _keys(self, name: str) -> Sequence[str]:
+        return (self.columns[name],) if name in self.columns else _FIELDS[name]
+
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A shape of rows. `needs`: the fields by which it is recognised."""
+
+    needs: tuple[str, ...]
+    read: Callable[[Row, Reading], list[Message]]
+
+    def matches(self, row: Row, reading: Reading) -> bool:
+        return all(reading.has(row, name) for name in self.needs)
+
+
+def _read_messages(row: Row, reading: Reading) -> list[Message]:
+    return read_turns(reading.get(row, "messages"), reading.columns, reading.drop_roles)
+
+
+def _read_alpaca(row: Row, reading: Reading) -> list[Message]:
+    question = _paragraphs(reading.text(row, "instruction"), reading.text(row, "input"))
+    return [*_read_history(reading.get(row, "history")), *_exchange(question, reading.text(row, "output"))]
+
+
+def _read_prompt(row: Row, reading: Reading) -> list[Message]:
+    """Texts, or lists of messages."""
+    messages = []
+    for role, name in (("user", "prompt"), ("assistant", "completion")):
+        value = reading.get(row, name)
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            messages += read_turns(value, reading.columns, reading.drop_roles)
+        else:
+            messages.append({"role": role, "content": read_text(value, name)})
+    return messages
+
+
+def _read_question(row: Row, reading: Reading) -> list[Message]:
+    return _exchange(reading.text(row, "question"), _read_answer(reading.get(row, "answer")))
+
+
+def _read_document(row: Row, reading: Reading) -> list[Message]:
+    question = _paragraphs(reading.text(row, "document"), reading.text(row, "question"))
+    return _exchange(question, _read_answer(reading.get(row, "answer")))
+
+
+_TURN_FORMAT = Format(("messages",), _read_messages)
+
+FORMATS = {  # in the order in which they are looked for
+    "longalign": _TURN_FORMAT,
+    "openai": _TURN_FORMAT,
+    "sharegpt": _TURN_FORMAT,
+    "alpaca": Format(("instruction", "output"), _read_alpaca),
+    "prompt": Format(("prompt", "completion"), _read_prompt),
+    "document": Format(("document", "question", "answer"), _read_document),
+    "question": Format(("question", "answer"), _read_question),
+}
+
+
+def read_row(row: Any, name: str, reading: Reading) -> list[Message]:
+    """The messages of a row in the format `name`, with the row's own system message, if it has one, in front.
+
+    Raises:
+        Unusable
+    """
+    if not isinstance(row, Mapping):
+        raise Unusable("the row is no object", kind(row))
+    chosen = FORMATS[name]
+    missing = [field for field in chosen.needs if not reading.has(row, field)]
+    if missing:
+        keys = ", ".join(map(str, list(row)[:8])) or "none"
+        raise Unusable("a key is missing", f"{name} rows need {', '.join(missing)}; keys: {keys}")
+    messages = chosen.read(row, reading)
+    system = reading.text(row, "system") if messages[0]["role"] != "system" else ""
+    return [{"role": "system", "content": system}, *messages] if system.strip() else messages
+
+
+def detect(rows: Sequence[Any], reading: Reading) -> str | None:
+    """The format that most of the rows have; None if there is no row of a known one."""
+    found = Counter(filter(None, (_format_of(row, reading) for row in rows)))
+    return found.most_common(1)[0][0] if found else None
+
+
+def seen_keys(rows: Sequence[Any]) -> list[str]:
+    """The keys of some rows, in the order in which they came."""
+    return list(dict.fromkeys(str(key) for row in rows if isinstance(row, Mapping) for key in row))
+
+
+def _format_of(row: Any, reading: Reading) -> str | None:
+    if not isinstance(row, Mapping):
+        return None
+    named = [name for name in ("messages", "instruction", "prompt", "document", "question") if name in reading.columns]
+    for name, known in FORMATS.items():
+        if (not named or named[0] == known.needs[0]) and known.matches(row, reading):
+            if known is not _TURN_FORMAT:
+                return name
+            turns = reading.get(row, "messages")
+            if turns is None or isinstance(turns, list | tuple) or (isinstance(turns, Mapping) and is_columns(turns)):
+                return _name_turns(row, turns)
+    return None
+
+
+def _name_turns(row: Row, turns: Any) -> str:
+    """Which of the formats of turns it is; they differ in what they are called, and in what may be HTML."""
+    first = turns[0] if turns and isinstance(turns, list | tuple) else turns
+    if (isinstance(first, Mapping) and "from" in first) or "messages" not in row:
+        return "sharegpt"
+    return "longalign" if "length" in row else "openai"
+
+
+def _exchange(question: str, answer: str) -> list[Message]:
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
+
+def _paragraphs(*texts: str) -> str:
+    return "\n\n".join(text for text in texts if text.strip())
+
+
+def _read_answer(value: Any) -> str:
+    """Of several answers, which stand for each other, the first; SQuAD's are under `text`."""
+    if isinstance(value, Mapping):
+        value = value.get("text")
+    if isinstance(value, list | tuple):
+        value = value[0] if value else None
+    return read_text(value, "answer")
+
+
+def _read_history(value: Any) -> list[Message]:
+    if value is None or value == "":
+        return []
+    if not isinstance(value, list | tuple) or any(not isinstance(p, list | tuple) or len(p) != 2 for p in value):
+        raise Unusable("the history is no list of pairs", kind(value))
+    return [message for q, a in value for message in _exchange(read_text(q, "history"), read_text(a, "history"))]

@@ -6,6 +6,7 @@ length can start at any sentence. Offsets count characters of that endless text.
 
 import hashlib
 import logging
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,7 +67,8 @@ class Source:
 class Haystack:
     """A source, tokenised: `ids` and character spans of the tokens, and the starts of sentences, for `tokens` and more.
 
-    Arrays cover the endless text as far as prompts can reach; `text` is that part of it.
+    Arrays cover the endless text as far as prompts can reach; `text` is that part of it. `joints` are the tokens that
+    begin where the text can be cut (`Encoder.joints`), and `exact` says that this is certain.
     """
 
     source: Source
@@ -77,6 +79,8 @@ class Haystack:
     sentences: np.ndarray  # characters
     tokens: int  # of the source
     first_sentences: int  # of `sentences`, those in the source itself
+    joints: np.ndarray
+    exact: bool
 
     def holds(self, text: str) -> bool:
         """Whether a text is in the haystack, in whatever case."""
@@ -163,8 +167,11 @@ def tokenise(source: Source, encoder: Encoder, longest: int) -> Haystack:
     unit = source.endless * (1 + 2 * _SYNC // len(source.endless))
     ids, spans = encoder.tokens(unit + unit[: 2 * _SYNC])
     offsets = np.array(spans, dtype=np.int64).reshape(-1, 2)
-    # tokens from `first` on are those of every later round, from whose first token `last` is
-    first = int(np.searchsorted(offsets[:, 0], _SYNC))
+    cuts, exact = encoder.joints(unit)
+    # tokens from `first` on, a joint if there is one, are those of every later round, from whose first token `last` is
+    begin = next((at for at in cuts[bisect_left(cuts, _SYNC) :] if at < 2 * _SYNC), None)
+    exact = exact and begin is not None
+    first = int(np.searchsorted(offsets[:, 0], begin or _SYNC))
     last = int(np.searchsorted(offsets[:, 0], offsets[first, 0] + len(unit)))
     rounds = 2 + longest // max(last - first, 1)
     shifts = np.repeat(np.arange(rounds) * len(unit), last - first)
@@ -173,6 +180,7 @@ def tokenise(source: Source, encoder: Encoder, longest: int) -> Haystack:
     copies = len(unit) // len(source.endless) * rounds
     repeats = np.arange(copies)[:, None] * len(source.endless)
     array = np.array(ids, dtype=np.int64)
+    joints = (np.array(cuts, dtype=np.int64)[None, :] + np.arange(rounds)[:, None] * len(unit)).ravel()
     return Haystack(
         source=source,
         text=source.endless * (copies + 1),
@@ -182,11 +190,20 @@ def tokenise(source: Source, encoder: Encoder, longest: int) -> Haystack:
         sentences=(sentences[None, :] + repeats).ravel(),
         tokens=(last - first) * len(source.endless) // len(unit),
         first_sentences=len(sentences),
+        joints=_tokens_at(joints, spread),
+        exact=exact,
     )
 
 
 _SYNC = 1000
 """Characters behind which a text's tokens are taken not to depend on how it began."""
+
+
+def _tokens_at(characters: np.ndarray, spans: np.ndarray) -> np.ndarray:
+    """The tokens that begin at some characters, where those before end there."""
+    characters = characters[characters < spans[-1, 0]]
+    tokens = np.searchsorted(spans[:, 0], characters)
+    return tokens[(spans[tokens, 0] == characters) & (spans[tokens - 1, 1] <= characters) & (tokens > 0)]
 
 
 def _document(language: str, number: int) -> str:

@@ -2,10 +2,13 @@
 
 import logging
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 from longalign.api.client import Endpoint
+from longalign.commands.interrupt import interruptible
 from longalign.commands.needle_models import Where, open_source
 from longalign.commands.needle_screen import grid_table
 from longalign.commands.parse import call
@@ -23,6 +26,7 @@ from longalign.records import Records
 
 log = logging.getLogger(__name__)
 
+RATINGS = "judgements.jsonl"
 
 _OPTIONS = {
     "model.config_overrides": "--config_overrides",
@@ -37,15 +41,13 @@ def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and test."""
     args = ["--plan=true" if word == "--plan" else word for word in args]
     try:
-        call(needle, name, args)
+        with interruptible():
+            call(needle, name, args)
     except UserError as error:  # said by code that knows the options of fit
         text = str(error)
         for key, option in _OPTIONS.items():
             text = text.replace(key, option)
         raise UserError(text) from error
-    except KeyboardInterrupt:
-        log.info("stopped; the same command goes on where it stopped")
-        raise SystemExit(130) from None
 
 
 def needle(
@@ -169,16 +171,26 @@ def needle(
     keep_settings(folder, settings)
     log.info("%s", "; ".join(count_lines(counts, cells)[:2]))
     more = last_run(folder)
-    with records:
+
+    def report() -> dict[str, Any]:
+        found = {} if judge is None else {"judge": judge_summary(Records(folder / RATINGS), rows(), judge)}
+        return write_reports(folder, rows(), settings, more | found)
+
+    def rows() -> list[dict[str, Any]]:
+        return [row for row in map(records.get, map(key, cells)) if row is not None]
+
+    with records, _reports_of_a_part(folder, rows, report):
         if first:
-            answerer, versions = source.open(encoder)
-            seconds = run_cells(cells, builder, answerer, records, versions, _Progress(cells, records))
-            more = {"seconds": {**seconds, "command": time.monotonic() - started}, "versions": versions}
-        rows = [row for row in map(records.get, map(key, cells)) if row is not None]
+            answerer, more["versions"] = source.open(encoder)
+            seconds = run_cells(cells, builder, answerer, records, more["versions"], _Progress(cells, records))
+            more |= _times(seconds, time.monotonic() - started, len(waiting))
         if judge is not None:
-            more["judge"] = _judged(folder, rows, judge)
-        summary = write_reports(folder, rows, settings, more)
+            with Records(folder / RATINGS) as ratings:
+                judge_rows(rows(), judge, ratings)
+    summary = report()
     _show(folder, summary, ran=bool(first))
+    if summary["failed"]:
+        raise SystemExit(1)
 
 
 def _builder(
@@ -193,19 +205,33 @@ def _builder(
     return CompatBuilder(tokenise(read_texts(path, joined=""), encoder, longest), encoder, max_new_tokens, own=own)
 
 
-def _judged(folder: Path, rows: list[dict[str, Any]], judge: Endpoint) -> dict[str, Any]:
-    with Records(folder / "judgements.jsonl") as ratings:
-        judge_rows(rows, judge, ratings)
-        return judge_summary(ratings, rows, judge)
+@contextmanager
+def _reports_of_a_part(folder: Path, rows: Callable[[], list[Any]], report: Callable[[], Any]) -> Iterator[None]:
+    """Where the block is stopped by a signal or an error, reports of the rows that there are are written first."""
+    try:
+        yield
+    except (KeyboardInterrupt, UserError) as stop:
+        if not rows():
+            raise
+        summary = report()
+        part = f"{summary['prompts']} of {summary['planned']} prompts have been asked, see {folder / 'report.html'}"
+        if isinstance(stop, KeyboardInterrupt):
+            raise type(stop)(part) from None
+        log.info("%s", part)
+        raise
+
+
+def _times(seconds: dict[str, float], command: float, asked: int) -> dict[str, Any]:
+    """What the summary says of this command's time, and for how many cells it took it."""
+    return {"seconds": {**seconds, "command": command}, "model_share": seconds["model"] / command, "asked": asked}
 
 
 def _show(folder: Path, summary: dict[str, Any], *, ran: bool) -> None:
     show(make_console(), grid_table(summary), headline(summary), *notes(summary))
-    seconds = summary.get("seconds")
-    if ran and seconds:
-        share = 100 * seconds["model"] / seconds["command"]
-        built, whole = seconds["build"], seconds["command"]
-        log.info("%.1f s, %.0f %% of it the model; prompts laid out in %.1f s", whole, share, built)
+    if ran:
+        seconds, share = summary["seconds"], 100 * summary["model_share"]
+        built, whole = seconds["prompts"], seconds["command"]
+        log.info("%.1f s, %.0f %% of it the model; prompts took %.1f s", whole, share, built)
     written = [folder / name for name in ("report.html", "heatmap.png", "summary.json", "results.csv")]
     log.info("%s", ", ".join(str(file) for file in written if file.exists()))
 

@@ -134,18 +134,27 @@ def test_a_second_run_asks_nothing(longbench, server, at, runs, tmp_path):
     assert len(server.requests) == before
 
 
-def test_a_run_that_is_killed_goes_on_where_it_stopped(longbench, tmp_path):
+@pytest.mark.parametrize(("end", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_goes_on_where_it_stopped(longbench, tmp_path, end, status):
     script = "import sys; from longalign.__main__ import main; sys.exit(main(sys.argv[1:]))"
     with FakeOpenAIServer(lambda body: Reply("yes\nno", delay_s=0.1)) as slow:
         file = tmp_path / "run/predictions.jsonl"
         options = ["--api_model=m", f"--base_url={slow.base_url}", f"--out={file.parent}", *SHORT, "--concurrency=2"]
         arguments = [sys.executable, "-c", script, "longbench-chat", "predict", *options]
-        process = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            arguments,
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # background jobs ignore it
+        )
         deadline = time.monotonic() + 120
         while not (file.exists() and file.read_bytes().count(b"\n") >= 4) and time.monotonic() < deadline:
             time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.send_signal(end)
+        said = process.communicate(timeout=60)[1].decode()
+        assert process.returncode == status and "Traceback" not in said
+        assert end == signal.SIGKILL or said.endswith("stopped; the same command goes on where it stopped\n")
         done = len(rows_of(file))
         assert 4 <= done < 12
         with file.open("ab") as stream:

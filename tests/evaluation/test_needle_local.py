@@ -159,8 +159,10 @@ def test_a_prompt_that_does_not_fit_is_a_failed_cell_and_the_others_go_on(tmp_pa
     monkeypatch.setattr(LocalModel, "_together", small)
     options = [f"--model={GOLDEN / 'llama_tiny'}", "--chat_format=llama2", "--device=cpu", "--max_new_tokens=6"]
     command = ["needle", f"--out={tmp_path}", *options, "--lengths=200,400", "--depths=50", "--seeds=1"]
-    assert main(command) == 0
-    assert "1 of 2 cells failed; the same command tries them again" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 1
+    assert "1 of 2 prompts failed; the same command tries them again" in capsys.readouterr().out
     monkeypatch.setattr(LocalModel, "_together", plain)
     assert main(command) == 0
     assert json.loads((tmp_path / "summary.json").read_text())["failed"] == 0

@@ -22,6 +22,12 @@ def needle(out, *more, small=True):
     return main(["needle", f"--out={out}", *(SMALL if small else []), *more])
 
 
+def status_of(*options, out):
+    with pytest.raises(SystemExit) as ended:
+        needle(out, *options)
+    return ended.value.code
+
+
 def rows_of(out):
     return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
 
@@ -79,10 +85,8 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(tmp_path):
     assert strip(rows_of(cut)) == strip(rows_of(whole))
 
 
-@pytest.mark.parametrize(("end", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
-def test_a_process_that_is_killed_loses_no_row_and_asks_no_cell_twice(tmp_path, end, status):
-    out = tmp_path / "out"
-    options = ["needle", f"--out={out}", "--fake=perfect", "--lengths=50000,60000"]
+def stop_in_the_middle(out, options, end):
+    """Start the command in a process, send a signal when there are three rows; returns status and stderr."""
     process = subprocess.Popen(
         [sys.executable, "-m", "longalign", *options],
         stderr=subprocess.PIPE,
@@ -94,11 +98,75 @@ def test_a_process_that_is_killed_loses_no_row_and_asks_no_cell_twice(tmp_path, 
         time.sleep(0.01)
     process.send_signal(end)
     said = process.communicate(timeout=60)[1].decode()
-    assert process.returncode == status and "Traceback" not in said
-    assert end == signal.SIGKILL or "the same command goes on where it stopped" in said
+    return process.returncode, said
+
+
+def check_partial(out, said, planned):
+    """One line, and reports that say that they are partial."""
+    assert "Traceback" not in said
+    summary = summary_of(out)
+    done = len(rows_of(out))
+    assert 3 <= summary["prompts"] == done < planned == summary["planned"]
+    line = f"stopped: {done} of {planned} prompts have been asked, see {out}/report.html; the same command goes on"
+    assert said.strip().splitlines()[-1] == f"{line} where it stopped"
+    page = (out / "report.html").read_text()
+    assert f"(partial: {done} of {planned} prompts)</title>" in page and "<li>partial: " in page
+    assert (out / "heatmap.png").read_bytes().startswith(b"\x89PNG")
+    assert len((out / "results.csv").read_text().splitlines()) >= done + 1
+
+
+@pytest.mark.parametrize(("end", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_process_that_is_stopped_loses_no_row_and_asks_no_cell_twice(tmp_path, end, status):
+    out = tmp_path / "out"
+    options = ["needle", f"--out={out}", "--fake=perfect", "--lengths=50000,60000", "--seeds=10"]
+    found, said = stop_in_the_middle(out, options, end)
+    assert found == status
+    if end == signal.SIGKILL:
+        assert not (out / "summary.json").exists()
+    else:
+        check_partial(out, said, 200)
+    rows = (out / "results.jsonl").read_bytes()
     assert main(options) == 0
+    assert (out / "results.jsonl").read_bytes().startswith(rows.rpartition(b"\n")[0])
     keys = [row["key"] for row in rows_of(out)]
-    assert len(keys) == len(set(keys)) == 60 and summary_of(out)["recall"]["recall"] == 1
+    assert len(keys) == len(set(keys)) == 200 and summary_of(out)["recall"]["recall"] == 1
+    assert "partial" not in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("end", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_process_that_is_stopped_while_a_server_answers_ends_in_order(tmp_path, key, end, status):
+    with FakeOpenAIServer(lambda body: Reply("DOLORES PARK", delay_s=0.2)) as server:
+        options = ["needle", f"--out={tmp_path}", "--api_model=m", f"--base_url={server.base_url}", "--tokenizer=words"]
+        options += ["--lengths=600", "--concurrency=2"]
+        found, said = stop_in_the_middle(tmp_path, options, end)
+        assert found == status
+        check_partial(tmp_path, said, 30)
+        assert len(server.requests) <= len(rows_of(tmp_path)) + 2  # none is begun any more
+        server._answer = "a sandwich"
+        assert main(options) == 0
+    assert len(rows_of(tmp_path)) == 30 and summary_of(tmp_path)["planned"] == 30
+
+
+def test_an_error_in_the_middle_leaves_partial_reports_too(tmp_path, key, capsys, caplog):
+    caplog.set_level(logging.INFO)
+    script = [Reply("no idea")] * 3 + [error(401, "bad key")] * 9
+    with FakeOpenAIServer(script=script) as server:
+        options = ["--api_model=m", f"--base_url={server.base_url}", "--tokenizer=words", "--concurrency=1"]
+        assert needle(tmp_path, *options) == 2
+    assert "refuses the API key" in capsys.readouterr().err
+    assert summary_of(tmp_path)["prompts"] == 3 and "3 of 8 prompts have been asked" in caplog.text
+
+
+def test_a_stop_before_the_first_answer_leaves_no_reports(tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("longalign.evaluation.needle.answering.FakeAnswerer.run", stop)
+    assert status_of("--fake=perfect", out=tmp_path) == 130
+    assert [file.name for file in tmp_path.iterdir()] == ["settings.json"]
+    assert caplog.messages[-1] == "stopped; the same command goes on where it stopped"
 
 
 def test_a_run_that_is_done_asks_nothing_and_keeps_what_its_summary_says(tmp_path):
@@ -221,11 +289,11 @@ def answer_from(body):
 def test_a_server_is_asked_and_failed_cells_are_tried_again(tmp_path, key):
     options = ["--api_model=m", "--tokenizer=words", "--task=kv", "--max_retries=0"]
     with FakeOpenAIServer(answer_from) as server:
-        assert needle(tmp_path, *options, f"--base_url={server.base_url}") == 0
+        assert status_of(*options, f"--base_url={server.base_url}", out=tmp_path) == 1
         assert summary_of(tmp_path)["failed"] == 4 and summary_of(tmp_path)["recall"]["n"] == 4
         body = server.requests[0].body
         assert (body["temperature"], body["max_tokens"], body["model"]) == (0, 64, "m")
-        assert "4 of 8 cells failed" in (tmp_path / "report.html").read_text()
+        assert "4 of 8 prompts failed" in (tmp_path / "report.html").read_text()
         server._answer = lambda body: "It is " + re.search(r"is (\d{7})", body["messages"][-1]["content"])[1]
         asked = len(server.requests)
         assert needle(tmp_path, *options, f"--base_url={server.base_url}") == 0
@@ -245,7 +313,14 @@ def test_a_judge_rates_beside_the_recall_and_unreadable_ratings_are_counted(tmp_
         assert needle(tmp_path, "--fake=blind", *judge) == 0
         assert len(server.requests) == 8  # rated once
     judged = summary_of(tmp_path)["judge"]
-    assert judged == {"judge": "j", "mean_rating": pytest.approx(52 / 7), "rated": 7, "unreadable": 1, "failed": 0}
+    assert judged == {
+        "judge": "j",
+        "mean_rating": pytest.approx(52 / 7),
+        "rated": 7,
+        "unreadable": 1,
+        "failed": 0,
+        "missing": 0,
+    }
     assert summary_of(tmp_path)["recall"]["recall"] == 0
     assert "judge j: mean rating 7.43 of 10, 7 rated, 1 unreadable" in capsys.readouterr().out
 

@@ -1,6 +1,5 @@
 """The released code's own files: ``predictions/<model>.txt``, one line an answer, and ``scores/<model>.json``."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from longalign.api.budget import estimate_tokens
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.cases import Case
 from longalign.evaluation.longbench_chat.judge import OK
+from longalign.files import write_json
 from longalign.records import Row
 
 
@@ -63,4 +63,4 @@ def write_scores(path: str | Path, cases: Sequence[Case], predictions: Sequence[
     known = [float(row["score"]) for row in result if row["score"] != "none"]
     total = sum(known) if len(known) == len(result) else "none"
     result.append({"total_score": total, "total_tokens": sum(row["used_tokens"] for row in result)})
-    Path(path).write_text(json.dumps(result, indent=2, ensure_ascii=False), encoding="utf-8")
+    write_json(Path(path), result)

@@ -3,13 +3,13 @@
 It stays apart from recall, in `judgements.jsonl`; a rating that cannot be read is counted, never guessed.
 """
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from longalign.api.client import ChatClient, Completion, Endpoint, RequestFailed, ask_all
+from longalign.api.loop import run_loop
 from longalign.evaluation.needle.scoring import without_thoughts
 from longalign.records import FAILED, Records
 
@@ -55,7 +55,7 @@ def judge_rows(rows: Sequence[Mapping[str, Any]], endpoint: Endpoint, records: R
             await ask_all(client, jobs, done)
 
     if jobs:
-        asyncio.run(ask())
+        run_loop(ask())
 
 
 def read_rating(reply: str) -> int | None:
@@ -65,16 +65,18 @@ def read_rating(reply: str) -> int | None:
 
 
 def judge_summary(records: Records, rows: Sequence[Mapping[str, Any]], endpoint: Endpoint) -> dict[str, Any]:
-    """Mean rating of the run's rows, and how many have none."""
+    """Mean rating of the run's rows, and how many have none, and why."""
     found = [records.get(_key(row, endpoint)) for row in rows if row.get("status") != FAILED]
     judged = [one for one in found if one and one.get("status") != FAILED]
+    missing = found.count(None)
     ratings = [one["rating"] for one in judged if one["rating"] is not None]
     return {
         "judge": endpoint.model,
         "mean_rating": sum(ratings) / len(ratings) if ratings else None,
         "rated": len(ratings),
         "unreadable": len(judged) - len(ratings),
-        "failed": len(found) - len(judged),
+        "failed": len(found) - len(judged) - missing,
+        "missing": missing,
     }
 
 

@@ -64,8 +64,12 @@ def run_cells(
     versions: Mapping[str, str],
     on_row: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, float]:
-    """Answer and score the cells that have no good row yet; returns seconds: of building, of the model, in all."""
-    started = time.monotonic()
+    """Answer and score the cells that have no good row yet.
+
+    Returns seconds: `prompts` of laying them out and of waiting for their ids, `model` of the model, `rows` of scoring
+    and writing.
+    """
+    started, rows_s = time.monotonic(), 0.0
     waiting = [cell for cell in cells if not records.done(key(cell))]
     drafts = [builder.draft(cell) for cell in waiting]
     drafted = time.monotonic() - started
@@ -73,12 +77,16 @@ def run_cells(
         log.info("%d prompts in %.1f s, %s tokens", len(drafts), drafted, f"{sum(d.tokens for d in drafts):,}")
 
     def done(prompt: Prompt, answer: Answer | str) -> None:
+        nonlocal rows_s
+        began = time.monotonic()
         row = _failed(prompt, answer) if isinstance(answer, str) else _row(prompt, answer, builder, versions)
         records.append(row)
         on_row(row)
+        rows_s += time.monotonic() - began
 
     answerer.run(drafts, builder.finish, done)
-    return {"build": drafted, "model": answerer.model_s, "total": time.monotonic() - started}
+    whole = time.monotonic() - started
+    return {"prompts": whole - answerer.model_s - rows_s, "model": answerer.model_s, "rows": rows_s}
 
 
 def key(cell: Cell) -> str:

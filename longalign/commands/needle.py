@@ -168,7 +168,7 @@ def needle(
         "compat": compat,
     }
     first = [builder.draft(cell) for cell in waiting[:1]]  # mistakes come before the results and the weights
-    keep_settings(folder, settings)
+    keep_settings(folder, settings, records)
     log.info("%s", "; ".join(count_lines(counts, cells)[:2]))
     more = last_run(folder)
 
@@ -239,12 +239,12 @@ def _show(folder: Path, summary: dict[str, Any], *, ran: bool) -> None:
 def _cells(
     lengths: str | list[int], depths: str | list[float], seeds: int, task: Task, language: Language
 ) -> list[Cell]:
-    sizes = [int(value) for value in _values("lengths", lengths)]
+    sizes = _values("lengths", lengths)
     places = [float(value) for value in _values("depths", depths)]
     if seeds < 1:
         raise UserError(f"seeds: got {seeds}, expected 1 or more")
-    if min(sizes) < 1:
-        raise UserError(f"lengths: got {min(sizes)}, expected tokens")
+    if min(sizes) < 1 or not all(isinstance(size, int) for size in sizes):
+        raise UserError(f"lengths: got {lengths!r}, expected whole numbers of tokens")
     if not 0 <= min(places) <= max(places) <= 100:
         raise UserError(f"depths: got {min(places):g} to {max(places):g}, expected percents from 0 to 100")
     return grid(sorted(set(sizes)), sorted(set(places)), seeds, task, language)
@@ -264,7 +264,7 @@ def _values(name: str, given: str | list[Any]) -> list[int]:
                 raise ValueError
             return [round(low + (high - low) * n / max(count - 1, 1)) for n in range(count)]
         return [float(part) if "." in part else int(part) for part in given.split(",")]  # type: ignore[misc]
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UserError(f"{name}: got {given!r}, expected FIRST:LAST:COUNT or numbers with commas") from None
 
 

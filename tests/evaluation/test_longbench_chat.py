@@ -382,6 +382,9 @@ def test_predictions_of_the_released_code_can_be_judged(longbench, at, tmp_path)
     (tmp_path / "old-model.txt").write_text("I am weak\n" * 11)
     _, said = longbench("judge", f"--run={tmp_path / 'old-model.txt'}", "--api_model=judge", at, status=2)
     assert "has 11 lines, expected one for each of the 12 cases" in said
+    (tmp_path / "old-model.txt").write_bytes(b"\xff\n" * 12)
+    _, said = longbench("judge", f"--run={tmp_path / 'old-model.txt'}", "--api_model=judge", at, status=2)
+    assert "old-model.txt is not UTF-8 text (byte 0)" in said
 
 
 def test_an_endpoint_gets_long_documents_cut(longbench, server, at, tmp_path):
@@ -441,6 +444,17 @@ def test_a_mistyped_model_leaves_nothing_in_the_way(longbench, at, tmp_path):
         longbench("judge", f"--run={tmp_path}", "--api_model=jugde", *options, status=1)
         out, said = longbench("judge", f"--run={tmp_path}", "--api_model=judge", at)
     assert "24 ratings of 12 answers" in out and "failed" not in out + said
+
+
+def test_a_case_that_the_first_run_lacks_counts_in_the_others_mean(longbench, at, runs, tmp_path):
+    folders = [copy(runs, name, tmp_path) for name in ("weak", "strong")]
+    rows = rows_of(folders[0] / "predictions.jsonl")
+    (folders[0] / "predictions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[1:]))
+    for folder in folders:
+        longbench("judge", f"--run={folder}", "--api_model=judge-1", at)
+    out, _ = longbench("compare", *folders)
+    means = next(line for line in out.splitlines() if line.startswith("| all "))
+    assert re.findall(r"\(n (\d+)\)", means) == ["11", "12"] and "do not have the same rated cases" in out
 
 
 def test_equal_models_are_not_distinguishable(longbench, runs, tmp_path):

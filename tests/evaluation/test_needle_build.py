@@ -191,7 +191,8 @@ def test_a_length_without_room_is_refused_with_the_numbers(tmp_path):
 
 
 def test_an_answer_that_is_in_the_haystack_already_is_an_error(tmp_path):
-    (tmp_path / "a.txt").write_text("Nothing here. " * 40 + "They met in DOLORES park. " + "Nothing there. " * 40)
+    (tmp_path / "a.txt").write_text("Nothing here. " * 40 + "They met in DOLORES\npark. " + "Nothing there. " * 40)
+    (tmp_path / "a.txt").rename(tmp_path / "A.TXT")
     builder = Builder(make_haystack(WordPrompts(), 500, path=str(tmp_path)), WordPrompts(), ROOM)
     with pytest.raises(UserError, match="haystack: 'Dolores Park' is in it already"):
         builder.draft(Cell(500, 50, 0))

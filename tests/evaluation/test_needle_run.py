@@ -62,6 +62,7 @@ def test_every_file_is_there_and_says_the_same(tmp_path):
         table = list(csv.DictReader(file))
     assert [row["answer"] for row in table] == [row["answer"] for row in rows]
     assert (tmp_path / "heatmap.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(tmp_path.glob(".*incomplete"))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"(?:src|href)=|@import|url\(", page)  # nothing from elsewhere
     data = json.loads(re.search(r'application/json">(.*?)</script>', page, re.S)[1])
@@ -199,6 +200,16 @@ def test_a_changed_setting_in_the_same_folder_is_refused_in_one_line(tmp_path, c
     assert (out / "results.jsonl").read_bytes() == rows
 
 
+def test_a_folder_without_good_results_takes_other_settings(tmp_path, key):
+    options = ["--api_model=m", "--tokenizer=words", "--max_retries=0"]
+    with FakeOpenAIServer(lambda body: error(400, "no")) as server:
+        assert status_of(*options, f"--base_url={server.base_url}", out=tmp_path) == 1
+    with FakeOpenAIServer("Dolores Park") as server:
+        assert needle(tmp_path, *options, f"--base_url={server.base_url}") == 0
+        assert summary_of(tmp_path)["settings"]["base_url"] == server.base_url
+    assert needle(tmp_path, *options, "--base_url=http://127.0.0.1:9/v1") == 2
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -206,6 +217,8 @@ def test_a_changed_setting_in_the_same_folder_is_refused_in_one_line(tmp_path, c
         (["--fake=perfect", "--model=x"], "got --model and --fake, expected one"),
         (["--fake=perfct"], "perfct"),
         (["--fake=perfect", "--lengths=1000:2000"], "lengths: got '1000:2000', expected FIRST:LAST:COUNT"),
+        (["--fake=perfect", "--lengths=1000.5"], "lengths: got '1000.5', expected whole numbers"),
+        (["--fake=perfect", "--lengths=1:inf:3"], "lengths: got '1:inf:3', expected FIRST:LAST:COUNT"),
         (["--fake=perfect", "--depths=0,101"], "depths: got 0 to 101"),
         (["--fake=perfect", "--seeds=0"], "seeds: got 0"),
         (["--fake=perfect", "--lengths=80"], "lengths: 80 tokens are too few"),
@@ -258,8 +271,11 @@ def test_a_haystack_that_has_changed_or_moved_is_noticed(tmp_path, capsys):
     (moved / "a.txt").write_text("It snowed. " * 2000)
     assert main([*rebuild, f"--haystack={moved}"]) == 2
     assert "has changed" in capsys.readouterr().err
-    assert main(["needle", "rebuild", f"--out={out}", "--row=99"]) == 2
-    assert "has no line 99" in capsys.readouterr().err
+    with (out / "results.jsonl").open("ab") as file:
+        file.write(b'{"key": "torn')
+    for row, said in (("99", "in line 99"), ("0", "in line 0"), ("9", "no row in line 9"), ("²", "the key '²'")):
+        assert main(["needle", "rebuild", f"--out={out}", f"--row={row}"]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_a_plan_says_counts_and_cost_and_writes_nothing(tmp_path, capsys):
@@ -305,7 +321,7 @@ def test_a_server_is_asked_and_failed_cells_are_tried_again(tmp_path, key):
 
 
 def test_a_judge_rates_beside_the_recall_and_unreadable_ratings_are_counted(tmp_path, capsys):
-    ratings = iter(["[[10]]", "ten", *["It agrees. [[7]]"] * 6])
+    ratings = iter(["[[10]]", "ten", Reply("[[3]]", finish_reason="length"), *["It agrees. [[7]]"] * 5])
     with FakeOpenAIServer(lambda body: next(ratings)) as server:
         judge = ["--judge_model=j", f"--judge_base_url={server.base_url}", "--concurrency=1"]
         assert needle(tmp_path, "--fake=blind", *judge) == 0
@@ -315,14 +331,14 @@ def test_a_judge_rates_beside_the_recall_and_unreadable_ratings_are_counted(tmp_
     judged = summary_of(tmp_path)["judge"]
     assert judged == {
         "judge": "j",
-        "mean_rating": pytest.approx(52 / 7),
-        "rated": 7,
-        "unreadable": 1,
+        "mean_rating": pytest.approx(45 / 6),
+        "rated": 6,
+        "unreadable": 2,
         "failed": 0,
         "missing": 0,
     }
     assert summary_of(tmp_path)["recall"]["recall"] == 0
-    assert "judge j: mean rating 7.43 of 10, 7 rated, 1 unreadable" in capsys.readouterr().out
+    assert "judge j: mean rating 7.50 of 10, 6 rated, 2 unreadable" in capsys.readouterr().out
 
 
 def test_the_originals_prompts_are_asked_and_rebuilt(tmp_path, capfdbinary, caplog):

@@ -16,10 +16,13 @@ def read_predictions(path: str | Path, cases: Sequence[Case]) -> list[Row]:
     """Rows for `judge.plan` of a text with one answer a line, in the order of the cases.
 
     Raises:
-        UserError: there are not as many lines as cases.
+        UserError: it is no UTF-8 text, or there are not as many lines as cases.
     """
     file = Path(path)
-    lines = file.read_bytes().decode("utf-8-sig").split("\n")
+    try:
+        lines = file.read_bytes().decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"run: {file} is not UTF-8 text (byte {error.start})") from error
     if lines[-1] == "":
         lines.pop()
     if len(lines) != len(cases):

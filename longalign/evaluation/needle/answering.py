@@ -106,7 +106,7 @@ class LocalAnswerer:
             return time.monotonic() - started - elsewhere.seconds
 
         def done(n: int, ids: list[int], ended: bool) -> None:  # the ids are here, so a GPU has nothing left to do
-            text = self._tokenizer.decode(ids, skip_special_tokens=True)
+            text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
             answer = Answer(text, ended, len(ids), model_s())
             with elsewhere:
                 on_done(left.pop(n), answer)

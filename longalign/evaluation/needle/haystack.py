@@ -17,6 +17,7 @@ import numpy as np
 
 from longalign.errors import UserError
 from longalign.evaluation.needle.encoders import Encoder
+from longalign.evaluation.needle.scoring import plain
 from longalign.evaluation.needle.sentences import sentence_starts
 
 log = logging.getLogger(__name__)
@@ -83,12 +84,12 @@ class Haystack:
     exact: bool
 
     def holds(self, text: str) -> bool:
-        """Whether a text is in the haystack, in whatever case."""
-        return text.casefold() in self._folded
+        """Whether a text is in the haystack, as scoring would find it."""
+        return plain(text) in self._plain
 
     @cached_property
-    def _folded(self) -> str:
-        return (self.source.endless + self.source.text[:1000]).casefold()
+    def _plain(self) -> str:
+        return plain(self.source.endless + self.source.text[:1000])
 
 
 def read_texts(path: str | Path, joined: str = BETWEEN) -> Source:
@@ -102,19 +103,19 @@ def read_texts(path: str | Path, joined: str = BETWEEN) -> Source:
     folder = Path(path).expanduser()
     if not folder.exists():
         raise UserError(f"haystack: {path} does not exist; expected a folder of .txt and .md files, or a file")
-    files = [folder] if folder.is_file() else sorted(f for f in folder.rglob("*") if f.suffix in SUFFIXES)
+    files = [folder] if folder.is_file() else sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES)
     texts: list[str] = []
     size = 0
     for file in files:
+        if size > MAX_CHARACTERS:
+            log.warning("haystack: %d of %d files of %s are read, %d characters", len(texts), len(files), path, size)
+            break
         try:
             text = file.read_text(encoding="utf-8-sig")
             texts.append(text.strip() if joined else text)
         except UnicodeDecodeError as error:
             raise UserError(f"haystack: {file} is not UTF-8 text (byte {error.start})") from error
         size += len(texts[-1])
-        if size > MAX_CHARACTERS:
-            log.warning("haystack: %d of %d files of %s are read, %d characters", len(texts), len(files), path, size)
-            break
     texts = [text for text in texts if text.strip()]
     if not texts:
         raise UserError(f"haystack: no text in {path}; expected {' or '.join(SUFFIXES)} files, UTF-8")

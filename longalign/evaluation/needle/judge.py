@@ -32,7 +32,7 @@ Look at nothing but the reference. Reply with the number alone in double square 
 [End of the answer]"""
 """The usual test's five criteria (1, 3, 5, 7, 10) in our words."""
 
-_RATING = re.compile(r"\[\[\s*(\d{1,2})\s*\]\]")
+_RATING = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 
 
 def judge_rows(rows: Sequence[Mapping[str, Any]], endpoint: Endpoint, records: Records) -> None:
@@ -47,7 +47,8 @@ def judge_rows(rows: Sequence[Mapping[str, Any]], endpoint: Endpoint, records: R
         if isinstance(result, RequestFailed):
             records.append({**kept, "status": FAILED, "error": str(result)})
             return
-        rating = read_rating(result.text)
+        cut = result.finish_reason == "length"  # a rating may be a thought on the way to one
+        rating = None if cut else read_rating(result.text)
         records.append({**kept, "status": "ok", "rating": rating, "reply": result.text, "served": result.served_model})
 
     async def ask() -> None:
@@ -59,9 +60,10 @@ def judge_rows(rows: Sequence[Mapping[str, Any]], endpoint: Endpoint, records: R
 
 
 def read_rating(reply: str) -> int | None:
-    """The last [[n]] with n from 1 to 10 of a judge's reply; None where there is none."""
-    found = [int(number) for number in _RATING.findall(without_thoughts(reply))]
-    return found[-1] if found and 1 <= found[-1] <= 10 else None
+    """What the last [[…]] of a judge's reply holds, if it is a whole number from 1 to 10."""
+    found = _RATING.findall(without_thoughts(reply))
+    last = found[-1].strip() if found else ""
+    return int(last) if re.fullmatch(r"[1-9]|10", last) else None
 
 
 def judge_summary(records: Records, rows: Sequence[Mapping[str, Any]], endpoint: Endpoint) -> dict[str, Any]:

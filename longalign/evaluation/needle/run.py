@@ -34,19 +34,19 @@ class PromptBuilder(Protocol):
     def finish(self, draft: Draft) -> Prompt: ...
 
 
-def keep_settings(out: Path, settings: Mapping[str, Any]) -> None:
-    """Write a run's settings into its folder; one that is there already must have the same.
+def keep_settings(out: Path, settings: Mapping[str, Any], records: Records) -> None:
+    """Write a run's settings into its folder; where it has results already, other than failed ones, they must agree.
 
     Raises:
         UserError: it was made with other settings, the first of which is named.
     """
     file = out / SETTINGS
-    if not file.exists():
-        if (out / RESULTS).exists():
-            raise UserError(f"out: {out} has results without {SETTINGS}; give a new folder")
+    if all(row.get("status") == FAILED for row in records.rows()):
         out.mkdir(parents=True, exist_ok=True)
         write_json(file, dict(settings))
         return
+    if not file.exists():
+        raise UserError(f"out: {out} has results without {SETTINGS}; give a new folder")
     before = read_json(file)
     for key in (*settings, *before):
         old, new = before.get(key), settings.get(key)

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 RATINGS = "judgements.jsonl"
 
+_PARTS = {"load": "to load", "prompts": "prompts", "model": "model", "rows": "to score and write"}
+"""Parts of a command's time, and their names on the screen."""
+
 _OPTIONS = {
     "model.config_overrides": "--config_overrides",
     "model.attention": "--attention",
@@ -181,13 +184,15 @@ def needle(
 
     with records, _reports_of_a_part(folder, rows, report):
         if first:
+            began = time.monotonic()
             answerer, more["versions"] = source.open(encoder)
+            load = time.monotonic() - began
             seconds = run_cells(cells, builder, answerer, records, more["versions"], _Progress(cells, records))
-            more |= _times(seconds, time.monotonic() - started, len(waiting))
+            more |= _times({"load": load, **seconds, "command": time.monotonic() - started}, len(waiting))
         if judge is not None:
             with Records(folder / RATINGS) as ratings:
                 judge_rows(rows(), judge, ratings)
-    summary = report()
+        summary = report()
     _show(folder, summary, ran=bool(first))
     if summary["failed"]:
         raise SystemExit(1)
@@ -221,17 +226,17 @@ def _reports_of_a_part(folder: Path, rows: Callable[[], list[Any]], report: Call
         raise
 
 
-def _times(seconds: dict[str, float], command: float, asked: int) -> dict[str, Any]:
-    """What the summary says of this command's time, and for how many cells it took it."""
-    return {"seconds": {**seconds, "command": command}, "model_share": seconds["model"] / command, "asked": asked}
+def _times(seconds: dict[str, float], asked: int) -> dict[str, Any]:
+    """What the summary says of this command's time until the last answer, and for how many prompts it took it."""
+    return {"seconds": seconds, "model_share": seconds["model"] / seconds["command"], "asked": asked}
 
 
 def _show(folder: Path, summary: dict[str, Any], *, ran: bool) -> None:
     show(make_console(), grid_table(summary), headline(summary), *notes(summary))
     if ran:
         seconds, share = summary["seconds"], 100 * summary["model_share"]
-        built, whole = seconds["prompts"], seconds["command"]
-        log.info("%.1f s, %.0f %% of it the model; prompts took %.1f s", whole, share, built)
+        parts = [f"{seconds[name]:.1f} s {what}" for name, what in _PARTS.items()]
+        log.info("%.1f s, %.0f %% of it the model: %s", seconds["command"], share, ", ".join(parts))
     written = [folder / name for name in ("report.html", "heatmap.png", "summary.json", "results.csv")]
     log.info("%s", ", ".join(str(file) for file in written if file.exists()))
 

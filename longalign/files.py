@@ -64,9 +64,21 @@ def read_json(file: Path) -> dict[str, Any]:
     return value
 
 
-def write_json(file: Path, value: dict[str, Any]) -> None:
-    """Write a JSON object, indented, with text as it is."""
-    file.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def write_json(file: Path, value: Any) -> None:
+    """Write JSON, indented, with text as it is; see `write_text`."""
+    write_text(file, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file that has the text whole or is not touched. Half a surrogate pair becomes its escape, as in JSON."""
+    write_bytes(file, text.encode(errors="backslashreplace"))
+
+
+def write_bytes(file: Path, data: bytes) -> None:
+    """Write a file that has the bytes whole or is not touched."""
+    temporary = file.with_name(f".{file.name}.incomplete")
+    temporary.write_bytes(data)
+    os.replace(temporary, file)
 
 
 def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]]) -> int:

@@ -133,7 +133,7 @@ def refuse_other_setups(records: Records, own: Row, what: str) -> None:
 def _parse(line: bytes, key: str) -> Row | None:
     try:
         row = json.loads(line)
-    except ValueError:  # UnicodeDecodeError is one
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         return None
     return row if isinstance(row, dict) and isinstance(row.get(key), str) else None
 

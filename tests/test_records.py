@@ -79,6 +79,12 @@ def test_two_processes_do_not_write_the_same_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["r.jsonl"]
 
 
+def test_a_line_that_is_nested_too_deep_is_named(tmp_path):
+    (tmp_path / "r.jsonl").write_bytes(b"[" * 100_000 + b"\n")
+    with pytest.raises(UserError, match="line 1 is no JSON object"):
+        Records(tmp_path / "r.jsonl")
+
+
 def test_half_a_surrogate_pair_can_be_written(tmp_path):
     with Records(tmp_path / "r.jsonl") as records:
         records.append({"key": "a", "text": "\ud83d"})

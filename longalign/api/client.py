@@ -15,7 +15,14 @@ from types import TracebackType
 from typing import Any
 
 from longalign.api.endpoint import Endpoint
-from longalign.api.replies import Complaint, read_complaint, read_completion, refused_parameter, retry_after_s
+from longalign.api.replies import (
+    Complaint,
+    read_complaint,
+    read_completion,
+    refused_parameter,
+    retry_after_s,
+    well_formed,
+)
 from longalign.errors import UserError
 
 __all__ = ["ChatClient", "Completion", "Endpoint", "RequestFailed", "ask_all"]
@@ -104,6 +111,7 @@ class ChatClient:
             RequestFailed: no answer after all retries, a refusal by the API's own filter, or a request it cannot serve.
             UserError: 401, 403, 404, an empty account, or a pause of more than five minutes asked for.
         """
+        messages = [message | {"content": well_formed(message["content"])} for message in messages]
         async with self._slots:
             failures = 0
             while True:
@@ -132,7 +140,7 @@ class ChatClient:
             raise _TryAgain(f"no answer within {self.endpoint.timeout_s:g} s", unreachable=True) from None
         except openai.APIStatusError as error:
             complaint = read_complaint(error.status_code, error.body, error.response.text)
-            if await self._mended(complaint, parameters):
+            if self._mended(complaint, parameters):
                 return await self._attempt(messages, self._accepted(parameters))
             raise self._judged(complaint, retry_after_s(error.response.headers)) from None
         except openai.APIConnectionError as error:
@@ -152,7 +160,7 @@ class ChatClient:
             reply.system_fingerprint,
         )
 
-    async def _mended(self, complaint: Complaint, parameters: dict[str, Any]) -> bool:
+    def _mended(self, complaint: Complaint, parameters: dict[str, Any]) -> bool:
         """Whether the complaint is of a parameter that can be left out or renamed; it is noted, and said once."""
         name = refused_parameter(complaint, parameters)
         if name is None:
@@ -188,18 +196,18 @@ class ChatClient:
         return RequestFailed(f"HTTP {status}: {said}")
 
     async def _pause(self, problem: _TryAgain, failures: int) -> None:
-        """Back off: this request alone, or all of them where the server said for how long."""
+        """Back off: this request, and all of them where the server said for how long."""
         pause = min(self._backoff_s * 2 ** (failures - 1), MAX_BACKOFF_S) * random.uniform(0.75, 1)
         if problem.after_s is None:
             if not self._said_trouble:
                 log.info("%s; trying again, up to %d times a request", problem, self.endpoint.max_retries)
                 self._said_trouble = True
-            await asyncio.sleep(pause)
-            return
-        resume_at = time.monotonic() + min(problem.after_s, MAX_PAUSE_S)
-        if resume_at > self._resume_at + 1:  # of a wave of 429s the first is said
-            log.info("waiting %.0f s, as the server asks: %s", problem.after_s, problem)
-        self._resume_at = max(self._resume_at, resume_at)
+        else:
+            resume_at = time.monotonic() + min(problem.after_s, MAX_PAUSE_S)
+            if resume_at > self._resume_at + 1:  # of a wave of 429s the first is said
+                log.info("waiting %.0f s, as the server asks: %s", problem.after_s, problem)
+            self._resume_at = max(self._resume_at, resume_at)
+        await asyncio.sleep(pause)  # this one at least: "Retry-After: 0" would use up all tries at once
 
     async def _wait(self) -> None:
         while (seconds := self._resume_at - time.monotonic()) > 0:

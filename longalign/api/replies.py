@@ -16,6 +16,7 @@ _UNSUPPORTED = re.compile(
     r"|deprecated|incompatible",
     re.IGNORECASE,
 )
+_HALF = re.compile("[\ud800-\udfff]")
 _TOO_LONG = re.compile(r"context.{0,10}length|maximum context|too (?:large|long)|exceed", re.IGNORECASE)
 
 
@@ -47,7 +48,7 @@ def read_completion(body: bytes) -> Reply:
     """The first choice of a chat completion. An answer without text is "" (`finish_reason` says why)."""
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Reply(problem=f"the reply is no JSON: {_shown(body)}")
     if not isinstance(value, dict) or not isinstance(value.get("choices"), list):
         return Reply(problem=f"the reply is no chat completion: {_shown(body)}")
@@ -63,7 +64,7 @@ def read_completion(body: bytes) -> Reply:
         return Reply(problem=f"refused: {str(message.get('refusal') or reason)[:_SHOWN]}", is_final=True)
     usage: Any = value.get("usage") if isinstance(value.get("usage"), dict) else {}
     return Reply(
-        text or "",
+        well_formed(text or ""),
         reason,
         _count(usage.get("prompt_tokens")),
         _count(usage.get("completion_tokens")),
@@ -110,6 +111,11 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     except (TypeError, ValueError):
         return None
     return max(date.timestamp() - time.time(), 0.0)
+
+
+def well_formed(text: str) -> str:
+    """``text`` with U+FFFD for half a surrogate pair, which JSON can hold, and nothing that is sent or written."""
+    return _HALF.sub("\ufffd", text)
 
 
 def _count(value: Any) -> int:

@@ -25,6 +25,8 @@ class ChatEncoder(Protocol):
 
     def prompt(self, messages: list[Message]) -> list[int]: ...
 
+    def rendered(self, messages: list[Message]) -> str: ...
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedRow:

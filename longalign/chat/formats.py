@@ -83,18 +83,24 @@ class PlainEncoder:
         """Ids up to where the model answers the last message."""
         return self._build(_rounds(messages, []), []).input_ids
 
+    def rendered(self, messages: list[Message]) -> str:
+        """The texts of a prompt, one after the other."""
+        rounds = enumerate(_rounds(messages, []), start=1)
+        return "".join(self._question(number, turn) + (turn.answer or "") for number, turn in rounds)
+
     def _build(self, rounds: list[Round], events: list[str]) -> TargetBuilder:
         builder = TargetBuilder(self.eos_token_id)
         builder.context(self.prefix_ids)
         for number, turn in enumerate(rounds, start=1):
-            question = self.format.question.replace("{number}", str(number)).replace("{text}", turn.question)
-            if number > 1 and not self.strip_whitespace:
-                question = "\n\n" + question
             continuing = self.dummy_prefix == "first"
-            builder.context(self.text.encode(question, continuing=continuing and number > 1))
+            builder.context(self.text.encode(self._question(number, turn), continuing=continuing and number > 1))
             answer = self._clean(turn.answer or "", events)
             builder.answer(self.text.encode(answer, continuing=continuing))
         return builder
+
+    def _question(self, number: int, turn: Round) -> str:
+        question = self.format.question.replace("{number}", str(number)).replace("{text}", turn.question)
+        return "\n\n" + question if number > 1 and not self.strip_whitespace else question
 
     def _clean(self, answer: str, events: list[str]) -> str:
         cleaned = answer.translate(_ZERO_WIDTH)

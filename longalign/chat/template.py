@@ -98,6 +98,10 @@ class TemplateEncoder:
         cuts = [start for start, _ in marked] if self.has_marks else self._history_cuts(messages, rendered)
         return self.text.encode_rendered(rendered.text, sorted(rendered.spans), cuts)[0]
 
+    def rendered(self, messages: list[Message]) -> str:
+        """The text of a prompt."""
+        return self._render_checked(messages, marks=self.has_marks, add_generation_prompt=True)[0].text
+
     def _history_cuts(self, messages: list[Message], rendered: Rendered) -> list[int]:
         """Where `encode` cuts at the answers of a prompt's history; answers that it refuses are let through."""
         frame = rendered.frame

@@ -7,13 +7,15 @@ know the control tokens, for what people wrote.
 
 import json
 import re
+import unicodedata
 from bisect import bisect_left
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from tokenizers import Tokenizer
 
-from longalign.chat import standalone
+from longalign.chat import joints, standalone
+from longalign.chat.joints import parts
 from longalign.errors import UserError
 
 # Some tokenizers (DeepSeek's) declare their role marks as ordinary added tokens; <think> or <tool_call> are text.
@@ -54,7 +56,7 @@ class TextEncoder:
         added = state["added_tokens"]
         self.control = {t["content"]: t for t in added if t["special"] or _ROLE_MARK.fullmatch(t["content"])}
         self.control_ids = frozenset(t["id"] for t in self.control.values())
-        marks = any(map(standalone.is_marking, _parts(state["normalizer"], "normalizers")))
+        marks = any(map(standalone.is_marking, parts(state["normalizer"])))
         self.alone = {t["id"]: t for t in self.control.values() if marks and t["normalized"]}  # see `standalone`
         self.prefix_scheme = _prefix_scheme(state)
 
@@ -73,13 +75,13 @@ class TextEncoder:
 
     @cached_property
     def _segment(self) -> Tokenizer:
-        metaspace = any(part["type"] == "Metaspace" for part in _parts(self._state["pre_tokenizer"], "pretokenizers"))
+        metaspace = any(part["type"] == "Metaspace" for part in parts(self._state["pre_tokenizer"]))
         if not metaspace or self.prefix_scheme == "never":
             return self._plain
         state = _without_prefix(_without_control(self._state, self.control))
         # Metaspace leaves out the mark before a text that starts with a space; sentencepiece does not.
         prepend = {"type": "Prepend", "prepend": "▁"}
-        normalizers = [*_parts(state["normalizer"], "normalizers"), prepend]
+        normalizers = [*parts(state["normalizer"]), prepend]
         return _tokenizer(state | {"normalizer": {"type": "Sequence", "normalizers": normalizers}})
 
     @cached_property
@@ -87,6 +89,15 @@ class TextEncoder:
         if self.prefix_scheme == "never":
             return self._plain
         return _tokenizer(_without_prefix(_without_control(self._state, self.control)))
+
+    @cached_property
+    def _joints_are_exact(self) -> bool:
+        return joints.are_exact(self._state)
+
+    def joins(self, text: str) -> bool:
+        """Whether ids of every text that holds `text` are those of its parts, where `text` is cut at `joints.JOINT`."""
+        composed = unicodedata.normalize("NFC", text)  # which makes a K of the Kelvin sign
+        return self._joints_are_exact and not self._control_pattern.search(composed) and standalone.MARK not in text
 
     def encode(self, text: str, *, continuing: bool = False) -> list[int]:
         """Ids of one text encoded on its own, as sentencepiece does: a word-start mark in front, unless continuing."""
@@ -207,10 +218,10 @@ def _overlaps(spans: list[Span], span: Span) -> bool:
 
 def _prefix_scheme(state: dict[str, Any]) -> str:
     """When a word-start mark is put in front of a text: "always", only at the "first" character, or "never"."""
-    for part in _parts(state["normalizer"], "normalizers"):
+    for part in parts(state["normalizer"]):
         if part["type"] == "Prepend":
             return "always"
-    for part in _parts(state["pre_tokenizer"], "pretokenizers"):
+    for part in parts(state["pre_tokenizer"]):
         if part["type"] == "Metaspace":
             return part["prepend_scheme"]
         if part["type"] == "ByteLevel" and part["add_prefix_space"]:
@@ -219,21 +230,15 @@ def _prefix_scheme(state: dict[str, Any]) -> str:
 
 
 def _without_prefix(state: dict[str, Any]) -> dict[str, Any]:
-    normalizers = [part for part in _parts(state["normalizer"], "normalizers") if part["type"] != "Prepend"]
+    normalizers = [part for part in parts(state["normalizer"]) if part["type"] != "Prepend"]
     never: dict[str, dict[str, Any]] = {
         "Metaspace": {"prepend_scheme": "never"},
         "ByteLevel": {"add_prefix_space": False},
     }
-    splits = [part | never.get(part["type"], {}) for part in _parts(state["pre_tokenizer"], "pretokenizers")]
+    splits = [part | never.get(part["type"], {}) for part in parts(state["pre_tokenizer"])]
     normalizer = {"type": "Sequence", "normalizers": normalizers} if normalizers else None
     pre_tokenizer = {"type": "Sequence", "pretokenizers": splits} if splits else None
     return state | {"normalizer": normalizer, "pre_tokenizer": pre_tokenizer}
-
-
-def _parts(component: dict[str, Any] | None, key: str) -> list[dict[str, Any]]:
-    if component is None:
-        return []
-    return component[key] if component["type"] == "Sequence" else [component]
 
 
 def _without_control(state: dict[str, Any], control: dict[str, Any]) -> dict[str, Any]:
@@ -253,6 +258,6 @@ def _without_control(state: dict[str, Any], control: dict[str, Any]) -> dict[str
         token | {"content": hidden.get(token["content"], token["content"]), "special": token["content"] in control}
         for token in state["added_tokens"]
     ]
-    steps = [part for part in _parts(state["normalizer"], "normalizers") if not standalone.is_marking(part)]
+    steps = [part for part in parts(state["normalizer"]) if not standalone.is_marking(part)]
     normalizer = {"type": "Sequence", "normalizers": steps} if steps else None
     return state | {"model": model, "added_tokens": added, "normalizer": normalizer}

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
+from longalign.commands.interrupt import interruptible
 from longalign.commands.parse import call
 from longalign.errors import UserError
 
@@ -17,7 +18,8 @@ log = logging.getLogger(__name__)
 
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and answer."""
-    call(answer, name, args)
+    with interruptible():
+        call(answer, name, args)
 
 
 def answer(

@@ -1,16 +1,16 @@
 """``longalign longbench-chat judge | compare``: ratings of a model's answers, and what they support."""
 
-import asyncio
 import itertools
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from longalign.api.budget import Budget, Prices
 from longalign.api.client import ChatClient, Endpoint
+from longalign.api.loop import run_loop
+from longalign.commands.interrupt import interruptible
 from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.cases import Case, read_cases
@@ -37,16 +37,6 @@ def run(name: str, args: list[str]) -> None:
     if not args:
         raise UserError("give one or more runs: longalign longbench-chat compare A B [--out FOLDER]")
     call(compare, name, [*([f"--runs={json.dumps(runs)}"] if runs else []), *args[len(runs) :]])
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Ctrl-C ends a run with one line: nothing is lost."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        log.info("stopped; the same command goes on where this one stopped")
-        raise SystemExit(130) from None
 
 
 def judge(
@@ -126,7 +116,7 @@ def judge(
         if plan_only:
             return
         if jobs:
-            asyncio.run(_rate(jobs, records, setup, endpoint, budget))
+            run_loop(_rate(jobs, records, setup, endpoint, budget))
             log.info("%s", budget)
         _finish(records, cases, predictions, original)
 

@@ -1,6 +1,5 @@
 """``longalign longbench-chat predict``: a model's answers to LongBench-Chat's questions, or to the built-in ones."""
 
-import asyncio
 import logging
 import sys
 import time
@@ -10,7 +9,9 @@ from typing import Any, Literal
 
 from longalign.api.budget import Budget, Prices
 from longalign.api.client import ChatClient, Endpoint
-from longalign.commands.longbench_chat import interruptible, load_cases
+from longalign.api.loop import run_loop
+from longalign.commands.interrupt import interruptible
+from longalign.commands.longbench_chat import load_cases
 from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.evaluation.fingerprint import fingerprint
@@ -121,7 +122,7 @@ def predict(
                 tokens_in = sum(prompt.tokens for _, prompt in prompts)
                 tokens_out = max_new_tokens * len(prompts)
                 log.info("%s", budget.announce(api_model, endpoint.url, len(prompts), tokens_in, tokens_out))
-                asyncio.run(_predict_there(prompts, records, setup, source, endpoint, budget))
+                run_loop(_predict_there(prompts, records, setup, source, endpoint, budget))
                 log.info("%s", budget)
         log.info("%s", summary(records, setup))
         print(out)

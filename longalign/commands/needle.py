@@ -2,10 +2,13 @@
 
 import logging
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 from longalign.api.client import Endpoint
+from longalign.commands.interrupt import interruptible
 from longalign.commands.needle_models import Where, open_source
 from longalign.commands.needle_screen import grid_table
 from longalign.commands.parse import call
@@ -23,6 +26,10 @@ from longalign.records import Records
 
 log = logging.getLogger(__name__)
 
+RATINGS = "judgements.jsonl"
+
+_PARTS = {"load": "to load", "prompts": "prompts", "model": "model", "rows": "to score and write"}
+"""Parts of a command's time, and their names on the screen."""
 
 _OPTIONS = {
     "model.config_overrides": "--config_overrides",
@@ -37,15 +44,13 @@ def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and test."""
     args = ["--plan=true" if word == "--plan" else word for word in args]
     try:
-        call(needle, name, args)
+        with interruptible():
+            call(needle, name, args)
     except UserError as error:  # said by code that knows the options of fit
         text = str(error)
         for key, option in _OPTIONS.items():
             text = text.replace(key, option)
         raise UserError(text) from error
-    except KeyboardInterrupt:
-        log.info("stopped; the same command goes on where it stopped")
-        raise SystemExit(130) from None
 
 
 def needle(
@@ -166,19 +171,31 @@ def needle(
         "compat": compat,
     }
     first = [builder.draft(cell) for cell in waiting[:1]]  # mistakes come before the results and the weights
-    keep_settings(folder, settings)
+    keep_settings(folder, settings, records)
     log.info("%s", "; ".join(count_lines(counts, cells)[:2]))
     more = last_run(folder)
-    with records:
+
+    def report() -> dict[str, Any]:
+        found = {} if judge is None else {"judge": judge_summary(Records(folder / RATINGS), rows(), judge)}
+        return write_reports(folder, rows(), settings, more | found)
+
+    def rows() -> list[dict[str, Any]]:
+        return [row for row in map(records.get, map(key, cells)) if row is not None]
+
+    with records, _reports_of_a_part(folder, rows, report):
         if first:
-            answerer, versions = source.open(encoder)
-            seconds = run_cells(cells, builder, answerer, records, versions, _Progress(cells, records))
-            more = {"seconds": {**seconds, "command": time.monotonic() - started}, "versions": versions}
-        rows = [row for row in map(records.get, map(key, cells)) if row is not None]
+            began = time.monotonic()
+            answerer, more["versions"] = source.open(encoder)
+            load = time.monotonic() - began
+            seconds = run_cells(cells, builder, answerer, records, more["versions"], _Progress(cells, records))
+            more |= _times({"load": load, **seconds, "command": time.monotonic() - started}, len(waiting))
         if judge is not None:
-            more["judge"] = _judged(folder, rows, judge)
-        summary = write_reports(folder, rows, settings, more)
+            with Records(folder / RATINGS) as ratings:
+                judge_rows(rows(), judge, ratings)
+        summary = report()
     _show(folder, summary, ran=bool(first))
+    if summary["failed"]:
+        raise SystemExit(1)
 
 
 def _builder(
@@ -193,19 +210,33 @@ def _builder(
     return CompatBuilder(tokenise(read_texts(path, joined=""), encoder, longest), encoder, max_new_tokens, own=own)
 
 
-def _judged(folder: Path, rows: list[dict[str, Any]], judge: Endpoint) -> dict[str, Any]:
-    with Records(folder / "judgements.jsonl") as ratings:
-        judge_rows(rows, judge, ratings)
-        return judge_summary(ratings, rows, judge)
+@contextmanager
+def _reports_of_a_part(folder: Path, rows: Callable[[], list[Any]], report: Callable[[], Any]) -> Iterator[None]:
+    """Where the block is stopped by a signal or an error, reports of the rows that there are are written first."""
+    try:
+        yield
+    except (KeyboardInterrupt, UserError) as stop:
+        if not rows():
+            raise
+        summary = report()
+        part = f"{summary['prompts']} of {summary['planned']} prompts have been asked, see {folder / 'report.html'}"
+        if isinstance(stop, KeyboardInterrupt):
+            raise type(stop)(part) from None
+        log.info("%s", part)
+        raise
+
+
+def _times(seconds: dict[str, float], asked: int) -> dict[str, Any]:
+    """What the summary says of this command's time until the last answer, and for how many prompts it took it."""
+    return {"seconds": seconds, "model_share": seconds["model"] / seconds["command"], "asked": asked}
 
 
 def _show(folder: Path, summary: dict[str, Any], *, ran: bool) -> None:
     show(make_console(), grid_table(summary), headline(summary), *notes(summary))
-    seconds = summary.get("seconds")
-    if ran and seconds:
-        share = 100 * seconds["model"] / seconds["command"]
-        built, whole = seconds["build"], seconds["command"]
-        log.info("%.1f s, %.0f %% of it the model; prompts laid out in %.1f s", whole, share, built)
+    if ran:
+        seconds, share = summary["seconds"], 100 * summary["model_share"]
+        parts = [f"{seconds[name]:.1f} s {what}" for name, what in _PARTS.items()]
+        log.info("%.1f s, %.0f %% of it the model: %s", seconds["command"], share, ", ".join(parts))
     written = [folder / name for name in ("report.html", "heatmap.png", "summary.json", "results.csv")]
     log.info("%s", ", ".join(str(file) for file in written if file.exists()))
 
@@ -213,12 +244,12 @@ def _show(folder: Path, summary: dict[str, Any], *, ran: bool) -> None:
 def _cells(
     lengths: str | list[int], depths: str | list[float], seeds: int, task: Task, language: Language
 ) -> list[Cell]:
-    sizes = [int(value) for value in _values("lengths", lengths)]
+    sizes = _values("lengths", lengths)
     places = [float(value) for value in _values("depths", depths)]
     if seeds < 1:
         raise UserError(f"seeds: got {seeds}, expected 1 or more")
-    if min(sizes) < 1:
-        raise UserError(f"lengths: got {min(sizes)}, expected tokens")
+    if min(sizes) < 1 or not all(isinstance(size, int) for size in sizes):
+        raise UserError(f"lengths: got {lengths!r}, expected whole numbers of tokens")
     if not 0 <= min(places) <= max(places) <= 100:
         raise UserError(f"depths: got {min(places):g} to {max(places):g}, expected percents from 0 to 100")
     return grid(sorted(set(sizes)), sorted(set(places)), seeds, task, language)
@@ -238,7 +269,7 @@ def _values(name: str, given: str | list[Any]) -> list[int]:
                 raise ValueError
             return [round(low + (high - low) * n / max(count - 1, 1)) for n in range(count)]
         return [float(part) if "." in part else int(part) for part in given.split(",")]  # type: ignore[misc]
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UserError(f"{name}: got {given!r}, expected FIRST:LAST:COUNT or numbers with commas") from None
 
 

@@ -122,7 +122,9 @@ class Local:
         self._config = load_config(self.name, where.config_overrides, where.gguf_file, packed=False)
 
     def identity(self) -> dict[str, Any]:
-        return {"weights": fingerprint(self.name) or self.name, "config_overrides": self._where.config_overrides}
+        where = self._where
+        named = {"gguf_file": where.gguf_file} if where.gguf_file else {}
+        return {"weights": fingerprint(self.name) or self.name, "config_overrides": where.config_overrides, **named}
 
     def encoder(self, tokenizer: str | None, chat_format: str, gguf_file: str | None = None) -> Encoder:
         if tokenizer == WORDS:

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from transformers import PreTrainedConfig
 
+from longalign.evaluation.local_model import bytes_of_a_token
 from longalign.evaluation.needle.plan import Counts
 from longalign.evaluation.needle.tasks import Cell
 from longalign.model.flops import model_shape
@@ -23,12 +23,9 @@ def model_lines(
     shape = model_shape(config)
     flops = sum(2.0 * shape.linear * cell.length + 2.0 * shape.attention_width * cell.length**2 for cell in cells)
     rate, how = _rate(device)
-    text: Any = config.get_text_config()
-    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    cache = 2 * text.num_hidden_layers * heads * width * itemsize * counts.longest / 2**30
+    cache = bytes_of_a_token(config, itemsize) * counts.longest / 2**30
     duration = "time unknown" if rate is None else f"about {_duration(flops / rate)} to read, {how}"
-    context = getattr(text, "max_position_embeddings", None)
+    context = getattr(config.get_text_config(), "max_position_embeddings", None)
     lines = [f"{flops / 1e15:.3g} PFLOP: {duration}", f"keys and values of the longest prompt: {cache:.2f} GiB"]
     if context and counts.longest > context:
         lines.append(f"the model's max_position_embeddings is {context:,}: longer prompts are beyond that")

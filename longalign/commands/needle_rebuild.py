@@ -59,15 +59,18 @@ def rebuild_row(
 
 
 def _find_row(records: Records, row: str) -> Mapping[str, Any]:
-    if not row.isdigit():
+    if not row.isdecimal():
         found = records.get(row)
         if found is None:
             raise UserError(f"row: no row has the key {row!r}; expected a number, or a key such as 1000/10/0")
         return found
     lines = records.path.read_bytes().split(b"\n")
-    if not 0 < int(row) <= len(lines) or not lines[int(row) - 1].strip():
-        raise UserError(f"row: {records.path} has no line {row}; lines are counted from 1")
-    return json.loads(lines[int(row) - 1])
+    try:
+        if int(row) > 0:
+            return json.loads(lines[int(row) - 1])
+    except (IndexError, ValueError):  # none, an empty one, or one that a killed run has torn
+        pass
+    raise UserError(f"row: {records.path} has no row in line {row}; lines are counted from 1")
 
 
 def _encoder_of(row: Mapping[str, Any], tokenizer: str | None, gguf_file: str | None, *, needed: bool) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, PreTrainedModel
+from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, PreTrainedConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
 from longalign.data.collate import collate
@@ -195,19 +195,23 @@ class LocalModel:
         """The likeliest next tokens [B] of hidden states [B, D]."""
         return self.model.get_output_embeddings()(hidden * logits_scale(self.model)).argmax(-1)
 
-    def _bytes_of_a_token(self) -> int:
-        config: Any = self.model.config.get_text_config()
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        return 2 * config.num_hidden_layers * heads * width * self.model.dtype.itemsize
-
     def _room(self) -> int:
         """Tokens that a batch's cache can hold."""
         if self.model.device.type != "cuda":
             return CPU_TOKENS
         device = self.model.device
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # free for torch alone
-        return int(CACHE_SHARE * (torch.cuda.mem_get_info(device)[0] + kept)) // self._bytes_of_a_token()
+        return int(CACHE_SHARE * (torch.cuda.mem_get_info(device)[0] + kept)) // bytes_of_a_token(
+            self.model.config, self.model.dtype.itemsize
+        )
+
+
+def bytes_of_a_token(config: PreTrainedConfig, itemsize: int) -> int:
+    """What the keys and values of a token take in a cache whose numbers have `itemsize` bytes."""
+    text: Any = config.get_text_config()
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    return 2 * text.num_hidden_layers * heads * width * itemsize
 
 
 def _packs(prompts: list[list[int]], tokens: int) -> Iterator[list[list[int]]]:

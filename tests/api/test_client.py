@@ -62,6 +62,24 @@ def test_retry_after_is_kept_by_all_requests():
     assert len([at for at in times if at < pause_began + 0.5]) <= 3  # those that were under way; then nobody asks
 
 
+def test_a_server_that_says_to_ask_again_at_once_is_given_time_all_the_same():
+    with FakeOpenAIServer("x", script=[error(429, "slow", retry_after=0)] * 3) as server:
+        ask(server, backoff_s=0.1)
+    assert server.requests[3].at - server.requests[0].at >= 0.75 * (0.1 + 0.2 + 0.4)
+
+
+def test_half_a_surrogate_pair_is_a_replacement_character_in_what_is_sent_and_what_comes():
+    body = b'{"choices": [{"message": {"content": "a \\ud83d b \\ud83d\\ude00"}, "finish_reason": "stop"}]}'
+    with FakeOpenAIServer(lambda _: Reply(body=body)) as server:
+
+        async def run():
+            async with ChatClient(Endpoint("m", server.base_url)) as client:
+                return await client.complete([{"role": "user", "content": "x\udc00"}])
+
+        assert asyncio.run(run()).text == "a \ufffd b \U0001f600"
+    assert server.requests[0].body["messages"] == [{"role": "user", "content": "x\ufffd"}]
+
+
 @pytest.mark.parametrize("header", ["Retry-After", "retry-after-ms"])
 def test_retry_after_as_a_date_and_in_milliseconds(header):
     value = email.utils.formatdate(time.time() + 2, usegmt=True) if header == "Retry-After" else "300"
@@ -92,6 +110,7 @@ def test_a_pause_of_an_hour_ends_the_run():
         Reply(body=b'{"choices": ["x"]}'),
         Reply(body=b'{"choices": [{"message": {"content": 7}}]}'),
         Reply(body=b'{"choices": [{"message": null}]}'),
+        Reply(body=b"[" * 100_000),
         Reply("late", delay_s=3),
     ],
 )

@@ -134,18 +134,27 @@ def test_a_second_run_asks_nothing(longbench, server, at, runs, tmp_path):
     assert len(server.requests) == before
 
 
-def test_a_run_that_is_killed_goes_on_where_it_stopped(longbench, tmp_path):
+@pytest.mark.parametrize(("end", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_goes_on_where_it_stopped(longbench, tmp_path, end, status):
     script = "import sys; from longalign.__main__ import main; sys.exit(main(sys.argv[1:]))"
     with FakeOpenAIServer(lambda body: Reply("yes\nno", delay_s=0.1)) as slow:
         file = tmp_path / "run/predictions.jsonl"
         options = ["--api_model=m", f"--base_url={slow.base_url}", f"--out={file.parent}", *SHORT, "--concurrency=2"]
         arguments = [sys.executable, "-c", script, "longbench-chat", "predict", *options]
-        process = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            arguments,
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # background jobs ignore it
+        )
         deadline = time.monotonic() + 120
         while not (file.exists() and file.read_bytes().count(b"\n") >= 4) and time.monotonic() < deadline:
             time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.send_signal(end)
+        said = process.communicate(timeout=60)[1].decode()
+        assert process.returncode == status and "Traceback" not in said
+        assert end == signal.SIGKILL or said.endswith("stopped; the same command goes on where it stopped\n")
         done = len(rows_of(file))
         assert 4 <= done < 12
         with file.open("ab") as stream:
@@ -373,6 +382,9 @@ def test_predictions_of_the_released_code_can_be_judged(longbench, at, tmp_path)
     (tmp_path / "old-model.txt").write_text("I am weak\n" * 11)
     _, said = longbench("judge", f"--run={tmp_path / 'old-model.txt'}", "--api_model=judge", at, status=2)
     assert "has 11 lines, expected one for each of the 12 cases" in said
+    (tmp_path / "old-model.txt").write_bytes(b"\xff\n" * 12)
+    _, said = longbench("judge", f"--run={tmp_path / 'old-model.txt'}", "--api_model=judge", at, status=2)
+    assert "old-model.txt is not UTF-8 text (byte 0)" in said
 
 
 def test_an_endpoint_gets_long_documents_cut(longbench, server, at, tmp_path):
@@ -432,6 +444,17 @@ def test_a_mistyped_model_leaves_nothing_in_the_way(longbench, at, tmp_path):
         longbench("judge", f"--run={tmp_path}", "--api_model=jugde", *options, status=1)
         out, said = longbench("judge", f"--run={tmp_path}", "--api_model=judge", at)
     assert "24 ratings of 12 answers" in out and "failed" not in out + said
+
+
+def test_a_case_that_the_first_run_lacks_counts_in_the_others_mean(longbench, at, runs, tmp_path):
+    folders = [copy(runs, name, tmp_path) for name in ("weak", "strong")]
+    rows = rows_of(folders[0] / "predictions.jsonl")
+    (folders[0] / "predictions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[1:]))
+    for folder in folders:
+        longbench("judge", f"--run={folder}", "--api_model=judge-1", at)
+    out, _ = longbench("compare", *folders)
+    means = next(line for line in out.splitlines() if line.startswith("| all "))
+    assert re.findall(r"\(n (\d+)\)", means) == ["11", "12"] and "do not have the same rated cases" in out
 
 
 def test_equal_models_are_not_distinguishable(longbench, runs, tmp_path):

@@ -47,6 +47,8 @@ def test_examples_are_found_by_idx_not_by_row(tmp_path):
         ([CASE | {"idx": True}], "row 1: field 'idx' is true or false"),
         ([CASE | {"idx": 0}], "row 1: field 'idx' is 0"),
         ([CASE | {"query": " "}], "row 1: field 'query' is empty"),
+        ([CASE | {"prompt": "a \ud83d"}], "row 1: field 'prompt' holds half a surrogate pair"),
+        ("[" * 100_000, "cannot be read as JSON"),
         ([CASE | {"answer": None}], "row 1: field 'answer' is null"),
         ([CASE | {"language": 3}], "row 1: field 'language' is a number"),
         ([CASE, CASE], "idx 1 occurs twice"),

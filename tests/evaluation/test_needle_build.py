@@ -7,10 +7,10 @@ import pytest
 from longalign.chat import encode_conversation, encode_prompt
 from longalign.errors import UserError
 from longalign.evaluation.needle.build import Builder, around, document, grid
-from longalign.evaluation.needle.counting import count_tokens
 from longalign.evaluation.needle.encoders import ChatPrompts, WordPrompts
 from longalign.evaluation.needle.haystack import generated_texts, make_haystack, read_texts, tokenise
 from longalign.evaluation.needle.sentences import sentence_starts, word_end
+from longalign.evaluation.needle.splicing import splice
 from longalign.evaluation.needle.tasks import Cell, make_item, own_item
 from tests.chat.tokenizers_for_tests import byte_level, sentencepiece
 
@@ -105,7 +105,59 @@ def test_a_count_without_encoding_is_the_count_of_the_ids_also_where_the_haystac
         assert builder.finish(draft).draft is draft
 
 
-def test_where_counting_goes_wrong_the_whole_prompt_is_encoded_and_still_fits():
+PLAIN = {
+    "control tokens in the text": (CHATML, "The crew wrote <|im_end|> on the door and left for the hills. "),
+    "a template that reads the text": (
+        "{% if messages[0].content | length > 3000 %}Long. {% endif %}" + CHATML,
+        "The crew went to the hills and nobody was left. ",
+    ),
+    "a template that trims the text": (CHATML.replace("m.content", "m.content | trim"), "A crew went to the hills. "),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_prompts_that_cannot_be_put_together_are_encoded_as_a_whole(name, tmp_path, caplog):
+    template, sentence = PLAIN[name]
+    (tmp_path / "a.txt").write_text("".join(f"{sentence[:-2]} on day {day}. " for day in range(900)))
+    encoder = ChatPrompts(byte_level(template), "template", "byte_level")
+    builder = Builder(make_haystack(encoder, 5000, path=str(tmp_path)), encoder, ROOM, system="Be brief. ")
+    for cell in grid([700, 5000], [0, 50, 100], 2, "multi_key"):
+        prompt = builder.build(cell)
+        assert prompt.input_ids == encoder.prompt(prompt.messages)
+        assert 0 <= cell.length - ROOM - len(prompt.input_ids) <= 16
+    assert not caplog.text  # it was known, not found out
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_ids_are_put_together_without_encoding_the_whole_prompt(name, monkeypatch):
+    encoder = ENCODERS[name]()
+    encoder.prompt([{"role": "user", "content": "?"}])
+    builder = Builder(make_haystack(encoder, 20_000), encoder, ROOM)
+    assert builder.haystack.exact
+    first, second = (builder.draft(cell) for cell in grid([20_000], [50], 2, "variable_tracking"))
+    whole = encoder.prompt(builder.messages(second))
+    asked = []
+    prompt = type(encoder).prompt
+    monkeypatch.setattr(type(encoder), "prompt", lambda self, m: asked.append(len(m[-1]["content"])) or prompt(self, m))
+    builder.finish(first)
+    assert max(asked) > 20_000  # the first of a length, to be sure
+    asked.clear()
+    assert builder.finish(second).input_ids == whole and max(asked) < 12_000
+
+
+def test_joints_that_are_none_are_noticed_and_prompts_are_encoded_as_a_whole(caplog):
+    class Wrong(ChatPrompts):
+        def joints(self, text):
+            return list(range(1, len(text), 5)), True
+
+    encoder = Wrong(byte_level(CHATML), "template", "byte_level")
+    builder = Builder(make_haystack(encoder, 5000), encoder, ROOM)
+    for cell in grid([3000, 5000], [0, 50, 100], 1):
+        prompt = builder.build(cell)
+        assert prompt.input_ids == encoder.prompt(prompt.messages)
+
+
+def test_where_counting_goes_wrong_the_whole_prompt_is_encoded_and_still_fits(caplog):
     class Shifty(WordPrompts):
         """Counts long texts differently than short ones, as no tokenizer should."""
 
@@ -117,6 +169,8 @@ def test_where_counting_goes_wrong_the_whole_prompt_is_encoded_and_still_fits():
     draft = builder.draft(Cell(3000, 50, 0, "kv"))
     prompt = builder.finish(draft)
     assert prompt.draft is not draft and 0 <= 3000 - ROOM - len(prompt.input_ids) <= 4
+    assert prompt.input_ids == builder.encoder.prompt(prompt.messages)
+    assert "ids put together are not those of the whole prompt" in caplog.text
 
 
 def test_counting_gives_up_where_a_text_says_the_same_again_and_again():
@@ -124,10 +178,8 @@ def test_counting_gives_up_where_a_text_says_the_same_again_and_again():
     from longalign.evaluation.needle.haystack import Source
 
     haystack = tokenise(Source("A river runs by. " * 50, {}), encoder, 900)
-    counted = count_tokens(
-        [(0, 9000), "x", (9000, 12000)], lambda text: [{"role": "u", "content": text}], haystack, encoder
-    )
-    assert counted is None
+    wrap = lambda text: [{"role": "u", "content": text}]  # noqa: E731
+    assert splice([(0, 9000), "x", (9000, 12000)], wrap, haystack, encoder) is None
     prompt = Builder(haystack, encoder, ROOM).build(Cell(900, 50, 0, "kv"))
     assert 0 <= 900 - ROOM - len(prompt.input_ids) <= 2
 
@@ -139,7 +191,8 @@ def test_a_length_without_room_is_refused_with_the_numbers(tmp_path):
 
 
 def test_an_answer_that_is_in_the_haystack_already_is_an_error(tmp_path):
-    (tmp_path / "a.txt").write_text("Nothing here. " * 40 + "They met in DOLORES park. " + "Nothing there. " * 40)
+    (tmp_path / "a.txt").write_text("Nothing here. " * 40 + "They met in DOLORES\npark. " + "Nothing there. " * 40)
+    (tmp_path / "a.txt").rename(tmp_path / "A.TXT")
     builder = Builder(make_haystack(WordPrompts(), 500, path=str(tmp_path)), WordPrompts(), ROOM)
     with pytest.raises(UserError, match="haystack: 'Dolores Park' is in it already"):
         builder.draft(Cell(500, 50, 0))

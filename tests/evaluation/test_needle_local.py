@@ -10,6 +10,7 @@ import torch
 from transformers import LlamaConfig, MistralConfig
 
 from longalign.__main__ import main
+from longalign.commands.needle_models import Local, Where
 from longalign.errors import UserError
 from longalign.evaluation import local_model
 from longalign.evaluation.local_model import LocalModel
@@ -131,12 +132,25 @@ def test_the_command_asks_a_folder_in_its_own_format_and_rebuilds_its_ids(tmp_pa
     assert {row["recipe"]["versions"]["attention"] for row in rows} == {"sdpa"}
     assert all(0 <= row["length"] - 6 - row["tokens"] <= 20 for row in rows)
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary["seconds"]["model"] > 0 and summary["settings"]["weights"]
+    seconds = summary["seconds"]
+    assert min(seconds.values()) > 0 and seconds["model"] == max(seconds[name] for name in ("model", "prompts", "rows"))
+    assert sum(seconds.values()) - seconds["command"] <= seconds["command"]
+    assert summary["model_share"] == seconds["model"] / seconds["command"] and summary["asked"] == 4
+    assert summary["settings"]["weights"]
     assert main(["needle", "rebuild", f"--out={tmp_path}", "--row=3"]) == 0
     assert "text and ids are those of the run" in caplog.text
     assert main(["needle", f"--out={tmp_path}", *options, *grid, "--plan"]) == 0
     shown = capsys.readouterr().out
     assert "4 are done" in shown and "PFLOP" in shown and "0 tokens to read" in shown
+
+
+def test_another_gguf_file_of_a_folder_is_another_model(tmp_path, monkeypatch):
+    monkeypatch.setattr("longalign.model.loading.load_config", lambda *_, **__: None)
+    one, other, none = (
+        Local(str(tmp_path), Where("cpu", "auto", "auto", 1, file, {}), 64).identity()
+        for file in ("a.gguf", "b.gguf", None)
+    )
+    assert one != other and "gguf_file" not in none
 
 
 def test_a_configs_keys_are_changed_as_in_fit_and_are_settings_of_the_run(tmp_path, capsys):
@@ -159,8 +173,10 @@ def test_a_prompt_that_does_not_fit_is_a_failed_cell_and_the_others_go_on(tmp_pa
     monkeypatch.setattr(LocalModel, "_together", small)
     options = [f"--model={GOLDEN / 'llama_tiny'}", "--chat_format=llama2", "--device=cpu", "--max_new_tokens=6"]
     command = ["needle", f"--out={tmp_path}", *options, "--lengths=200,400", "--depths=50", "--seeds=1"]
-    assert main(command) == 0
-    assert "1 of 2 cells failed; the same command tries them again" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 1
+    assert "1 of 2 prompts failed; the same command tries them again" in capsys.readouterr().out
     monkeypatch.setattr(LocalModel, "_together", plain)
     assert main(command) == 0
     assert json.loads((tmp_path / "summary.json").read_text())["failed"] == 0

@@ -22,6 +22,12 @@ def needle(out, *more, small=True):
     return main(["needle", f"--out={out}", *(SMALL if small else []), *more])
 
 
+def status_of(*options, out):
+    with pytest.raises(SystemExit) as ended:
+        needle(out, *options)
+    return ended.value.code
+
+
 def rows_of(out):
     return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
 
@@ -56,6 +62,7 @@ def test_every_file_is_there_and_says_the_same(tmp_path):
         table = list(csv.DictReader(file))
     assert [row["answer"] for row in table] == [row["answer"] for row in rows]
     assert (tmp_path / "heatmap.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(tmp_path.glob(".*incomplete"))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"(?:src|href)=|@import|url\(", page)  # nothing from elsewhere
     data = json.loads(re.search(r'application/json">(.*?)</script>', page, re.S)[1])
@@ -79,10 +86,8 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(tmp_path):
     assert strip(rows_of(cut)) == strip(rows_of(whole))
 
 
-@pytest.mark.parametrize(("end", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
-def test_a_process_that_is_killed_loses_no_row_and_asks_no_cell_twice(tmp_path, end, status):
-    out = tmp_path / "out"
-    options = ["needle", f"--out={out}", "--fake=perfect", "--lengths=50000,60000"]
+def stop_in_the_middle(out, options, end):
+    """Start the command in a process, send a signal when there are three rows; returns status and stderr."""
     process = subprocess.Popen(
         [sys.executable, "-m", "longalign", *options],
         stderr=subprocess.PIPE,
@@ -94,11 +99,75 @@ def test_a_process_that_is_killed_loses_no_row_and_asks_no_cell_twice(tmp_path, 
         time.sleep(0.01)
     process.send_signal(end)
     said = process.communicate(timeout=60)[1].decode()
-    assert process.returncode == status and "Traceback" not in said
-    assert end == signal.SIGKILL or "the same command goes on where it stopped" in said
+    return process.returncode, said
+
+
+def check_partial(out, said, planned):
+    """One line, and reports that say that they are partial."""
+    assert "Traceback" not in said
+    summary = summary_of(out)
+    done = len(rows_of(out))
+    assert 3 <= summary["prompts"] == done < planned == summary["planned"]
+    line = f"stopped: {done} of {planned} prompts have been asked, see {out}/report.html; the same command goes on"
+    assert said.strip().splitlines()[-1] == f"{line} where it stopped"
+    page = (out / "report.html").read_text()
+    assert f"(partial: {done} of {planned} prompts)</title>" in page and "<li>partial: " in page
+    assert (out / "heatmap.png").read_bytes().startswith(b"\x89PNG")
+    assert len((out / "results.csv").read_text().splitlines()) >= done + 1
+
+
+@pytest.mark.parametrize(("end", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_process_that_is_stopped_loses_no_row_and_asks_no_cell_twice(tmp_path, end, status):
+    out = tmp_path / "out"
+    options = ["needle", f"--out={out}", "--fake=perfect", "--lengths=50000,60000", "--seeds=10"]
+    found, said = stop_in_the_middle(out, options, end)
+    assert found == status
+    if end == signal.SIGKILL:
+        assert not (out / "summary.json").exists()
+    else:
+        check_partial(out, said, 200)
+    rows = (out / "results.jsonl").read_bytes()
     assert main(options) == 0
+    assert (out / "results.jsonl").read_bytes().startswith(rows.rpartition(b"\n")[0])
     keys = [row["key"] for row in rows_of(out)]
-    assert len(keys) == len(set(keys)) == 60 and summary_of(out)["recall"]["recall"] == 1
+    assert len(keys) == len(set(keys)) == 200 and summary_of(out)["recall"]["recall"] == 1
+    assert "partial" not in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("end", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_process_that_is_stopped_while_a_server_answers_ends_in_order(tmp_path, key, end, status):
+    with FakeOpenAIServer(lambda body: Reply("DOLORES PARK", delay_s=0.2)) as server:
+        options = ["needle", f"--out={tmp_path}", "--api_model=m", f"--base_url={server.base_url}", "--tokenizer=words"]
+        options += ["--lengths=600", "--concurrency=2"]
+        found, said = stop_in_the_middle(tmp_path, options, end)
+        assert found == status
+        check_partial(tmp_path, said, 30)
+        assert len(server.requests) <= len(rows_of(tmp_path)) + 2  # none is begun any more
+        server._answer = "a sandwich"
+        assert main(options) == 0
+    assert len(rows_of(tmp_path)) == 30 and summary_of(tmp_path)["planned"] == 30
+
+
+def test_an_error_in_the_middle_leaves_partial_reports_too(tmp_path, key, capsys, caplog):
+    caplog.set_level(logging.INFO)
+    script = [Reply("no idea")] * 3 + [error(401, "bad key")] * 9
+    with FakeOpenAIServer(script=script) as server:
+        options = ["--api_model=m", f"--base_url={server.base_url}", "--tokenizer=words", "--concurrency=1"]
+        assert needle(tmp_path, *options) == 2
+    assert "refuses the API key" in capsys.readouterr().err
+    assert summary_of(tmp_path)["prompts"] == 3 and "3 of 8 prompts have been asked" in caplog.text
+
+
+def test_a_stop_before_the_first_answer_leaves_no_reports(tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("longalign.evaluation.needle.answering.FakeAnswerer.run", stop)
+    assert status_of("--fake=perfect", out=tmp_path) == 130
+    assert [file.name for file in tmp_path.iterdir()] == ["settings.json"]
+    assert caplog.messages[-1] == "stopped; the same command goes on where it stopped"
 
 
 def test_a_run_that_is_done_asks_nothing_and_keeps_what_its_summary_says(tmp_path):
@@ -131,6 +200,16 @@ def test_a_changed_setting_in_the_same_folder_is_refused_in_one_line(tmp_path, c
     assert (out / "results.jsonl").read_bytes() == rows
 
 
+def test_a_folder_without_good_results_takes_other_settings(tmp_path, key):
+    options = ["--api_model=m", "--tokenizer=words", "--max_retries=0"]
+    with FakeOpenAIServer(lambda body: error(400, "no")) as server:
+        assert status_of(*options, f"--base_url={server.base_url}", out=tmp_path) == 1
+    with FakeOpenAIServer("Dolores Park") as server:
+        assert needle(tmp_path, *options, f"--base_url={server.base_url}") == 0
+        assert summary_of(tmp_path)["settings"]["base_url"] == server.base_url
+    assert needle(tmp_path, *options, "--base_url=http://127.0.0.1:9/v1") == 2
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -138,6 +217,8 @@ def test_a_changed_setting_in_the_same_folder_is_refused_in_one_line(tmp_path, c
         (["--fake=perfect", "--model=x"], "got --model and --fake, expected one"),
         (["--fake=perfct"], "perfct"),
         (["--fake=perfect", "--lengths=1000:2000"], "lengths: got '1000:2000', expected FIRST:LAST:COUNT"),
+        (["--fake=perfect", "--lengths=1000.5"], "lengths: got '1000.5', expected whole numbers"),
+        (["--fake=perfect", "--lengths=1:inf:3"], "lengths: got '1:inf:3', expected FIRST:LAST:COUNT"),
         (["--fake=perfect", "--depths=0,101"], "depths: got 0 to 101"),
         (["--fake=perfect", "--seeds=0"], "seeds: got 0"),
         (["--fake=perfect", "--lengths=80"], "lengths: 80 tokens are too few"),
@@ -190,8 +271,11 @@ def test_a_haystack_that_has_changed_or_moved_is_noticed(tmp_path, capsys):
     (moved / "a.txt").write_text("It snowed. " * 2000)
     assert main([*rebuild, f"--haystack={moved}"]) == 2
     assert "has changed" in capsys.readouterr().err
-    assert main(["needle", "rebuild", f"--out={out}", "--row=99"]) == 2
-    assert "has no line 99" in capsys.readouterr().err
+    with (out / "results.jsonl").open("ab") as file:
+        file.write(b'{"key": "torn')
+    for row, said in (("99", "in line 99"), ("0", "in line 0"), ("9", "no row in line 9"), ("²", "the key '²'")):
+        assert main(["needle", "rebuild", f"--out={out}", f"--row={row}"]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_a_plan_says_counts_and_cost_and_writes_nothing(tmp_path, capsys):
@@ -221,11 +305,11 @@ def answer_from(body):
 def test_a_server_is_asked_and_failed_cells_are_tried_again(tmp_path, key):
     options = ["--api_model=m", "--tokenizer=words", "--task=kv", "--max_retries=0"]
     with FakeOpenAIServer(answer_from) as server:
-        assert needle(tmp_path, *options, f"--base_url={server.base_url}") == 0
+        assert status_of(*options, f"--base_url={server.base_url}", out=tmp_path) == 1
         assert summary_of(tmp_path)["failed"] == 4 and summary_of(tmp_path)["recall"]["n"] == 4
         body = server.requests[0].body
         assert (body["temperature"], body["max_tokens"], body["model"]) == (0, 64, "m")
-        assert "4 of 8 cells failed" in (tmp_path / "report.html").read_text()
+        assert "4 of 8 prompts failed" in (tmp_path / "report.html").read_text()
         server._answer = lambda body: "It is " + re.search(r"is (\d{7})", body["messages"][-1]["content"])[1]
         asked = len(server.requests)
         assert needle(tmp_path, *options, f"--base_url={server.base_url}") == 0
@@ -237,7 +321,7 @@ def test_a_server_is_asked_and_failed_cells_are_tried_again(tmp_path, key):
 
 
 def test_a_judge_rates_beside_the_recall_and_unreadable_ratings_are_counted(tmp_path, capsys):
-    ratings = iter(["[[10]]", "ten", *["It agrees. [[7]]"] * 6])
+    ratings = iter(["[[10]]", "ten", Reply("[[3]]", finish_reason="length"), *["It agrees. [[7]]"] * 5])
     with FakeOpenAIServer(lambda body: next(ratings)) as server:
         judge = ["--judge_model=j", f"--judge_base_url={server.base_url}", "--concurrency=1"]
         assert needle(tmp_path, "--fake=blind", *judge) == 0
@@ -245,9 +329,16 @@ def test_a_judge_rates_beside_the_recall_and_unreadable_ratings_are_counted(tmp_
         assert needle(tmp_path, "--fake=blind", *judge) == 0
         assert len(server.requests) == 8  # rated once
     judged = summary_of(tmp_path)["judge"]
-    assert judged == {"judge": "j", "mean_rating": pytest.approx(52 / 7), "rated": 7, "unreadable": 1, "failed": 0}
+    assert judged == {
+        "judge": "j",
+        "mean_rating": pytest.approx(45 / 6),
+        "rated": 6,
+        "unreadable": 2,
+        "failed": 0,
+        "missing": 0,
+    }
     assert summary_of(tmp_path)["recall"]["recall"] == 0
-    assert "judge j: mean rating 7.43 of 10, 7 rated, 1 unreadable" in capsys.readouterr().out
+    assert "judge j: mean rating 7.50 of 10, 6 rated, 2 unreadable" in capsys.readouterr().out
 
 
 def test_the_originals_prompts_are_asked_and_rebuilt(tmp_path, capfdbinary, caplog):
@@ -266,7 +357,7 @@ def test_the_originals_prompts_are_asked_and_rebuilt(tmp_path, capfdbinary, capl
 
 
 def test_the_parts_that_build_and_score_need_no_torch():
-    parts = ["build", "encoders", "haystack", "tasks", "sentences", "scoring", "statistics", "recipe", "counting"]
+    parts = ["build", "encoders", "haystack", "tasks", "sentences", "scoring", "statistics", "recipe", "splicing"]
     imports = "; ".join(f"import longalign.evaluation.needle.{part}" for part in parts)
     code = f"import sys; {imports}; assert not {{'torch', 'transformers', 'openai'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -15,14 +15,18 @@ def item(*answers, decoys=()):
 
 
 @pytest.mark.parametrize(
-    "text", ["It is 1234567.", "１２３４５６７", "1,234,567", "1 234 567!", "<think>9 or 8?</think>\n**1234567**"]
-)
+    "text",
+    [
+        "It is 1234567.", "１２３４５６７", "1,234,567", "1 234 567!", "1.234.567", "1’234’567",
+        "<think>9 or 8?</think>\n**1234567**", "1234567 100", "1234567, 1980, or 200", "200 1234567",
+    ],
+)  # fmt: skip
 def test_a_number_is_found_however_it_is_written(text):
     assert score(item("1234567"), text).exact
 
 
 @pytest.mark.parametrize(
-    "text", ["", "12345678", "91234567", "<think>1234567", "<think>1234567</think> no", "123 4567"]
+    "text", ["", "12345678", "91234567", "<think>1234567", "<think>1234567</think> no", "123 4567", "41,234,567"]
 )
 def test_a_number_inside_another_or_inside_a_thought_is_none(text):
     assert score(item("1234567"), text).recall == 0
@@ -85,7 +89,7 @@ def test_failed_rows_are_counted_and_never_scored():
 @pytest.mark.parametrize(
     ("reply", "rating"),
     [("[[7]]", 7), ("Not [[3]], rather [[ 10 ]].", 10), ("7", None), ("[[11]]", None), ("[[0]]", None), ("", None),
-     ("<think>[[2]]</think> [[9]]", 9), ("[[7.5]]", None)],
+     ("<think>[[2]]</think> [[9]]", 9), ("[[7.5]]", None), ("[[7]], no: [[7.5]]", None), ("[[7]] of [[n]]", None)],
 )  # fmt: skip
 def test_a_rating_is_read_strictly_and_never_guessed(reply, rating):
     assert read_rating(reply) == rating

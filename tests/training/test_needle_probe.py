@@ -1,6 +1,7 @@
 """The needle test during training: what it logs, what it costs, and that training does not notice."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -140,6 +141,19 @@ def test_the_budget_is_kept_and_reported(arguments, tmp_path, caplog):
         run_here(arguments(*STEPS, *PROBE, "--trainer.callbacks.max_time_share=0"))
     assert list(scalars(tmp_path / "run", "needle/recall")) == [0, 3]  # the ends are always there
     assert "step 2  needle probe left out" in caplog.text and "1 were left out" in caplog.text
+
+
+def test_the_first_probe_is_not_counted_in_the_budget():
+    class Here:
+        class strategy:
+            broadcast = staticmethod(lambda value: value)
+
+    probe = NeedleProbe(max_time_share=0.1)
+    probe.started = time.perf_counter() - 100
+    probe.spent_s = probe.last_s = 9.0  # the first
+    assert probe._within_budget(Here)
+    probe.between_s = 9.0
+    assert not probe._within_budget(Here)
 
 
 @pytest.mark.parametrize(

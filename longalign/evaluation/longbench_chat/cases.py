@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from longalign.api.replies import well_formed
 from longalign.errors import UserError
 
 FEW_SHOTS = 3
@@ -99,6 +100,8 @@ def _case(row: Any, where: str) -> Case:
             raise UserError(f"{where}: field {name!r} {what}, expected {'a number' if kind is int else 'a text'}")
         if isinstance(value, str) and not value.strip():
             raise UserError(f"{where}: field {name!r} is empty")
+        if isinstance(value, str) and well_formed(value) != value:
+            raise UserError(f"{where}: field {name!r} holds half a surrogate pair, which is no text; delete it")
     if row["idx"] < 1:
         raise UserError(f"{where}: field 'idx' is {row['idx']}, expected 1 or more")
     language = row.get("language", language_of(row["query"]))
@@ -136,7 +139,7 @@ def _read_list(path: str, option: str) -> list[Any]:
         value = json.loads(Path(path).expanduser().read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise UserError(f"{option}: {path}: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         hint = "; it seems to be JSON lines: put the rows into one list" if "Extra data" in str(error) else ""
         raise UserError(f"{option}: {path} cannot be read as JSON ({error}){hint}") from error
     if not isinstance(value, list):

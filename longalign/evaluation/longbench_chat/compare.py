@@ -115,7 +115,7 @@ def compare(runs: Sequence[Run], seed: int = 0) -> Comparison:
     """
     runs = _with_short_names(runs)
     _check_judges(runs)
-    groups = _groups(runs[0].rows)
+    groups = _groups(runs)
     lines = []
     for run in runs:
         for group, cases in groups.items():
@@ -133,9 +133,9 @@ def _by_case(rows: Sequence[Row]) -> dict[str, list[float]]:
     return dict(scores)
 
 
-def _groups(rows: Sequence[Row]) -> dict[str, list[str]]:
-    """Cases of each group, by the rows of one run: lengths are in the tokens of its model."""
-    cases = {row["case"]: row for row in rows}
+def _groups(runs: Sequence[Run]) -> dict[str, list[str]]:
+    """Cases of each group, by the rows of the first run that has the case: lengths are in the tokens of its model."""
+    cases = {row["case"]: row for run in reversed(runs) for row in run.rows}
     kinds: tuple[Callable[[Row], Any], ...] = (
         lambda row: ALL,
         lambda row: row["language"],

@@ -1,6 +1,5 @@
 """The released code's own files: ``predictions/<model>.txt``, one line an answer, and ``scores/<model>.json``."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from longalign.api.budget import estimate_tokens
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.cases import Case
 from longalign.evaluation.longbench_chat.judge import OK
+from longalign.files import write_json
 from longalign.records import Row
 
 
@@ -16,10 +16,13 @@ def read_predictions(path: str | Path, cases: Sequence[Case]) -> list[Row]:
     """Rows for `judge.plan` of a text with one answer a line, in the order of the cases.
 
     Raises:
-        UserError: there are not as many lines as cases.
+        UserError: it is no UTF-8 text, or there are not as many lines as cases.
     """
     file = Path(path)
-    lines = file.read_bytes().decode("utf-8-sig").split("\n")
+    try:
+        lines = file.read_bytes().decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"run: {file} is not UTF-8 text (byte {error.start})") from error
     if lines[-1] == "":
         lines.pop()
     if len(lines) != len(cases):
@@ -63,4 +66,4 @@ def write_scores(path: str | Path, cases: Sequence[Case], predictions: Sequence[
     known = [float(row["score"]) for row in result if row["score"] != "none"]
     total = sum(known) if len(known) == len(result) else "none"
     result.append({"total_score": total, "total_tokens": sum(row["used_tokens"] for row in result)})
-    Path(path).write_text(json.dumps(result, indent=2, ensure_ascii=False), encoding="utf-8")
+    write_json(Path(path), result)

@@ -8,6 +8,7 @@ from longalign.evaluation.longbench_chat.compare import Comparison
 from longalign.evaluation.longbench_chat.page import page
 from longalign.evaluation.longbench_chat.statistics import Estimate
 from longalign.evaluation.longbench_chat.tables import csv_rows, markdown
+from longalign.files import write_text
 
 
 def write(comparison: Comparison, folder: str | Path) -> list[Path]:
@@ -22,7 +23,7 @@ def write(comparison: Comparison, folder: str | Path) -> list[Path]:
     }
     files = [target / f"compare.{suffix}" for suffix in texts]
     for file, text in zip(files, texts.values(), strict=True):
-        file.write_text(text, encoding="utf-8", newline="\n")
+        write_text(file, text)
     return files
 
 

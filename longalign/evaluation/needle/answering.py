@@ -1,6 +1,5 @@
 """Who answers the prompts: a local model, a server, or a fake that shows how a test looks. All under one protocol."""
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +8,10 @@ from itertools import accumulate, islice, pairwise
 from typing import Any, Literal, Protocol
 
 from longalign.api.client import ChatClient, Completion, Endpoint, RequestFailed, ask_all
+from longalign.api.loop import run_loop
 from longalign.errors import UserError
 from longalign.evaluation.needle.build import Draft, Prompt, cuts
-from longalign.evaluation.needle.encoders import Encoder
+from longalign.evaluation.needle.encoders import Encoder, Message
 
 Fake = Literal["perfect", "blind", "recency"]
 
@@ -36,11 +36,24 @@ OnDone = Callable[[Prompt, Answer | str], None]
 
 
 class Answerer(Protocol):
-    """Answers drafts, in any order. `model_s` is how long a model was at work."""
+    """Answers drafts, in any order. `model_s`: how long a model was at work, or a server was waited for."""
 
     model_s: float
 
     def run(self, drafts: Sequence[Draft], finish: Finish, on_done: OnDone) -> None: ...
+
+
+class _Watch:
+    """Adds up the seconds of its blocks."""
+
+    def __init__(self) -> None:
+        self.seconds = self._started = 0.0
+
+    def __enter__(self) -> None:
+        self._started = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.monotonic() - self._started
 
 
 class FakeAnswerer:
@@ -86,19 +99,25 @@ class LocalAnswerer:
                 self._answer(batch, on_done)
 
     def _answer(self, prompts: list[Prompt], on_done: OnDone) -> None:
-        started = time.monotonic()
         left = dict(enumerate(prompts))
+        started, elsewhere, failed = time.monotonic(), _Watch(), ""
 
-        def done(n: int, ids: list[int], ended: bool) -> None:
-            text = self._tokenizer.decode(ids, skip_special_tokens=True)
-            on_done(left.pop(n), Answer(text, ended, len(ids), time.monotonic() - started))
+        def model_s() -> float:
+            return time.monotonic() - started - elsewhere.seconds
+
+        def done(n: int, ids: list[int], ended: bool) -> None:  # the ids are here, so a GPU has nothing left to do
+            text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            answer = Answer(text, ended, len(ids), model_s())
+            with elsewhere:
+                on_done(left.pop(n), answer)
 
         try:
             self._model.answer([prompt.input_ids for prompt in prompts], self._max_new_tokens, done)
         except UserError as error:  # this batch's; a shorter one may fit
-            for prompt in left.values():
-                on_done(prompt, str(error))
-        self.model_s += time.monotonic() - started
+            failed = str(error)
+        self.model_s += model_s()
+        for prompt in left.values():
+            on_done(prompt, failed)
 
 
 def _ahead(
@@ -124,21 +143,27 @@ class ServerAnswerer:
 
     def run(self, drafts: Sequence[Draft], finish: Finish, on_done: OnDone) -> None:
         parameters = {"max_tokens": self._max_new_tokens, "temperature": 0}
-        prompts = (finish(draft) for draft in drafts)
-        jobs = ((prompt, prompt.messages, parameters) for prompt in prompts)
+        here = _Watch()
+
+        def jobs() -> Iterator[tuple[Prompt, list[Message], dict[str, Any]]]:
+            for draft in drafts:
+                with here:
+                    prompt = finish(draft)
+                yield prompt, prompt.messages, parameters
 
         def done(prompt: Prompt, result: Completion | RequestFailed) -> None:
-            if isinstance(result, RequestFailed):
-                on_done(prompt, str(result))
-                return
-            served = {"served_model": result.served_model, "served_prompt_tokens": result.prompt_tokens}
-            ended = result.finish_reason == "stop"
-            on_done(prompt, Answer(result.text, ended, result.completion_tokens, result.seconds, served))
+            with here:
+                on_done(prompt, str(result) if isinstance(result, RequestFailed) else _served(result))
 
         async def ask() -> None:
             async with ChatClient(self._endpoint) as client:
-                await ask_all(client, jobs, done)
+                await ask_all(client, jobs(), done)
 
         started = time.monotonic()
-        asyncio.run(ask())
-        self.model_s += time.monotonic() - started
+        run_loop(ask())
+        self.model_s += time.monotonic() - started - here.seconds
+
+
+def _served(result: Completion) -> Answer:
+    served = {"served_model": result.served_model, "served_prompt_tokens": result.prompt_tokens}
+    return Answer(result.text, result.finish_reason == "stop", result.completion_tokens, result.seconds, served)

@@ -1,13 +1,14 @@
 """Cells to prompts: needles at sentence boundaries of the haystack, everything within the cell's length.
 
-A `Draft` says what stands where; it is found by counting tokens of the haystack, which is encoded once, and of what
-stands around the needles, so a grid of a hundred prompts takes a second. `finish` then encodes a draft's whole prompt,
-and that is what a model gets: if counting went wrong (a tokenizer that merges over long distances), the draft is made
-again by encoding.
+A `Draft` says what stands where; `finish` makes the ids that a model gets. Both take the tokens of the haystack, which
+is encoded once, and encode only what stands around the needles (`splicing`), so a grid of a hundred prompts takes
+seconds. With a tokenizer of which it is not certain that this gives the ids of the whole prompt, `finish` encodes that;
+if the draft's count of tokens then proves wrong, the draft is made again by encoding.
 """
 
 import hashlib
 import json
+import logging
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,12 +16,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from longalign.errors import UserError
-from longalign.evaluation.needle.counting import Piece, count_tokens
 from longalign.evaluation.needle.encoders import Encoder, Message
 from longalign.evaluation.needle.haystack import Haystack, Source
 from longalign.evaluation.needle.sentences import next_word_end, word_end
+from longalign.evaluation.needle.splicing import Piece, Spliced, splice
 from longalign.evaluation.needle.tasks import Cell, Item, make_item, targets
 from longalign.evaluation.needle.wording import WORDINGS
+
+log = logging.getLogger(__name__)
 
 MIN_DOCUMENT = 32
 """Tokens of haystack that a prompt has at least."""
@@ -94,6 +97,8 @@ class Builder:
     ) -> None:
         self.haystack, self.encoder, self.max_new_tokens = haystack, encoder, max_new_tokens
         self._own, self._system = own, system
+        self._splices = haystack.exact
+        self._compared: set[int] = set()  # lengths
 
     def frame(self, language: str) -> Frame:
         """What stands around the document."""
@@ -114,7 +119,7 @@ class Builder:
         Safe to call from several threads.
         """
         messages = self.messages(draft)
-        ids = self.encoder.prompt(messages)
+        ids = self._ids(draft, messages)
         if len(ids) != draft.tokens:
             draft = self._fit(draft.cell, draft.item, self._encode)
             messages = self.messages(draft)
@@ -216,16 +221,45 @@ class Builder:
         first, last = np.searchsorted(hay.starts, (draft.end, after))
         return max(int(last - first), 1)
 
+    # Tokens, counted and made
+
+    def _ids(self, draft: Draft, messages: list[Message]) -> list[int]:
+        """The ids of a draft's prompt, which is encoded as a whole where splicing is not certain to give the same.
+
+        The first prompt of each length is encoded in both ways.
+        """
+        spliced = self._splice(draft) if self._splices else None
+        if spliced is None or not self._is_same_frame(draft, messages, spliced.short):
+            return self.encoder.prompt(messages)
+        ids = spliced.ids()
+        if draft.cell.length not in self._compared:
+            self._compared.add(draft.cell.length)
+            whole = self.encoder.prompt(messages)
+            if ids != whole:
+                log.warning("ids put together are not those of the whole prompt; prompts are encoded one by one")
+                self._splices = False
+            return whole
+        return ids
+
+    def _is_same_frame(self, draft: Draft, messages: list[Message], short: str) -> bool:
+        """Whether the chat format writes the same around the whole document and the short one, and changes neither."""
+        whole = document(draft, self.haystack.text)
+        rendered = self.encoder.rendered(draft.frame.messages(short, draft.item.question))
+        return self.encoder.rendered(messages) == rendered.replace(short, whole, 1)
+
     def _count(self, draft: Draft) -> int:
+        spliced = self._splice(draft)
+        return self._encode(draft) if spliced is None else len(spliced)
+
+    def _encode(self, draft: Draft) -> int:
+        return len(self.encoder.prompt(self.messages(draft)))
+
+    def _splice(self, draft: Draft) -> Spliced | None:
         pieces: list[Piece] = []
         for start, end, text in cuts(draft):
             pieces += [(start, end), text]
         question = draft.item.question
-        counted = count_tokens(pieces, lambda text: draft.frame.messages(text, question), self.haystack, self.encoder)
-        return self._encode(draft) if counted is None else counted
-
-    def _encode(self, draft: Draft) -> int:
-        return len(self.encoder.prompt(self.messages(draft)))
+        return splice(pieces, lambda text: draft.frame.messages(text, question), self.haystack, self.encoder)
 
 
 def cuts(draft: Draft) -> list[tuple[int, int, str]]:

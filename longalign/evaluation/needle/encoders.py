@@ -22,8 +22,17 @@ class Encoder(Protocol):
         """Ids and character spans of a text on its own."""
         ...
 
+    def joints(self, text: str) -> tuple[list[int], bool]:
+        """Characters at which a text can be cut so that the ids of its parts are those of the whole, whatever stands
+        around it; and whether that is certain, or just likely."""
+        ...
+
     def prompt(self, messages: list[Message]) -> list[int]:
         """Ids from which a model answers the last message."""
+        ...
+
+    def rendered(self, messages: list[Message]) -> str:
+        """The text that `prompt` encodes."""
         ...
 
     def answer(self, text: str) -> list[int]:
@@ -51,8 +60,16 @@ class ChatPrompts:
     def tokens(self, text: str) -> tuple[list[int], list[Span]]:
         return self._encoder.text.encode_with_offsets(text)
 
+    def joints(self, text: str) -> tuple[list[int], bool]:
+        from longalign.chat.joints import JOINT
+
+        return [match.start() for match in JOINT.finditer(text)], self._encoder.text.joins(text)
+
     def prompt(self, messages: list[Message]) -> list[int]:
         return self._encoder.prompt(messages)
+
+    def rendered(self, messages: list[Message]) -> str:
+        return self._encoder.rendered(messages)
 
     def answer(self, text: str) -> list[int]:
         """Ids by the format's own rule for answers.
@@ -71,6 +88,7 @@ class ChatPrompts:
         return targets
 
 
+_WORD_END = re.compile(r"(?<=[^\W\d_])(?=\s|[，。、])")
 _WORD = re.compile(r"\s*(?:[\u2e80-\uffef]|\d{1,3}|[^\W\d_]{1,8}|[^\s\w]|_|\w)|\s+\Z")
 
 
@@ -83,8 +101,14 @@ class WordPrompts:
         spans = [match.span() for match in _WORD.finditer(text)]
         return [zlib.crc32(text[start:end].encode()) & 0x7FFFFFFF for start, end in spans], spans
 
+    def joints(self, text: str) -> tuple[list[int], bool]:
+        return [match.start() for match in _WORD_END.finditer(text)], True
+
     def prompt(self, messages: list[Message]) -> list[int]:
-        return [token for message in messages for token in self.tokens(f"{message['role']}: {message['content']}\n")[0]]
+        return [token for message in messages for token in self.tokens(self.rendered([message]))[0]]
+
+    def rendered(self, messages: list[Message]) -> str:
+        return "".join(f"{message['role']}: {message['content']}\n" for message in messages)
 
     def answer(self, text: str) -> list[int]:
         return self.tokens(text)[0]

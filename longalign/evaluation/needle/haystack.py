@@ -6,6 +6,7 @@ length can start at any sentence. Offsets count characters of that endless text.
 
 import hashlib
 import logging
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ import numpy as np
 
 from longalign.errors import UserError
 from longalign.evaluation.needle.encoders import Encoder
+from longalign.evaluation.needle.scoring import plain
 from longalign.evaluation.needle.sentences import sentence_starts
 
 log = logging.getLogger(__name__)
@@ -66,7 +68,8 @@ class Source:
 class Haystack:
     """A source, tokenised: `ids` and character spans of the tokens, and the starts of sentences, for `tokens` and more.
 
-    Arrays cover the endless text as far as prompts can reach; `text` is that part of it.
+    Arrays cover the endless text as far as prompts can reach; `text` is that part of it. `joints` are the tokens that
+    begin where the text can be cut (`Encoder.joints`), and `exact` says that this is certain.
     """
 
     source: Source
@@ -77,14 +80,16 @@ class Haystack:
     sentences: np.ndarray  # characters
     tokens: int  # of the source
     first_sentences: int  # of `sentences`, those in the source itself
+    joints: np.ndarray
+    exact: bool
 
     def holds(self, text: str) -> bool:
-        """Whether a text is in the haystack, in whatever case."""
-        return text.casefold() in self._folded
+        """Whether a text is in the haystack, as scoring would find it."""
+        return plain(text) in self._plain
 
     @cached_property
-    def _folded(self) -> str:
-        return (self.source.endless + self.source.text[:1000]).casefold()
+    def _plain(self) -> str:
+        return plain(self.source.endless + self.source.text[:1000])
 
 
 def read_texts(path: str | Path, joined: str = BETWEEN) -> Source:
@@ -98,19 +103,19 @@ def read_texts(path: str | Path, joined: str = BETWEEN) -> Source:
     folder = Path(path).expanduser()
     if not folder.exists():
         raise UserError(f"haystack: {path} does not exist; expected a folder of .txt and .md files, or a file")
-    files = [folder] if folder.is_file() else sorted(f for f in folder.rglob("*") if f.suffix in SUFFIXES)
+    files = [folder] if folder.is_file() else sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES)
     texts: list[str] = []
     size = 0
     for file in files:
+        if size > MAX_CHARACTERS:
+            log.warning("haystack: %d of %d files of %s are read, %d characters", len(texts), len(files), path, size)
+            break
         try:
             text = file.read_text(encoding="utf-8-sig")
             texts.append(text.strip() if joined else text)
         except UnicodeDecodeError as error:
             raise UserError(f"haystack: {file} is not UTF-8 text (byte {error.start})") from error
         size += len(texts[-1])
-        if size > MAX_CHARACTERS:
-            log.warning("haystack: %d of %d files of %s are read, %d characters", len(texts), len(files), path, size)
-            break
     texts = [text for text in texts if text.strip()]
     if not texts:
         raise UserError(f"haystack: no text in {path}; expected {' or '.join(SUFFIXES)} files, UTF-8")
@@ -163,8 +168,11 @@ def tokenise(source: Source, encoder: Encoder, longest: int) -> Haystack:
     unit = source.endless * (1 + 2 * _SYNC // len(source.endless))
     ids, spans = encoder.tokens(unit + unit[: 2 * _SYNC])
     offsets = np.array(spans, dtype=np.int64).reshape(-1, 2)
-    # tokens from `first` on are those of every later round, from whose first token `last` is
-    first = int(np.searchsorted(offsets[:, 0], _SYNC))
+    cuts, exact = encoder.joints(unit)
+    # tokens from `first` on, a joint if there is one, are those of every later round, from whose first token `last` is
+    begin = next((at for at in cuts[bisect_left(cuts, _SYNC) :] if at < 2 * _SYNC), None)
+    exact = exact and begin is not None
+    first = int(np.searchsorted(offsets[:, 0], begin or _SYNC))
     last = int(np.searchsorted(offsets[:, 0], offsets[first, 0] + len(unit)))
     rounds = 2 + longest // max(last - first, 1)
     shifts = np.repeat(np.arange(rounds) * len(unit), last - first)
@@ -173,6 +181,7 @@ def tokenise(source: Source, encoder: Encoder, longest: int) -> Haystack:
     copies = len(unit) // len(source.endless) * rounds
     repeats = np.arange(copies)[:, None] * len(source.endless)
     array = np.array(ids, dtype=np.int64)
+    joints = (np.array(cuts, dtype=np.int64)[None, :] + np.arange(rounds)[:, None] * len(unit)).ravel()
     return Haystack(
         source=source,
         text=source.endless * (copies + 1),
@@ -182,11 +191,20 @@ def tokenise(source: Source, encoder: Encoder, longest: int) -> Haystack:
         sentences=(sentences[None, :] + repeats).ravel(),
         tokens=(last - first) * len(source.endless) // len(unit),
         first_sentences=len(sentences),
+        joints=_tokens_at(joints, spread),
+        exact=exact,
     )
 
 
 _SYNC = 1000
 """Characters behind which a text's tokens are taken not to depend on how it began."""
+
+
+def _tokens_at(characters: np.ndarray, spans: np.ndarray) -> np.ndarray:
+    """The tokens that begin at some characters, where those before end there."""
+    characters = characters[characters < spans[-1, 0]]
+    tokens = np.searchsorted(spans[:, 0], characters)
+    return tokens[(spans[tokens, 0] == characters) & (spans[tokens - 1, 1] <= characters) & (tokens > 0)]
 
 
 def _document(language: str, number: int) -> str:

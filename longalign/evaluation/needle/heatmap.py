@@ -1,11 +1,13 @@
 """The picture of a test: recall by length and depth with n in each cell, and both margins with their intervals."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from longalign.errors import UserError
+from longalign.files import write_bytes
 
 COLOURS = ("#a50026", "#f46d43", "#fee090", "#abd9e9", "#4575b4")
 """Of recalls from 0 to 1: told apart by people who do not tell red from green."""
@@ -35,7 +37,9 @@ def draw_heatmap(summary: dict[str, Any], title: str, file: Path) -> None:
         figure = _figure(summary, title)
     except ImportError:
         raise UserError("heatmap.png needs matplotlib: pip install longalign[plot]") from None
-    figure.savefig(file)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    write_bytes(file, picture.getvalue())
 
 
 def heatmap_image(summary: dict[str, Any], title: str) -> np.ndarray | None:

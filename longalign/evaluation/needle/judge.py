@@ -3,13 +3,13 @@
 It stays apart from recall, in `judgements.jsonl`; a rating that cannot be read is counted, never guessed.
 """
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from longalign.api.client import ChatClient, Completion, Endpoint, RequestFailed, ask_all
+from longalign.api.loop import run_loop
 from longalign.evaluation.needle.scoring import without_thoughts
 from longalign.records import FAILED, Records
 
@@ -32,7 +32,7 @@ Look at nothing but the reference. Reply with the number alone in double square 
 [End of the answer]"""
 """The usual test's five criteria (1, 3, 5, 7, 10) in our words."""
 
-_RATING = re.compile(r"\[\[\s*(\d{1,2})\s*\]\]")
+_RATING = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 
 
 def judge_rows(rows: Sequence[Mapping[str, Any]], endpoint: Endpoint, records: Records) -> None:
@@ -47,7 +47,8 @@ def judge_rows(rows: Sequence[Mapping[str, Any]], endpoint: Endpoint, records: R
         if isinstance(result, RequestFailed):
             records.append({**kept, "status": FAILED, "error": str(result)})
             return
-        rating = read_rating(result.text)
+        cut = result.finish_reason == "length"  # a rating may be a thought on the way to one
+        rating = None if cut else read_rating(result.text)
         records.append({**kept, "status": "ok", "rating": rating, "reply": result.text, "served": result.served_model})
 
     async def ask() -> None:
@@ -55,26 +56,29 @@ def judge_rows(rows: Sequence[Mapping[str, Any]], endpoint: Endpoint, records: R
             await ask_all(client, jobs, done)
 
     if jobs:
-        asyncio.run(ask())
+        run_loop(ask())
 
 
 def read_rating(reply: str) -> int | None:
-    """The last [[n]] with n from 1 to 10 of a judge's reply; None where there is none."""
-    found = [int(number) for number in _RATING.findall(without_thoughts(reply))]
-    return found[-1] if found and 1 <= found[-1] <= 10 else None
+    """What the last [[…]] of a judge's reply holds, if it is a whole number from 1 to 10."""
+    found = _RATING.findall(without_thoughts(reply))
+    last = found[-1].strip() if found else ""
+    return int(last) if re.fullmatch(r"[1-9]|10", last) else None
 
 
 def judge_summary(records: Records, rows: Sequence[Mapping[str, Any]], endpoint: Endpoint) -> dict[str, Any]:
-    """Mean rating of the run's rows, and how many have none."""
+    """Mean rating of the run's rows, and how many have none, and why."""
     found = [records.get(_key(row, endpoint)) for row in rows if row.get("status") != FAILED]
     judged = [one for one in found if one and one.get("status") != FAILED]
+    missing = found.count(None)
     ratings = [one["rating"] for one in judged if one["rating"] is not None]
     return {
         "judge": endpoint.model,
         "mean_rating": sum(ratings) / len(ratings) if ratings else None,
         "rated": len(ratings),
         "unreadable": len(judged) - len(ratings),
-        "failed": len(found) - len(judged),
+        "failed": len(found) - len(judged) - missing,
+        "missing": missing,
     }
 
 

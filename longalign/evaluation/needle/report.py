@@ -2,6 +2,7 @@
 
 import csv
 import html
+import io
 import json
 import logging
 import re
@@ -13,7 +14,7 @@ from typing import Any
 from longalign.errors import UserError
 from longalign.evaluation.needle.heatmap import colour, draw_heatmap
 from longalign.evaluation.needle.statistics import summarise
-from longalign.files import read_json, write_json
+from longalign.files import read_json, write_json, write_text
 from longalign.records import FAILED
 
 log = logging.getLogger(__name__)
@@ -27,18 +28,22 @@ COLUMNS = (
 def write_reports(
     out: Path, rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Write the four files; returns the summary, which holds `more` (seconds, versions, a judge's ratings) too."""
+    """Write the four files; returns the summary, which holds `more` (seconds, versions, a judge's ratings) too.
+
+    Where rows of the settings' cells are missing, all say that they show a part.
+    """
     summary = {
         **summarise(rows),
+        "planned": len(settings["lengths"]) * len(settings["depths"]) * settings["seeds"],
         "lengths": settings["lengths"],
         "depths": settings["depths"],
         "settings": dict(settings),
         **more,
     }
     write_json(out / "summary.json", summary)
-    _write_csv(out / "results.csv", rows)
-    title = describe(settings)
-    (out / "report.html").write_text(_page(title, summary, rows), encoding="utf-8")
+    write_text(out / "results.csv", _csv(rows))
+    title = describe(settings) + (f" (partial: {part})" if (part := _part(summary)) else "")
+    write_text(out / "report.html", _page(title, summary, rows))
     try:
         draw_heatmap(summary, title, out / "heatmap.png")
     except UserError as error:  # the results stand without a picture
@@ -50,7 +55,7 @@ def last_run(out: Path) -> dict[str, Any]:
     """What the last run's summary says of its time and versions, for a run that finds everything done."""
     file = out / "summary.json"
     before = read_json(file) if file.exists() else {}
-    return {name: before[name] for name in ("seconds", "versions") if name in before}
+    return {name: before[name] for name in ("seconds", "model_share", "asked", "versions") if name in before}
 
 
 def describe(settings: Mapping[str, Any]) -> str:
@@ -60,12 +65,19 @@ def describe(settings: Mapping[str, Any]) -> str:
     return f"Needle test, {settings['task']}, {settings['language']}: {who}{compat}"
 
 
-def _write_csv(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with open(file, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        for row in rows:
-            writer.writerow([_text(row.get(column)) for column in COLUMNS])
+def _part(summary: Mapping[str, Any]) -> str:
+    """How much of its plan a test has done; nothing where that is all."""
+    done, planned = summary["prompts"], summary["planned"]
+    return f"{done} of {planned} prompts" if done < planned else ""
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([_text(row.get(column)) for column in COLUMNS])
+    return stream.getvalue()
 
 
 def _text(value: Any) -> Any:
@@ -100,8 +112,10 @@ def headline(summary: Mapping[str, Any]) -> str:
 def notes(summary: Mapping[str, Any]) -> list[str]:
     """What a reader must know beside the headline."""
     found = []
+    if part := _part(summary):
+        found.append(f"partial: {part} have been asked; the same command goes on")
     if summary["failed"]:
-        found.append(f"{summary['failed']} of {summary['prompts']} cells failed; the same command tries them again")
+        found.append(f"{summary['failed']} of {summary['prompts']} prompts failed; the same command tries them again")
     if summary["answers_not_ended"]:
         found.append(f"{summary['answers_not_ended']} answers were ended by max_new_tokens")
     if summary["answers_with_a_decoy"]:
@@ -110,7 +124,7 @@ def notes(summary: Mapping[str, Any]) -> list[str]:
         mean = "none" if judged["mean_rating"] is None else f"{judged['mean_rating']:.2f} of 10"
         found.append(
             f"judge {judged['judge']}: mean rating {mean}, {judged['rated']} rated, {judged['unreadable']} unreadable, "
-            f"{judged['failed']} failed"
+            f"{judged['failed']} failed" + (f", {judged['missing']} not asked" if judged["missing"] else "")
         )
     return found
 

@@ -34,19 +34,19 @@ class PromptBuilder(Protocol):
     def finish(self, draft: Draft) -> Prompt: ...
 
 
-def keep_settings(out: Path, settings: Mapping[str, Any]) -> None:
-    """Write a run's settings into its folder; one that is there already must have the same.
+def keep_settings(out: Path, settings: Mapping[str, Any], records: Records) -> None:
+    """Write a run's settings into its folder; where it has results already, other than failed ones, they must agree.
 
     Raises:
         UserError: it was made with other settings, the first of which is named.
     """
     file = out / SETTINGS
-    if not file.exists():
-        if (out / RESULTS).exists():
-            raise UserError(f"out: {out} has results without {SETTINGS}; give a new folder")
+    if all(row.get("status") == FAILED for row in records.rows()):
         out.mkdir(parents=True, exist_ok=True)
         write_json(file, dict(settings))
         return
+    if not file.exists():
+        raise UserError(f"out: {out} has results without {SETTINGS}; give a new folder")
     before = read_json(file)
     for key in (*settings, *before):
         old, new = before.get(key), settings.get(key)
@@ -64,8 +64,12 @@ def run_cells(
     versions: Mapping[str, str],
     on_row: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, float]:
-    """Answer and score the cells that have no good row yet; returns seconds: of building, of the model, in all."""
-    started = time.monotonic()
+    """Answer and score the cells that have no good row yet.
+
+    Returns seconds: `prompts` of laying them out and of waiting for their ids, `model` of the model, `rows` of scoring
+    and writing.
+    """
+    started, rows_s = time.monotonic(), 0.0
     waiting = [cell for cell in cells if not records.done(key(cell))]
     drafts = [builder.draft(cell) for cell in waiting]
     drafted = time.monotonic() - started
@@ -73,12 +77,16 @@ def run_cells(
         log.info("%d prompts in %.1f s, %s tokens", len(drafts), drafted, f"{sum(d.tokens for d in drafts):,}")
 
     def done(prompt: Prompt, answer: Answer | str) -> None:
+        nonlocal rows_s
+        began = time.monotonic()
         row = _failed(prompt, answer) if isinstance(answer, str) else _row(prompt, answer, builder, versions)
         records.append(row)
         on_row(row)
+        rows_s += time.monotonic() - began
 
     answerer.run(drafts, builder.finish, done)
-    return {"build": drafted, "model": answerer.model_s, "total": time.monotonic() - started}
+    whole = time.monotonic() - started
+    return {"prompts": whole - answerer.model_s - rows_s, "model": answerer.model_s, "rows": rows_s}
 
 
 def key(cell: Cell) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from longalign.api.thoughts import split_thoughts
 from longalign.evaluation.needle.tasks import Item
 
-_GROUPED = re.compile(r"(?<=\d)[,\u202f\u00a0' ](?=\d{3}(?!\d))")
+_GROUPED = re.compile(r"(?<!\d)\d{1,3}(?:(?:[,'’ ]\d{3})+|(?:\.\d{3}){2,})(?!\d)")  # 1.234 may be a decimal
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Score:
 def score(item: Item, text: str) -> Score:
     """Look for the item's answers, and for the decoys' values, in what a model wrote.
 
-    Case, width and white space do not count, nor do marks that group digits (1,234,567); a number must stand alone,
-    not inside a longer one. What a model thought before `</think>` is not its answer.
+    Case, width and white space do not count, nor do marks that group digits by three (1,234,567); a number must stand
+    alone, not inside a longer one. What a model thought before `</think>` is not its answer.
     """
-    said = _plain(without_thoughts(text))
+    said = plain(without_thoughts(text))
     found = tuple(answer for answer in item.answers if _holds(said, answer))
     wrong = tuple(value for value in item.decoy_values if _holds(said, value))
     recall = len(found) / len(item.answers)
@@ -39,11 +39,12 @@ def without_thoughts(text: str) -> str:
 
 
 def _holds(said: str, answer: str) -> bool:
-    wanted = re.escape(_plain(answer))
+    wanted = re.escape(plain(answer))
     edge = "[a-z0-9_]" if wanted.isascii() else "(?!)"  # Chinese characters may stand beside a number
     return re.search(f"(?<!{edge}){wanted}(?!{edge})", said) is not None
 
 
-def _plain(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(_GROUPED.sub("", folded).split())
+def plain(text: str) -> str:
+    """A text without what does not count: "１,234,567  Eggs" -> "1234567 eggs"."""
+    folded = unicodedata.normalize("NFKC", text).casefold()  # no-break spaces become spaces
+    return " ".join(_GROUPED.sub(lambda match: re.sub(r"\D", "", match[0]), folded).split())

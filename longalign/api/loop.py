@@ -1,0 +1,42 @@
+"""The event loop in which servers are asked, which ends in order when the process is told to end."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Coroutine
+from types import FrameType
+from typing import Any
+
+
+def run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """`asyncio.run` that treats SIGTERM as it does Ctrl-C: requests are cancelled and connections closed first.
+
+    Then what handles SIGTERM is called, which is expected to raise. Where nothing handles it, SIGTERM kills as ever.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        asyncio.run(main)
+        return
+    came: list[tuple[int, FrameType | None]] = []
+
+    async def cancellable() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            came.append((number, frame))
+            loop.call_soon_threadsafe(task.cancel)
+
+        signal.signal(signal.SIGTERM, stop)
+        try:
+            await main
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+
+    try:
+        asyncio.run(cancellable())
+    except asyncio.CancelledError:
+        if not came:
+            raise
+    if came:
+        handler(*came[0])

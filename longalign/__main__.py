@@ -16,6 +16,10 @@ COMMANDS = {
     "data inspect": ("longalign.commands.data_inspect", "show a pack: boundaries, targets, weights, text"),
     "data import": ("longalign.commands.data_import", "published data sets to rows of messages, with a report"),
     "data generate": ("longalign.commands.data_generate", "long tasks with known answers, and short chats, by a seed"),
+    "data synthesize": (
+        "longalign.commands.data_synthesize",
+        "questions and answers on documents, through an API",
+    ),
     "data prepare": ("longalign.commands.data_prepare", "tokenise a config's data ahead of training"),
     "data answer": ("longalign.commands.data_answer", "a model's own answers to questions, to train on"),
     "convert": ("longalign.commands.convert", "ChatGLM3's own format to a folder for plain transformers, and back"),

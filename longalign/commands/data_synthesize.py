@@ -1,0 +1,253 @@
+"""``longalign data synthesize``: long instruction data from documents, by a model behind an API."""
+
+import asyncio
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from longalign.commands.interrupt import interruptible
+from longalign.commands.parse import call
+from longalign.errors import UserError
+
+if TYPE_CHECKING:
+    from longalign.api.endpoint import Endpoint
+    from longalign.data.synthesis.documents import Document, Measure
+    from longalign.data.synthesis.run import Synthesis
+
+log = logging.getLogger(__name__)
+
+
+def run(name: str, args: list[str]) -> None:
+    """Parse ``args``, ask, and write the rows."""
+    with interruptible():
+        call(synthesize, name, args)
+
+
+def synthesize(
+    documents: str,
+    out: str,
+    api_model: str | None = None,
+    count: int = 1000,
+    buckets: str = "8k-16k:0.25,16k-32k:0.35,32k-64k:0.4",
+    base_url: str | None = None,
+    tokenizer: str | None = None,
+    text_column: str = "text",
+    max_new_tokens: int = 2048,
+    temperature: float | None = 1.0,
+    seed: int = 0,
+    grounded: float | None = None,
+    similar: float = 0.7,
+    exclude: list[str] | None = None,
+    plan: bool = False,
+    price_in: float | None = None,
+    price_out: float | None = None,
+    max_cost: float | None = None,
+    api_key_env: str = "OPENAI_API_KEY",
+    concurrency: int = 8,
+    timeout_s: float = 600,
+    max_retries: int = 6,
+) -> None:
+    """Let a model write questions about long documents, and answer them, as LongAlign's data was made.
+
+    Of each document one of four tasks is drawn (general, summary, reasoning, extraction), five questions of it are
+    asked for in the document's language, English or Chinese, one is drawn and answered. Answers that fail a check give
+    way to other documents. A run that is killed goes on with the same command. Without a model at hand,
+    `longalign data generate` writes long tasks with known answers.
+
+    Args:
+        documents: folder, file or glob of .txt and .md files, or of rows with a column of text, or a hub name.
+        out: the file to write, .jsonl (.gz, .zst). Beside it OUT.work keeps every reply, OUT.report.json the counts.
+        api_model: name of the model at the server.
+        count: rows to write.
+        buckets: from-below:share of the rows, in tokens (k is 1024). Longer documents are cut to the longest.
+        base_url: OpenAI-compatible server; OpenAI's own by default.
+        tokenizer: folder or hub name whose tokens the buckets count; by default they are estimated.
+        text_column: name of the text where documents are rows.
+        max_new_tokens: length of an answer at most; models that think need more.
+        temperature: of the model; null leaves it to the server.
+        seed: of the documents' order, tasks, questions and frames.
+        grounded: least share of an answer's words, numbers and Han pairs that stand in its document, 0 to 1, in place
+            of 0.7 for extraction, 0.5 for summary and 0.45 for the others.
+        similar: Jaccard similarity from which a document, or a question with its answer, is the same as another.
+        exclude: files of evaluation sets (texts, or JSON and Parquet rows): no row shares 13 words in a row with them,
+            or 20 Han characters.
+        plan: say documents, calls, tokens and cost, and stop.
+        price_in: money for a million tokens read.
+        price_out: money for a million tokens written.
+        max_cost: stop before a call that might make this run cost more.
+        api_key_env: name of the environment variable with the API key.
+        concurrency: requests at a time.
+        timeout_s: of a request.
+        max_retries: of a request that failed in a way that may pass.
+    """
+    from longalign.api.budget import Budget, Prices
+    from longalign.api.endpoint import Endpoint
+    from longalign.data.buckets import length_range
+    from longalign.data.synthesis.overlap import Passages
+    from longalign.data.synthesis.run import Checks, Setup, Synthesis
+    from longalign.data.synthesis.selection import candidates, parse_buckets
+    from longalign.files import write_jsonl
+    from longalign.records import Records, refuse_other_setups
+
+    target = Path(out).expanduser()
+    _check(target, count, max_new_tokens, grounded, similar, api_model)
+    quotas = parse_buckets(buckets, count)
+    endpoint = Endpoint(str(api_model), base_url, api_key_env, concurrency, timeout_s, max_retries)
+    budget = Budget(Prices(price_in, price_out), max_cost)
+    passages = Passages(_excluded(exclude or []))
+    ranges = [length_range(bucket, "buckets") for bucket in quotas]
+    room = int(ranges[-1].below or 0) - max_new_tokens - 300  # for a question, its answer and the chat format
+    if room < ranges[-1].low:
+        raise UserError(f"max_new_tokens: {max_new_tokens} leave no room for a document in the longest bucket")
+    known = _read(documents, text_column, _measure(tokenizer), room, similar, passages)
+    chosen = candidates(known, quotas, seed)
+    _say_documents(known, ranges[0].low, {bucket: len(found) for bucket, found in chosen.items()}, quotas)
+    setup = Setup(str(api_model), seed, max_new_tokens, temperature)
+    with Records(target.with_name(f"{target.name}.work")) as records:
+        refuse_other_setups(records, {**vars(setup)}, "replies")
+        work = Synthesis(documents, text_column, chosen, quotas, records, setup, Checks(grounded, similar, passages))
+        log.info(
+            "%s", budget.announce(endpoint.model, endpoint.url, *work.cost(), note="; more where rows fail a check")
+        )
+        if plan:
+            return
+        endpoint.check()
+        asyncio.run(_ask(work, endpoint, budget))
+        log.info("%s", budget)
+        outcomes = work.outcomes()
+        if failed := sum(reason == "request failed" for reason in outcomes.values()):
+            log.warning("%d requests failed: the same command tries them again; %s is not written yet", failed, out)
+            raise SystemExit(1)
+        if not any(reason is None for reason in outcomes.values()):
+            raise UserError(f"out: no row is left to write: {_reasons(Counter(outcomes.values()))}")
+        written = write_jsonl(target, work.rows())
+    _report(target, work, written, count)
+
+
+async def _ask(work: "Synthesis", endpoint: "Endpoint", budget: Any) -> None:
+    from longalign.api.client import ChatClient
+
+    async with ChatClient(endpoint) as client:
+        await work.run(client, budget)
+
+
+def _check(
+    target: Path, count: int, max_new_tokens: int, grounded: float | None, similar: float, api_model: str | None
+) -> None:
+    if not api_model:
+        raise UserError(
+            "api_model: give the model that writes, and --base_url of its server; without any, "
+            "longalign data generate writes long tasks with known answers"
+        )
+    if not target.name.endswith((".jsonl", ".jsonl.gz", ".jsonl.zst")):
+        raise UserError(f"out: got {target}, expected a file that ends in .jsonl, .jsonl.gz or .jsonl.zst")
+    if target.exists():
+        raise UserError(f"out: {target} exists already; give a new file")
+    for name, value in (("count", count), ("max_new_tokens", max_new_tokens)):
+        if value < 1:
+            raise UserError(f"{name}: got {value}, expected 1 or more")
+    for name, share in (("grounded", grounded), ("similar", similar)):
+        if share is not None and not 0 <= share <= 1:
+            raise UserError(f"{name}: got {share}, expected 0 to 1")
+
+
+def _measure(tokenizer: str | None) -> "Measure":
+    from longalign.data.synthesis.documents import estimate
+
+    if tokenizer is None:
+        log.info("lengths are estimated from characters; --tokenizer DIR counts tokens")
+        return estimate
+    from longalign.chat import load_tokenizer
+
+    loaded = load_tokenizer(tokenizer)
+    return lambda text: len(loaded(text, add_special_tokens=False, verbose=False).input_ids)
+
+
+def _excluded(paths: list[str]) -> list[str]:
+    """Every text in the files: of rows, all strings in them."""
+    from longalign.data.documents import TEXT_SUFFIXES, read_documents
+    from longalign.data.sources import SUFFIXES, find_files, read_rows
+
+    texts: list[str] = []
+    for path in paths:
+        for file in find_files(path, "exclude", SUFFIXES + TEXT_SUFFIXES):
+            if file.endswith(TEXT_SUFFIXES):
+                texts += [text for _, text in read_documents(file, "exclude")]
+            else:
+                texts += [text for _, row in read_rows(file, "exclude") for text in _strings(row)]
+    return texts
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for one in inner for text in _strings(one)]
+
+
+def _read(path: str, column: str, measure: "Measure", longest: int, similar: float, passages: Any) -> list["Document"]:
+    """The documents, without those that are nearly another's or have a passage of an evaluation set."""
+    from longalign.data.synthesis.documents import describe, read_texts
+    from longalign.data.synthesis.overlap import NearDuplicates
+
+    near, left_out, found = NearDuplicates(similar), Counter[str](), []
+    for where, sha256, text in read_texts(path, column):
+        if passages.in_text(text):
+            left_out["with a passage of an evaluation set"] += 1
+        elif near.seen(text):
+            left_out["nearly the same as another"] += 1
+        else:
+            found.append(describe(where, sha256, text, measure, longest))
+    if left_out:
+        log.info("documents left out: %s", _reasons(left_out))
+    if not found:
+        raise UserError(f"documents: {path} has no text that can be used")
+    return found
+
+
+def _say_documents(known: list["Document"], shortest: int, there: dict[str, int], quotas: dict[str, int]) -> None:
+    from longalign.data.synthesis.documents import count_reasons
+    from longalign.data.synthesis.selection import TASKS
+
+    counts = count_reasons(known, shortest)
+    log.info("%d documents%s", len(known), f" ({_reasons(counts)})" if counts else "")
+    for bucket, quota in quotas.items():
+        documents = there[bucket] // len(TASKS)
+        note = ""
+        if there[bucket] < quota:
+            note = f": {quota - there[bucket]} rows will be missing"
+        elif documents < quota:
+            note = ": documents come several times, each time with another task"
+        log.info("  %s tokens: %d rows from %d documents%s", bucket, quota, documents, note)
+    if not any(there.values()):
+        raise UserError("buckets: no document has such a length; look at the lengths, or give other --buckets")
+
+
+def _reasons(counts: Counter[Any]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items(), key=str) if reason)
+
+
+def _report(target: Path, work: "Synthesis", written: int, count: int) -> None:
+    """The table on stdout, and the same counts as JSON."""
+    from longalign.commands.screen import make_console, make_table, show
+    from longalign.files import write_json
+
+    groups: dict[tuple[str, str, str], Counter[str]] = {}
+    for one, reason in work.outcomes().items():
+        group = groups.setdefault((one.bucket, one.task, one.document.language), Counter())
+        group[reason or "kept"] += 1
+    table = make_table("tokens", "task", "language", "asked", "kept", "dropped")
+    for name in sorted(groups, key=lambda name: ([*work.quotas].index(name[0]), name)):
+        reasons = groups[name]
+        dropped = Counter({reason: number for reason, number in reasons.items() if reason != "kept"})
+        table.add_row(*name, str(reasons.total()), str(reasons["kept"]), _reasons(dropped))
+    show(make_console(), table)
+    rows = [
+        dict(zip(("bucket", "task", "language"), name, strict=True), outcomes=dict(c)) for name, c in groups.items()
+    ]
+    report = {"rows": written, "asked_for": count, "setup": vars(work.setup), "groups": rows}
+    write_json(target.with_name(f"{target.name}.report.json"), report)
+    if written < count:
+        log.warning("%d of %d rows: no candidates are left; give more documents, or other --buckets", written, count)
+    log.info("%d rows in %s", written, target)

@@ -1,0 +1,73 @@
+"""What an answer must be to be trained on; each failing has a name, under which it is counted."""
+
+import re
+from functools import lru_cache
+
+from longalign.data.importing.language import language_of
+
+GROUNDED = {"extraction": 0.7, "summary": 0.5, "reasoning": 0.45, "general": 0.45}
+"""The least share of an answer's content that stands in the document, by task: our choice, loose on purpose.
+
+Content is words of four letters and more, numbers, and pairs of Han characters.
+"""
+
+_REFUSALS = (
+    r"as an ai\b|as a language model",
+    r"\bi(?:'m| am) (?:sorry|unable|not able)|i (?:do not|don't) have access",
+    r"\bi (?:cannot|can't|can not) (?:help|assist|answer|provide|find|see|access)",
+    r"the (?:document|text|passage) (?:does not|doesn't) (?:mention|say|contain|provide|state|specify)",
+    r"(?:no|not enough|insufficient) information (?:is |was )?(?:given|provided|available)",
+    r"作为一?[个名]?(?:人工智能|AI|语言模型)|抱歉|无法(?:回答|提供|访问|获取|协助)",
+    r"(?:文档|文章|文中|原文|资料)(?:中|里)?(?:并)?(?:没有|未)(?:提到|提及|说明|提供|给出|涉及|包含)",
+)
+_REFUSAL = re.compile("|".join(_REFUSALS), re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_]{4,}|\d+(?:[.,:]\d+)*")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
+_LIST_MARK = re.compile(r"^\s*\d{1,3}\s*[.)、．]", re.MULTILINE)
+_TO_TELL_A_LANGUAGE = 20  # letters
+
+
+def problem(
+    document: str, question: str, answer: str, finish_reason: str, task: str, grounded: float | None
+) -> str | None:
+    """What is wrong with an answer, or None. `grounded` takes the place of the task's share in `GROUNDED`."""
+    if not answer.strip():
+        return "empty"
+    if finish_reason == "length":
+        return "not ended"
+    if _REFUSAL.search(answer[:300]):
+        return "refusal"
+    if sum(map(str.isalpha, answer)) >= _TO_TELL_A_LANGUAGE and language_of([answer]) != language_of([question]):
+        return "another language than the question"
+    if task == "extraction" and not _numbers(_LIST_MARK.sub("", answer)) <= _content(document)[1] | _numbers(question):
+        return "a number that is not in the document"
+    if grounding(document, question, answer) < (GROUNDED[task] if grounded is None else grounded):
+        return "not grounded in the document"
+    return None
+
+
+def grounding(document: str, question: str, answer: str) -> float:
+    """The share (0-1) of an answer's content that stands in the document or the question; 1 where there is none."""
+    said = _pieces(answer)
+    known = _content(document)[0] | _pieces(question)
+    return sum(piece in known for piece in said) / len(said) if said else 1.0
+
+
+@lru_cache(maxsize=8)
+def _content(document: str) -> tuple[frozenset[str], frozenset[str]]:
+    return frozenset(_pieces(document)), frozenset(_numbers(document))
+
+
+def _pieces(text: str) -> set[str]:
+    words = {word.lower() for word in _WORD.findall(text)}
+    stems = {word[:-1] for word in words if word.endswith("s") and len(word) > 4}  # a plural is known by its singular
+    return (
+        words - {stem + "s" for stem in stems}
+        | stems
+        | {run[n : n + 2] for run in _HAN.findall(text) for n in range(len(run) - 1)}
+    )
+
+
+def _numbers(text: str) -> set[str]:
+    return {number.replace(",", "").rstrip(".") for number in _NUMBER.findall(text)}

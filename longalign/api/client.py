@@ -55,9 +55,9 @@ class Completion:
 class RequestFailed(Exception):
     """One request has no answer; its message is one line. ``unreachable``: the server did not answer at all."""
 
-    def __init__(self, message: str, *, unreachable: bool = False) -> None:
+    def __init__(self, message: str, *, unreachable: bool = False, final: bool = False) -> None:
         super().__init__(message)
-        self.unreachable = unreachable
+        self.unreachable, self.final = unreachable, final
 
 
 class _TryAgain(Exception):
@@ -149,7 +149,7 @@ class ChatClient:
         reply = read_completion(response.content)
         if reply.problem:
             problem = self.endpoint.hide_key(reply.problem)
-            raise RequestFailed(problem) if reply.is_final else _TryAgain(problem)
+            raise RequestFailed(problem, final=True) if reply.is_final else _TryAgain(problem)
         return Completion(
             reply.text,
             reply.finish_reason,
@@ -193,7 +193,7 @@ class ChatClient:
             return UserError(f"{endpoint.url} asks for a pause of {after_s / 60:.0f} minutes; {again}: {said}")
         if status in (408, 409, 429) or status >= 500:
             return _TryAgain(f"HTTP {status}: {said}", after_s, unreachable=status >= 500)
-        return RequestFailed(f"HTTP {status}: {said}")
+        return RequestFailed(f"HTTP {status}: {said}", final=True)
 
     async def _pause(self, problem: _TryAgain, failures: int) -> None:
         """Back off: this request, and all of them where the server said for how long."""

@@ -1,6 +1,5 @@
 """``longalign data synthesize``: long instruction data from documents, by a model behind an API."""
 
-import asyncio
 import logging
 from collections import Counter
 from pathlib import Path
@@ -11,11 +10,15 @@ from longalign.commands.parse import call
 from longalign.errors import UserError
 
 if TYPE_CHECKING:
+    from longalign.api.budget import Budget
     from longalign.api.endpoint import Endpoint
+    from longalign.data.buckets import LengthRange
     from longalign.data.synthesis.documents import Document, Measure
     from longalign.data.synthesis.run import Synthesis
 
 log = logging.getLogger(__name__)
+
+_MORE = "; more where rows fail a check"
 
 
 def run(name: str, args: list[str]) -> None:
@@ -83,6 +86,7 @@ def synthesize(
     """
     from longalign.api.budget import Budget, Prices
     from longalign.api.endpoint import Endpoint
+    from longalign.api.loop import run_loop
     from longalign.data.buckets import length_range
     from longalign.data.synthesis.overlap import Passages
     from longalign.data.synthesis.run import Checks, Setup, Synthesis
@@ -102,18 +106,16 @@ def synthesize(
         raise UserError(f"max_new_tokens: {max_new_tokens} leave no room for a document in the longest bucket")
     known = _read(documents, text_column, _measure(tokenizer), room, similar, passages)
     chosen = candidates(known, quotas, seed)
-    _say_documents(known, ranges[0].low, {bucket: len(found) for bucket, found in chosen.items()}, quotas)
+    _say_documents(known, ranges, {bucket: len(found) for bucket, found in chosen.items()}, quotas)
     setup = Setup(str(api_model), seed, max_new_tokens, temperature)
     with Records(target.with_name(f"{target.name}.work")) as records:
         refuse_other_setups(records, {**vars(setup)}, "replies")
         work = Synthesis(documents, text_column, chosen, quotas, records, setup, Checks(grounded, similar, passages))
-        log.info(
-            "%s", budget.announce(endpoint.model, endpoint.url, *work.cost(), note="; more where rows fail a check")
-        )
+        log.info("%s", budget.announce(endpoint.model, endpoint.url, *work.cost(), _MORE))
         if plan:
             return
         endpoint.check()
-        asyncio.run(_ask(work, endpoint, budget))
+        run_loop(_ask(work, endpoint, budget))
         log.info("%s", budget)
         outcomes = work.outcomes()
         if failed := sum(reason == "request failed" for reason in outcomes.values()):
@@ -122,10 +124,10 @@ def synthesize(
         if not any(reason is None for reason in outcomes.values()):
             raise UserError(f"out: no row is left to write: {_reasons(Counter(outcomes.values()))}")
         written = write_jsonl(target, work.rows())
-    _report(target, work, written, count)
+    _report(target, work, written, count, budget)
 
 
-async def _ask(work: "Synthesis", endpoint: "Endpoint", budget: Any) -> None:
+async def _ask(work: "Synthesis", endpoint: "Endpoint", budget: "Budget") -> None:
     from longalign.api.client import ChatClient
 
     async with ChatClient(endpoint) as client:
@@ -191,7 +193,7 @@ def _read(path: str, column: str, measure: "Measure", longest: int, similar: flo
     from longalign.data.synthesis.documents import describe, read_texts
     from longalign.data.synthesis.overlap import NearDuplicates
 
-    near, left_out, found = NearDuplicates(similar), Counter[str](), []
+    near, left_out, found = NearDuplicates(similar, every=16), Counter[str](), []
     for where, sha256, text in read_texts(path, column):
         if passages.in_text(text):
             left_out["with a passage of an evaluation set"] += 1
@@ -206,11 +208,13 @@ def _read(path: str, column: str, measure: "Measure", longest: int, similar: flo
     return found
 
 
-def _say_documents(known: list["Document"], shortest: int, there: dict[str, int], quotas: dict[str, int]) -> None:
+def _say_documents(
+    known: list["Document"], ranges: list["LengthRange"], there: dict[str, int], quotas: dict[str, int]
+) -> None:
     from longalign.data.synthesis.documents import count_reasons
     from longalign.data.synthesis.selection import TASKS
 
-    counts = count_reasons(known, shortest)
+    counts = count_reasons(known, ranges)
     log.info("%d documents%s", len(known), f" ({_reasons(counts)})" if counts else "")
     for bucket, quota in quotas.items():
         documents = there[bucket] // len(TASKS)
@@ -228,7 +232,7 @@ def _reasons(counts: Counter[Any]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items(), key=str) if reason)
 
 
-def _report(target: Path, work: "Synthesis", written: int, count: int) -> None:
+def _report(target: Path, work: "Synthesis", written: int, count: int, budget: "Budget") -> None:
     """The table on stdout, and the same counts as JSON."""
     from longalign.commands.screen import make_console, make_table, show
     from longalign.files import write_json
@@ -243,10 +247,10 @@ def _report(target: Path, work: "Synthesis", written: int, count: int) -> None:
         dropped = Counter({reason: number for reason, number in reasons.items() if reason != "kept"})
         table.add_row(*name, str(reasons.total()), str(reasons["kept"]), _reasons(dropped))
     show(make_console(), table)
-    rows = [
-        dict(zip(("bucket", "task", "language"), name, strict=True), outcomes=dict(c)) for name, c in groups.items()
-    ]
+    heads = ("bucket", "task", "language")
+    rows = [{**dict(zip(heads, name, strict=True)), "outcomes": dict(counts)} for name, counts in groups.items()]
     report = {"rows": written, "asked_for": count, "setup": vars(work.setup), "groups": rows}
+    report |= {"calls": budget.calls, "tokens": [budget.tokens_in, budget.tokens_out], "cost": budget.spent}
     write_json(target.with_name(f"{target.name}.report.json"), report)
     if written < count:
         log.warning("%d of %d rows: no candidates are left; give more documents, or other --buckets", written, count)

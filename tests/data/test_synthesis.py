@@ -94,6 +94,7 @@ FIVE = ["Who came?", "What did it cost?", "Why was it late?", "Where is it now?"
         "Here they are:\n\n" + "\n\n".join(f"**{n})** {question}" for n, question in enumerate(FIVE, 1)),
         "```json\n" + str(FIVE).replace("'", '"') + "\n```",
         "\n".join(f"{n}、{question}" for n, question in enumerate(FIVE, 1)),
+        "\n".join(f"{n}. {question}" for n, question in enumerate(FIVE, 1)) + "\n\nLet me know if you want more!",
     ],
 )
 def test_five_questions_are_read_from_a_list(reply):
@@ -124,6 +125,9 @@ def test_what_is_not_five_questions_is_not_read(reply):
         ("1. Harrowgate\n2. 12 May 1903", "extraction", None),
         ("The keeper of Harrowgate wrote 1,915 letters.", "extraction", "a number that is not in the document"),
         ("The keeper of Harrowgate wrote 1,915 letters.", "general", None),
+        ("The keeper of Harrowgate wrote １９１４ letters, in all 12.", "extraction", None),
+        ("I’m sorry, but the keeper wrote letters.", "general", "refusal"),
+        ("The keeper of Harrowgate wrote letters and said: I am sorry.", "general", None),
         (" \n", "general", "empty"),
         ("I'm sorry, but the keeper wrote letters.", "general", "refusal"),
         ("The document does not say who wrote.", "general", "refusal"),
@@ -138,10 +142,8 @@ def test_an_answer_is_refused_for_a_reason(answer, task, expected):
 def test_a_chinese_answer_is_measured_by_its_characters():
     question = "谁修好了钟楼，是在哪一年修好的？"
     assert problem(CHINESE, question, "白石镇的木匠张长青在1903年修好了钟楼。", "stop", "extraction", None) is None
-    assert (
-        problem(CHINESE, question, "根据海洋生物学家的观察，鲸鱼每年冬季都会迁徙到温暖水域。", "stop", "general", None)
-        is not None
-    )
+    whales = "根据海洋生物学家的观察，鲸鱼每年冬季都会迁徙到温暖水域。"
+    assert problem(CHINESE, question, whales, "stop", "general", None) == "not grounded in the document"
     assert problem(CHINESE, question, "很抱歉，我无法回答这个问题。", "stop", "general", None) == "refusal"
 
 
@@ -153,21 +155,22 @@ def test_a_longer_answer_than_the_limit_is_refused_and_the_threshold_is_the_user
     assert 0 < grounding(TEXT, "Who?", said) < 0.9
 
 
-def test_near_duplicates_are_found_in_both_languages():
-    for text, change in ((TEXT.replace("letters", "letters {}"), "at length"), (CHINESE + "{}", "后来他又修了桥。")):
-        varied = [text.format(change) if n else text.format("") for n in range(2)]
-        distinct = [
-            f"{n} " + " ".join(random.Random(n).choices(varied[0].split() or [*varied[0]], k=60)) for n in range(5)
-        ]
-        near = NearDuplicates(0.6)
-        assert not near.seen(varied[0])
-        assert near.seen(varied[0]) and (near.seen(varied[1]) or varied[0][0] == "T")
-        assert not any(near.seen(one) for one in distinct)
+@pytest.mark.parametrize("letters", ["abcdefghij", "天地玄黄宇宙洪荒日月盈昃辰宿列张"])
+def test_near_duplicates_are_found_in_both_languages(letters):
+    draw = random.Random(0)
+    joint = " " if letters.isascii() else ""
+    words = ["".join(draw.choices(letters, k=4)) for _ in range(400)]
+    near = NearDuplicates(0.7)
+    assert not near.seen(joint.join(words))
+    assert near.seen(joint.join(words)) and near.seen(joint.join([*words[:390], *words[:10]]))
+    assert not near.seen(joint.join(draw.sample(words, 400))) and not near.seen("")
 
 
 def test_a_passage_of_an_evaluation_set_is_found():
     words = "one two three four five six seven eight nine ten eleven twelve thirteen"
     passages = Passages([f"A test: {words}, and more.", CHINESE])
     assert passages.in_text(f"He said: {words.upper()}!") and not passages.in_text(words.replace("six", "6"))
-    assert passages.in_text("他说：" + CHINESE[:25]) and not passages.in_text(CHINESE[:12])
+    assert passages.in_text("他说：" + CHINESE[14:45]) and not passages.in_text(CHINESE[:12])
     assert not Passages([]).in_text(words)
+    short = Passages(["What did the keeper of Harrowgate write?"])
+    assert short.in_text("Now: what did the keeper of harrowgate write?") and not short.in_text("What did he write?")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from longalign.data.buckets import LengthRange
 from longalign.data.documents import read_documents
 from longalign.data.importing.language import Language, language_of
 
@@ -65,11 +66,13 @@ def shorten(text: str, characters: int) -> str:
     return text[: ends[-1] if ends else characters].rstrip()
 
 
-def count_reasons(documents: list[Document], shortest: int) -> Counter[str]:
-    """How many documents are left out or cut, and why."""
+def count_reasons(documents: list[Document], ranges: list[LengthRange]) -> Counter[str]:
+    """How many documents are left out or cut, and why. ranges: of the buckets, by rising length."""
     counts: Counter[str] = Counter()
     for document in documents:
-        counts["shorter than the least bucket"] += document.length < shortest
-        counts["neither English nor Chinese"] += document.length >= shortest and document.language == "other"
+        inside = any(one.low <= document.length < (one.below or 0) for one in ranges)
+        counts["shorter than the least bucket"] += document.length < ranges[0].low
+        counts["between two buckets"] += document.length >= ranges[0].low and not inside
+        counts["neither English nor Chinese"] += inside and document.language == "other"
         counts["cut to the longest bucket"] += document.cut
     return +counts

@@ -4,60 +4,82 @@ A passage is 13 words in a row, as GPT-3 was decontaminated with (Brown et al. 2
 """
 
 import re
+import zlib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 WORDS, CHARACTERS = 13, 20
+SHORTEST = 6, 10
 PERMUTATIONS = 128
 _WORD = re.compile(r"[^\W_]+")
+_NO_LETTER = re.compile(r"[\s\W_]+")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
 
 
 class NearDuplicates:
     """`seen(text)` tells whether a text like it came before, and remembers it if not.
 
-    threshold: of the Jaccard similarity of the texts' shingles: 5 words, or 8 Han characters.
+    threshold: of the Jaccard similarity of the texts' shingles: 5 words, or 8 Han characters. every: one shingle in so
+    many is looked at, the same ones in every text: long texts have enough.
     """
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, threshold: float, every: int = 1) -> None:
         from datasketch import MinHashLSH
 
         self._index = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS)
-        self._count = 0
+        self._threshold, self._every = threshold, every
+        self._sketches: list[Any] = []
 
     def seen(self, text: str) -> bool:
         """Whether a text like this came before; a text too short for a shingle is like none."""
         from datasketch import MinHash
 
-        shingles = {piece.encode(errors="surrogatepass") for piece in _grams(text, 5, 8)}
+        encoded = (piece.encode(errors="surrogatepass") for piece in _grams(text, 5, 8))
+        shingles = {piece for piece in encoded if self._every == 1 or zlib.crc32(piece) % self._every == 0}
         if not shingles:
             return False
         sketch = MinHash(num_perm=PERMUTATIONS)
         sketch.update_batch(list(shingles))
-        if self._index.query(sketch):
+        near = (self._sketches[int(name)] for name in self._index.query(sketch))
+        if any(sketch.jaccard(other) >= self._threshold for other in near):
             return True
-        self._index.insert(str(self._count), sketch)
-        self._count += 1
+        self._index.insert(str(len(self._sketches)), sketch)
+        self._sketches.append(sketch)
         return False
 
 
 class Passages:
-    """The passages of evaluation sets, of which no row may have one."""
+    """The passages of evaluation sets, of which no row may have one.
+
+    A text of 6 to 12 words, or 10 to 19 Han characters, such as a short question, is one passage.
+    """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._known = {hash(passage) for text in texts for passage in _grams(text, WORDS, CHARACTERS)}
-
-    def __len__(self) -> int:
-        return len(self._known)
+        self._known: dict[tuple[int, int], set[int]] = {}
+        for text in texts:
+            words, characters = min(_num_words(text), WORDS), min(_num_characters(text), CHARACTERS)
+            for size in ((words, 0), (0, characters)):
+                if size[0] >= SHORTEST[0] or size[1] >= SHORTEST[1]:
+                    self._known.setdefault(size, set()).update(map(hash, _grams(text, *size)))
 
     def in_text(self, text: str) -> bool:
         """Whether the text has one of them."""
-        return bool(self._known) and any(hash(passage) in self._known for passage in _grams(text, WORDS, CHARACTERS))
+        return any(hash(gram) in known for size, known in self._known.items() for gram in _grams(text, *size))
 
 
 def _grams(text: str, words: int, characters: int) -> Iterator[str]:
-    spoken = [word for word in _WORD.findall(_HAN.sub(" ", text.lower()))]
-    for n in range(len(spoken) - words + 1):
+    """Runs of so many words, and of so many Han characters; none of what is 0."""
+    spoken = _WORD.findall(_HAN.sub(" ", text.lower()))
+    for n in range(len(spoken) - words + 1 if words else 0):
         yield " ".join(spoken[n : n + words])
-    for run in _HAN.findall(re.sub(r"[\s\W_]+", "", text)):
+    for run in _HAN.findall(_NO_LETTER.sub("", text)) if characters else ():
         for n in range(len(run) - characters + 1):
             yield run[n : n + characters]
+
+
+def _num_words(text: str) -> int:
+    return len(_WORD.findall(_HAN.sub(" ", text)))
+
+
+def _num_characters(text: str) -> int:
+    return max(map(len, _HAN.findall(_NO_LETTER.sub("", text))), default=0)

@@ -31,9 +31,9 @@ _TASK = {
 _ASK = {
     "en": "Above is a document. Write five {task}. They must be answerable from the document alone, differ from each "
     "other, draw on different parts of it, its middle and end too, and make sense to somebody who has just been given "
-    "it. Write them in English. Answer with the five, numbered 1. to 5., one a line, and nothing else.",
+    "it. Do not speak of a document above or below. Write them in English. Answer with the five, numbered 1. to 5., one a line, and nothing else.",
     "zh": "以上是一份文档。请写出五个{task}。它们必须只凭这份文档就能回答，彼此不同，涉及文档的不同部分（包括中间和结尾），"
-    "并且对刚拿到这份文档的人来说意思清楚。请用中文写。只输出这五个，编号1.到5.，每行一个，不要写别的。",
+    "并且对刚拿到这份文档的人来说意思清楚，不要说“上文”“以下文档”之类。请用中文写。只输出这五个，编号1.到5.，每行一个，不要写别的。",
 }
 
 FRAMES = {  # the first is the one of most rows: servers keep what they have read of a document
@@ -81,12 +81,15 @@ def _json_list(reply: str) -> Sequence[str]:
 
 
 def _numbered(reply: str) -> list[str]:
-    """Items 1 to 5 in order; a line without a number goes on with the one before."""
+    """Items 1 to 5 in order; a line without a number goes on with the one before, but for what follows the last."""
     items: list[str] = []
+    over = False
     for line in reply.splitlines():
         match = _NUMBER.fullmatch(line)
         if match and int(match[1]) == len(items) + 1:
             items.append(match[2])
-        elif items and line.strip():
+        elif not line.strip():
+            over = len(items) == ASKED
+        elif items and not over:
             items[-1] += " " + line.strip()
     return items

@@ -1,6 +1,7 @@
 """What an answer must be to be trained on; each failing has a name, under which it is counted."""
 
 import re
+import unicodedata
 from functools import lru_cache
 
 from longalign.data.importing.language import language_of
@@ -13,17 +14,18 @@ Content is words of four letters and more, numbers, and pairs of Han characters.
 
 _REFUSALS = (
     r"as an ai\b|as a language model",
-    r"\bi(?:'m| am) (?:sorry|unable|not able)|i (?:do not|don't) have access",
+    r"\A\W*(?:i(?:'m| am) (?:very |so )?)?sorry\b|\bi(?:'m| am) (?:unable|not able) to|i (?:do not|don't) have access",
     r"\bi (?:cannot|can't|can not) (?:help|assist|answer|provide|find|see|access)",
     r"the (?:document|text|passage) (?:does not|doesn't) (?:mention|say|contain|provide|state|specify)",
     r"(?:no|not enough|insufficient) information (?:is |was )?(?:given|provided|available)",
-    r"作为一?[个名]?(?:人工智能|AI|语言模型)|抱歉|无法(?:回答|提供|访问|获取|协助)",
+    r"作为一?[个名]?(?:人工智能|AI|语言模型)|\A\W*(?:很|非常|十分)?(?:抱歉|对不起)|我无法(?:回答|提供|访问|获取|协助)",
     r"(?:文档|文章|文中|原文|资料)(?:中|里)?(?:并)?(?:没有|未)(?:提到|提及|说明|提供|给出|涉及|包含)",
 )
 _REFUSAL = re.compile("|".join(_REFUSALS), re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{4,}|\d+(?:[.,:]\d+)*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
+_HAN_NUMERAL = re.compile("[一二三四五六七八九十百千万〇零]{3}")
 _LIST_MARK = re.compile(r"^\s*\d{1,3}\s*[.)、．]", re.MULTILINE)
 _TO_TELL_A_LANGUAGE = 20  # letters
 
@@ -36,11 +38,17 @@ def problem(
         return "empty"
     if finish_reason == "length":
         return "not ended"
-    if _REFUSAL.search(answer[:300]):
+    if _REFUSAL.search(answer[:300].replace("’", "'")):
         return "refusal"
     if sum(map(str.isalpha, answer)) >= _TO_TELL_A_LANGUAGE and language_of([answer]) != language_of([question]):
         return "another language than the question"
-    if task == "extraction" and not _numbers(_LIST_MARK.sub("", answer)) <= _content(document)[1] | _numbers(question):
+    answer = _LIST_MARK.sub("", answer)  # numbers of items are not of the document
+    in_numerals = _HAN_NUMERAL.search(document)  # 217 may be 二百一十七 there
+    if (
+        task == "extraction"
+        and not in_numerals
+        and not _long_numbers(answer) <= _content(document)[1] | _long_numbers(question)
+    ):
         return "a number that is not in the document"
     if grounding(document, question, answer) < (GROUNDED[task] if grounded is None else grounded):
         return "not grounded in the document"
@@ -56,18 +64,19 @@ def grounding(document: str, question: str, answer: str) -> float:
 
 @lru_cache(maxsize=8)
 def _content(document: str) -> tuple[frozenset[str], frozenset[str]]:
-    return frozenset(_pieces(document)), frozenset(_numbers(document))
+    return frozenset(_pieces(document)), frozenset(_long_numbers(document))
 
 
 def _pieces(text: str) -> set[str]:
     words = {word.lower() for word in _WORD.findall(text)}
     stems = {word[:-1] for word in words if word.endswith("s") and len(word) > 4}  # a plural is known by its singular
-    return (
-        words - {stem + "s" for stem in stems}
-        | stems
-        | {run[n : n + 2] for run in _HAN.findall(text) for n in range(len(run) - 1)}
-    )
+    pairs = {run[n : n + 2] for run in _HAN.findall(text) for n in range(len(run) - 1)}
+    return words - {stem + "s" for stem in stems} | stems | pairs
 
 
-def _numbers(text: str) -> set[str]:
-    return {number.replace(",", "").rstrip(".") for number in _NUMBER.findall(text)}
+def _long_numbers(text: str) -> set[str]:
+    """Numbers of three digits and more, without grouping or zeros behind the point: a small one may be a word's."""
+    whole = unicodedata.normalize("NFKC", text)
+    found = {number.replace(",", "").rstrip(".") for number in _NUMBER.findall(whole)}
+    found = {number.rstrip("0").rstrip(".") if "." in number else number for number in found}
+    return {number for number in found if sum(map(str.isdigit, number)) >= 3}

@@ -17,12 +17,13 @@ from longalign.api.thoughts import split_thoughts
 from longalign.data.synthesis import prompts
 from longalign.data.synthesis.documents import read_texts
 from longalign.data.synthesis.overlap import NearDuplicates, Passages
-from longalign.data.synthesis.quality import problem
+from longalign.data.synthesis.quality import grounding, problem
 from longalign.data.synthesis.selection import Candidate
 from longalign.records import FAILED, Records, Row
 
 log = logging.getLogger(__name__)
 
+REFUSED = "refused"  # by the server or its filter, which would do so again: the candidate gives way
 QUESTIONS, AGAIN, ANSWER = "questions", "questions again", "answer"
 QUESTION_TOKENS = 600  # that five questions may take
 PROMPT_TOKENS = 200  # about, beside the document
@@ -106,7 +107,7 @@ class Synthesis:
 
     async def _ask(self, client: ChatClient, budget: Budget, step: str) -> None:
         limit = self.setup.max_new_tokens if step == ANSWER else QUESTION_TOKENS
-        parameters: dict[str, Any] = {"max_tokens": limit, "seed": self.setup.seed}
+        parameters: dict[str, Any] = {"max_tokens": limit, "seed": self.setup.seed + (step == AGAIN)}
         if self.setup.temperature is not None:
             parameters["temperature"] = self.setup.temperature
         needed = [one for one in self.waiting() if self._needs(one, step)]
@@ -123,8 +124,10 @@ class Synthesis:
             return False
         if step == QUESTIONS:
             return True
-        first = self.records.done(self._key(one, QUESTIONS))
-        return first and (self.questions(one) is None) == (step == AGAIN)
+        first = self._reply(one, QUESTIONS)
+        if first is None or first["status"] == REFUSED:
+            return False
+        return (self.questions(one) is None) == (step == AGAIN)
 
     def _prompt(self, one: Candidate, text: str, step: str) -> str:
         if step == ANSWER:
@@ -135,7 +138,7 @@ class Synthesis:
         row: Row = {"key": key, "setup": asdict(self.setup)}
         if isinstance(result, RequestFailed):
             log.warning("a request failed: %s", result)
-            self.records.append(row | {"status": FAILED, "error": str(result)})
+            self.records.append(row | {"status": REFUSED if result.final else FAILED, "error": str(result)})
             return
         thoughts, text = split_thoughts(result.text)
         found = {
@@ -158,7 +161,7 @@ class Synthesis:
         """The five questions of the first reply that can be read."""
         for step in (QUESTIONS, AGAIN):
             reply = self._reply(one, step)
-            if reply and (found := prompts.parse_questions(reply["text"])):
+            if reply and reply.get("finish_reason") == "stop" and (found := prompts.parse_questions(reply["text"])):
                 return found
         return None
 
@@ -184,6 +187,8 @@ class Synthesis:
             for _, sha256, text in read_texts(self.path, self.column):
                 for one in by_text.pop(sha256, ()):
                     yield one, text[: one.document.characters]
+                if not by_text:
+                    return
 
     def _judge(self) -> None:
         """Find what is wrong with each answer of its own."""
@@ -194,10 +199,12 @@ class Synthesis:
 
     def _problem(self, one: Candidate, text: str) -> str | None:
         questions = self.questions(one)
+        replies = [self._reply(one, step) for step in (QUESTIONS, AGAIN, ANSWER)]
+        if any(reply and reply["status"] == REFUSED for reply in replies):
+            return "refused by the server"
         if questions is None:
-            read = self._reply(one, QUESTIONS) and self._reply(one, AGAIN)
-            return "questions cannot be read" if read else FAILED
-        reply, question = self._reply(one, ANSWER), questions[self.drawn(one)]
+            return "questions cannot be read" if replies[0] and replies[1] else FAILED
+        reply, question = replies[2], questions[self.drawn(one)]
         if reply is None:
             return FAILED
         if self.checks.passages.in_text(f"{question}\n{reply['text']}"):
@@ -243,6 +250,7 @@ class Synthesis:
             "bucket": one.bucket,
             "questions": questions,
             "drawn": self.drawn(one),
+            "grounding": round(grounding(text, questions[self.drawn(one)], reply["text"]), 3),
             "served_model": reply["served_model"],
             "setup": asdict(self.setup),
             "tokens": {step: r["tokens"] for step in (QUESTIONS, AGAIN, ANSWER) if (r := self._reply(one, step))},

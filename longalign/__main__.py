@@ -22,10 +22,6 @@ COMMANDS = {
     ),
     "data prepare": ("longalign.commands.data_prepare", "tokenise a config's data ahead of training"),
     "data answer": ("longalign.commands.data_answer", "a model's own answers to questions, to train on"),
-    "data synthesize": (
-        "longalign.commands.data_synthesize",
-        "questions on long documents and their answers, by a model behind an API",
-    ),
     "convert": ("longalign.commands.convert", "ChatGLM3's own format to a folder for plain transformers, and back"),
     "export": ("longalign.commands.export", "training checkpoint to Hugging Face folder"),
     "card": ("longalign.commands.card", "what a training run was and came to, on one HTML page"),

@@ -1,31 +1,28 @@
-"""``longalign data synthesize``: questions on your long documents and their answers, written by a model behind an API.
+"""``longalign data synthesize``: long instruction data from documents, by a model behind an API."""
 
-Self-Instruct as in LongAlign (Bai et al. 2024, section 3.1): see `longalign.data.synthesis`.
-"""
-
-import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longalign.api.budget import Budget, Prices
-from longalign.api.client import ChatClient, Endpoint
-from longalign.commands.longbench_chat import interruptible
+from longalign.commands.interrupt import interruptible
 from longalign.commands.parse import call
 from longalign.errors import UserError
-from longalign.records import Records
 
 if TYPE_CHECKING:
-    from longalign.data.synthesis.plan import Pick
-    from longalign.data.synthesis.rows import Result
-    from longalign.data.synthesis.run import Setup
+    from longalign.api.budget import Budget
+    from longalign.api.endpoint import Endpoint
+    from longalign.data.buckets import LengthRange
+    from longalign.data.synthesis.documents import Document, Measure
+    from longalign.data.synthesis.run import Synthesis
 
 log = logging.getLogger(__name__)
 
+_MORE = "; more where rows fail a check"
+
 
 def run(name: str, args: list[str]) -> None:
-    """Parse ``args`` and synthesize."""
+    """Parse ``args``, ask, and write the rows."""
     with interruptible():
         call(synthesize, name, args)
 
@@ -33,204 +30,228 @@ def run(name: str, args: list[str]) -> None:
 def synthesize(
     documents: str,
     out: str,
-    api_model: str,
-    count: int,
-    base_url: str | None = None,
-    text_column: str = "text",
+    api_model: str | None = None,
+    count: int = 1000,
     buckets: str = "8k-16k:0.25,16k-32k:0.35,32k-64k:0.4",
+    base_url: str | None = None,
     tokenizer: str | None = None,
-    max_uses: int = 4,
+    text_column: str = "text",
+    max_new_tokens: int = 2048,
+    temperature: float | None = 1.0,
     seed: int = 0,
-    temperature: float | None = None,
-    max_tokens_questions: int = 1024,
-    max_tokens_answer: int = 2048,
-    exclude: str | list[str] | None = None,
-    grounded_extraction: float = 0.7,
-    grounded_summary: float = 0.5,
-    grounded_other: float = 0.3,
-    new_numbers: int = 0,
-    duplicate_documents: float | None = 0.8,
-    duplicate_rows: float | None = 0.7,
+    grounded: float | None = None,
+    similar: float = 0.7,
+    exclude: list[str] | None = None,
+    plan: bool = False,
     price_in: float | None = None,
     price_out: float | None = None,
     max_cost: float | None = None,
-    plan: bool = False,
     api_key_env: str = "OPENAI_API_KEY",
     concurrency: int = 8,
     timeout_s: float = 600,
     max_retries: int = 6,
 ) -> None:
-    """Have a model ask and answer questions on long documents (LongAlign's Self-Instruct), and write conversations.
+    """Let a model write questions about long documents, and answer them, as LongAlign's data was made.
 
-    Each row takes two calls: five questions of one type (general, summary, reasoning, extraction), then the answer to
-    one of them. Every reply is kept in OUT.work: a run that ends early goes on with the same command, and with OUT
-    deleted other thresholds ask for nothing again.
+    Of each document one of four tasks is drawn (general, summary, reasoning, extraction), five questions of it are
+    asked for in the document's language, English or Chinese, one is drawn and answered. Answers that fail a check give
+    way to other documents. A run that is killed goes on with the same command. Without a model at hand,
+    `longalign data generate` writes long tasks with known answers.
 
     Args:
-        documents: file, folder, glob or hub name: .txt, .md, or rows of JSON or Parquet with a text column.
-        out: the file of conversations to write, .jsonl; OUT.report.json has the counts.
-        api_model: the model that writes questions and answers, with a context longer than the longest bucket.
-        count: rows to ask for. Those that a check drops are not replaced.
-        base_url: address of the API, such as http://localhost:8000/v1; OpenAI's own by default.
-        text_column: of rows.
-        buckets: lengths of documents in tokens (k is 1024) and their shares of count. Shorter documents are left
-            out, longer ones cut at the end of a paragraph or sentence.
-        tokenizer: folder or hub name, to count the tokens of documents; estimated without one.
-        max_uses: how often a document may be used, each time for another type of task, where a bucket has too few.
-        seed: of all draws; each depends on the seed and its document alone.
-        temperature: of the model; left to the server by default.
-        max_tokens_questions: of the reply with the questions. A model that thinks needs more.
-        max_tokens_answer: of an answer; one that is not ended is dropped.
-        exclude: evaluation sets (files as documents, or rows of any texts): documents, questions and answers with 13
-            words or 20 Chinese characters in a row of theirs are left out. A list is written '["a.jsonl", "b.txt"]'.
-        grounded_extraction: least share of an extraction's words, numbers and pairs of Chinese characters that occur
-            in the document.
-        grounded_summary: the same for summaries.
-        grounded_other: the same for general questions and reasoning.
-        new_numbers: numbers in an extraction's answer, at most, that neither document nor question has.
-        duplicate_documents: documents whose runs of five words are alike by this much (Jaccard) count once; null does
-            not compare them.
-        duplicate_rows: the same for questions with their answers, by three words.
-        price_in: money for a million tokens read, to say the cost before the first call.
+        documents: folder, file or glob of .txt and .md files, or of rows with a column of text, or a hub name.
+        out: the file to write, .jsonl (.gz, .zst). Beside it OUT.work keeps every reply, OUT.report.json the counts.
+        api_model: name of the model at the server.
+        count: rows to write.
+        buckets: from-below:share of the rows, in tokens (k is 1024). Longer documents are cut to the longest.
+        base_url: OpenAI-compatible server; OpenAI's own by default.
+        tokenizer: folder or hub name whose tokens the buckets count; by default they are estimated.
+        text_column: name of the text where documents are rows.
+        max_new_tokens: length of an answer at most; models that think need more.
+        temperature: of the model; null leaves it to the server.
+        seed: of the documents' order, tasks, questions and frames.
+        grounded: least share of an answer's words, numbers and Han pairs that stand in its document, 0 to 1, in place
+            of 0.7 for extraction, 0.5 for summary and 0.45 for the others.
+        similar: Jaccard similarity from which a document, or a question with its answer, is the same as another.
+        exclude: files of evaluation sets (texts, or JSON and Parquet rows): no row shares 13 words in a row with them,
+            or 20 Han characters.
+        plan: say documents, calls, tokens and cost, and stop.
+        price_in: money for a million tokens read.
         price_out: money for a million tokens written.
         max_cost: stop before a call that might make this run cost more.
-        plan: say documents, calls, tokens and cost, and stop.
         api_key_env: name of the environment variable with the API key.
         concurrency: requests at a time.
         timeout_s: of a request.
         max_retries: of a request that failed in a way that may pass.
     """
-    from longalign.data.documents import read_documents
-    from longalign.data.synthesis.buckets import parse_buckets
-    from longalign.data.synthesis.overlap import EvaluationTexts, NearDuplicates
-    from longalign.data.synthesis.quality import Thresholds
-    from longalign.data.synthesis.rows import collect
-    from longalign.data.synthesis.run import Setup
+    from longalign.api.budget import Budget, Prices
+    from longalign.api.endpoint import Endpoint
+    from longalign.api.loop import run_loop
+    from longalign.data.buckets import length_range
+    from longalign.data.synthesis.overlap import Passages
+    from longalign.data.synthesis.run import Checks, Setup, Synthesis
+    from longalign.data.synthesis.selection import candidates, parse_buckets
+    from longalign.files import write_jsonl
+    from longalign.records import Records, refuse_other_setups
 
-    _check(count, max_uses, max_tokens_questions, max_tokens_answer, new_numbers)
-    shares = (("grounded_extraction", grounded_extraction), ("grounded_summary", grounded_summary),
-              ("grounded_other", grounded_other))  # fmt: skip
-    for name, value in shares:
-        if not 0 <= value <= 1:
-            raise UserError(f"{name}: got {value:g}, expected 0 to 1")
     target = Path(out).expanduser()
-    if target.exists():
-        raise UserError(f"out: {out} exists already; give a new file")
-    endpoint = Endpoint(api_model, base_url, api_key_env, concurrency, timeout_s, max_retries)
-    endpoint.check()
+    _check(target, count, max_new_tokens, grounded, similar, api_model)
+    quotas = parse_buckets(buckets, count)
+    endpoint = Endpoint(str(api_model), base_url, api_key_env, concurrency, timeout_s, max_retries)
     budget = Budget(Prices(price_in, price_out), max_cost)
-    own_buckets = parse_buckets(buckets)
-    like_documents = NearDuplicates(duplicate_documents, 5, "duplicate_documents") if duplicate_documents else None
-    like_rows = NearDuplicates(duplicate_rows, 3, "duplicate_rows") if duplicate_rows else None
-    evaluation = EvaluationTexts([exclude] if isinstance(exclude, str) else exclude or [])
-    if exclude:
-        log.info("exclude: %d texts, of which %d are too short to be compared", evaluation.texts, evaluation.short)
-
-    def texts() -> Iterator[tuple[str, str]]:
-        return read_documents(documents, "documents", column=text_column)
-
-    picks = _plan(texts, own_buckets, tokenizer, like_documents, evaluation, count, max_uses, seed)
-    setup = Setup(api_model, temperature, max_tokens_questions, max_tokens_answer, seed)
+    passages = Passages(_excluded(exclude or []))
+    ranges = [length_range(bucket, "buckets") for bucket in quotas]
+    room = int(ranges[-1].below or 0) - max_new_tokens - 300  # for a question, its answer and the chat format
+    if room < ranges[-1].low:
+        raise UserError(f"max_new_tokens: {max_new_tokens} leave no room for a document in the longest bucket")
+    known = _read(documents, text_column, _measure(tokenizer), room, similar, passages)
+    chosen = candidates(known, quotas, seed)
+    _say_documents(known, ranges, {bucket: len(found) for bucket, found in chosen.items()}, quotas)
+    setup = Setup(str(api_model), seed, max_new_tokens, temperature)
     with Records(target.with_name(f"{target.name}.work")) as records:
-        missing = _announce(picks, records, setup, endpoint, budget)
+        refuse_other_setups(records, {**vars(setup)}, "replies")
+        work = Synthesis(documents, text_column, chosen, quotas, records, setup, Checks(grounded, similar, passages))
+        log.info("%s", budget.announce(endpoint.model, endpoint.url, *work.cost(), _MORE))
         if plan:
             return
-        if missing:
-            asyncio.run(_ask(picks, records, setup, endpoint, budget))
-            log.info("this run: %s", budget)
-        thresholds = Thresholds(grounded_extraction, grounded_summary, grounded_other, new_numbers)
-        result = collect(picks, records, setup, thresholds, like_rows, evaluation)
-    _finish(result, target, budget)
+        endpoint.check()
+        run_loop(_ask(work, endpoint, budget))
+        log.info("%s", budget)
+        outcomes = work.outcomes()
+        if failed := sum(reason == "request failed" for reason in outcomes.values()):
+            log.warning("%d requests failed: the same command tries them again; %s is not written yet", failed, out)
+            raise SystemExit(1)
+        if not any(reason is None for reason in outcomes.values()):
+            raise UserError(f"out: no row is left to write: {_reasons(Counter(outcomes.values()))}")
+        written = write_jsonl(target, work.rows())
+    _report(target, work, written, count, budget)
 
 
-def _check(count: int, max_uses: int, max_tokens_questions: int, max_tokens_answer: int, new_numbers: int) -> None:
-    from longalign.data.synthesis.prompts import TASKS
-
-    for name, value, low in (
-        ("count", count, 1),
-        ("max_tokens_questions", max_tokens_questions, 1),
-        ("max_tokens_answer", max_tokens_answer, 1),
-        ("new_numbers", new_numbers, 0),
-    ):
-        if value < low:
-            raise UserError(f"{name}: got {value}, expected {low} or more")
-    if not 1 <= max_uses <= len(TASKS):
-        raise UserError(
-            f"max_uses: got {max_uses}, expected 1 to {len(TASKS)}, as there are {len(TASKS)} types of task"
-        )
-
-
-def _plan(
-    texts: Any, buckets: Any, tokenizer: str | None, like: Any, evaluation: Any, count: int, max_uses: int, seed: int
-) -> "list[Pick]":
-    """Survey the documents, say what there is, and pick.
-
-    Raises:
-        UserError: no document can be used.
-    """
-    from longalign.data.synthesis.lengths import ROUGH, token_ends
-    from longalign.data.synthesis.plan import load_picks, pick, survey
-
-    if tokenizer is None:
-        log.info("lengths are %s", ROUGH)
-    found = survey(texts(), buckets, token_ends(tokenizer), like, evaluation)
-    changes = [f"{number} {what}" for what, number in (found.left_out + found.changed).items()]
-    said = f"{len(found.documents)} documents can be used" + "".join(f"; {change}" for change in changes)
-    if not found.documents:
-        raise UserError(f"documents: {said}; give longer documents, or other --buckets")
-    log.info("%s", said)
-    chosen, lines = pick(found.documents, buckets, count, max_uses, seed)
-    for line in lines:
-        log.info("%s", line)
-    return load_picks(chosen, texts(), seed)
-
-
-def _announce(picks: "Sequence[Pick]", records: Records, setup: "Setup", endpoint: Endpoint, budget: Budget) -> bool:
-    """Say what will be asked and what it may cost; whether there is anything to ask."""
-    from longalign.data.synthesis.run import expected_calls
-
-    calls, tokens_in, tokens_out = expected_calls(picks, records, setup)
-    if not calls:
-        log.info("all replies are there")
-        return False
-    note = f" ({len(records)} replies are there)" if len(records) else ""
-    cost = budget.prices.cost(tokens_in, tokens_out)
-    if budget.max_cost is not None and cost > budget.max_cost:
-        note += f"; this run stops before {budget.max_cost:g} (max_cost), and the same command goes on"
-    unlimited = Budget(budget.prices, None)
-    log.info("%s", unlimited.announce(endpoint.model, endpoint.url, calls, tokens_in, tokens_out, note))
-    return True
-
-
-async def _ask(picks: "Sequence[Pick]", records: Records, setup: "Setup", endpoint: Endpoint, budget: Budget) -> None:
-    from longalign.data.synthesis.run import ask_missing
+async def _ask(work: "Synthesis", endpoint: "Endpoint", budget: "Budget") -> None:
+    from longalign.api.client import ChatClient
 
     async with ChatClient(endpoint) as client:
-        await ask_missing(picks, records, setup, client, budget)
+        await work.run(client, budget)
 
 
-def _finish(result: "Result", target: Path, budget: Budget) -> None:
-    """The report, then the conversations: where these are, all is there.
+def _check(
+    target: Path, count: int, max_new_tokens: int, grounded: float | None, similar: float, api_model: str | None
+) -> None:
+    if not api_model:
+        raise UserError(
+            "api_model: give the model that writes, and --base_url of its server; without any, "
+            "longalign data generate writes long tasks with known answers"
+        )
+    if not target.name.endswith((".jsonl", ".jsonl.gz", ".jsonl.zst")):
+        raise UserError(f"out: got {target}, expected a file that ends in .jsonl, .jsonl.gz or .jsonl.zst")
+    if target.exists():
+        raise UserError(f"out: {target} exists already; give a new file")
+    for name, value in (("count", count), ("max_new_tokens", max_new_tokens)):
+        if value < 1:
+            raise UserError(f"{name}: got {value}, expected 1 or more")
+    for name, share in (("grounded", grounded), ("similar", similar)):
+        if share is not None and not 0 <= share <= 1:
+            raise UserError(f"{name}: got {share}, expected 0 to 1")
 
-    Raises:
-        UserError: no row is kept.
-    """
-    from longalign.data.synthesis.report import as_json, table
-    from longalign.data.synthesis.rows import REQUEST_FAILED
-    from longalign.data.synthetic import write_jsonl
+
+def _measure(tokenizer: str | None) -> "Measure":
+    from longalign.data.synthesis.documents import estimate
+
+    if tokenizer is None:
+        log.info("lengths are estimated from characters; --tokenizer DIR counts tokens")
+        return estimate
+    from longalign.chat import load_tokenizer
+
+    loaded = load_tokenizer(tokenizer)
+    return lambda text: len(loaded(text, add_special_tokens=False, verbose=False).input_ids)
+
+
+def _excluded(paths: list[str]) -> list[str]:
+    """Every text in the files: of rows, all strings in them."""
+    from longalign.data.documents import TEXT_SUFFIXES, read_documents
+    from longalign.data.sources import SUFFIXES, find_files, read_rows
+
+    texts: list[str] = []
+    for path in paths:
+        for file in find_files(path, "exclude", SUFFIXES + TEXT_SUFFIXES):
+            if file.endswith(TEXT_SUFFIXES):
+                texts += [text for _, text in read_documents(file, "exclude")]
+            else:
+                texts += [text for _, row in read_rows(file, "exclude") for text in _strings(row)]
+    return texts
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for one in inner for text in _strings(one)]
+
+
+def _read(path: str, column: str, measure: "Measure", longest: int, similar: float, passages: Any) -> list["Document"]:
+    """The documents, without those that are nearly another's or have a passage of an evaluation set."""
+    from longalign.data.synthesis.documents import describe, read_texts
+    from longalign.data.synthesis.overlap import NearDuplicates
+
+    near, left_out, found = NearDuplicates(similar, every=16), Counter[str](), []
+    for where, sha256, text in read_texts(path, column):
+        if passages.in_text(text):
+            left_out["with a passage of an evaluation set"] += 1
+        elif near.seen(text):
+            left_out["nearly the same as another"] += 1
+        else:
+            found.append(describe(where, sha256, text, measure, longest))
+    if left_out:
+        log.info("documents left out: %s", _reasons(left_out))
+    if not found:
+        raise UserError(f"documents: {path} has no text that can be used")
+    return found
+
+
+def _say_documents(
+    known: list["Document"], ranges: list["LengthRange"], there: dict[str, int], quotas: dict[str, int]
+) -> None:
+    from longalign.data.synthesis.documents import count_reasons
+    from longalign.data.synthesis.selection import TASKS
+
+    counts = count_reasons(known, ranges)
+    log.info("%d documents%s", len(known), f" ({_reasons(counts)})" if counts else "")
+    for bucket, quota in quotas.items():
+        documents = there[bucket] // len(TASKS)
+        note = ""
+        if there[bucket] < quota:
+            note = f": {quota - there[bucket]} rows will be missing"
+        elif documents < quota:
+            note = ": documents come several times, each time with another task"
+        log.info("  %s tokens: %d rows from %d documents%s", bucket, quota, documents, note)
+    if not any(there.values()):
+        raise UserError("buckets: no document has such a length; look at the lengths, or give other --buckets")
+
+
+def _reasons(counts: Counter[Any]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items(), key=str) if reason)
+
+
+def _report(target: Path, work: "Synthesis", written: int, count: int, budget: "Budget") -> None:
+    """The table on stdout, and the same counts as JSON."""
+    from longalign.commands.screen import make_console, make_table, show
     from longalign.files import write_json
 
-    cost = budget.prices.cost(result.tokens_in, result.tokens_out)
-    priced = budget.prices.tokens_in is not None
-    print(table(result), end="")
-    money = f", cost {cost:.4f}" if priced else ""
-    print(f"{result.calls} replies: {result.tokens_in:,} tokens in, {result.tokens_out:,} out{money}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    report = target.with_name(f"{target.name}.report.json")
-    write_json(report, as_json(result) | {"cost": cost if priced else None})
-    if not result.rows:
-        raise UserError(f"no row is kept, so {target} is not written; {report} says why")
-    written = write_jsonl(target, result.rows)
-    log.info("%d conversations in %s, counts in %s", written, target, report)
-    if failed := result.reasons()[REQUEST_FAILED]:
-        log.warning("%d rows failed; delete %s and give the same command to try them again alone", failed, target)
+    groups: dict[tuple[str, str, str], Counter[str]] = {}
+    for one, reason in work.outcomes().items():
+        group = groups.setdefault((one.bucket, one.task, one.document.language), Counter())
+        group[reason or "kept"] += 1
+    table = make_table("tokens", "task", "language", "asked", "kept", "dropped")
+    for name in sorted(groups, key=lambda name: ([*work.quotas].index(name[0]), name)):
+        reasons = groups[name]
+        dropped = Counter({reason: number for reason, number in reasons.items() if reason != "kept"})
+        table.add_row(*name, str(reasons.total()), str(reasons["kept"]), _reasons(dropped))
+    show(make_console(), table)
+    heads = ("bucket", "task", "language")
+    rows = [{**dict(zip(heads, name, strict=True)), "outcomes": dict(counts)} for name, counts in groups.items()]
+    report = {"rows": written, "asked_for": count, "setup": vars(work.setup), "groups": rows}
+    report |= {"calls": budget.calls, "tokens": [budget.tokens_in, budget.tokens_out], "cost": budget.spent}
+    write_json(target.with_name(f"{target.name}.report.json"), report)
+    if written < count:
+        log.warning("%d of %d rows: no candidates are left; give more documents, or other --buckets", written, count)
+    log.info("%d rows in %s", written, target)

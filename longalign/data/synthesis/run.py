@@ -1,182 +1,264 @@
-"""The calls of a run: five questions for each pick, then the answer to one; every reply is a row that survives a kill.
+"""The calls of a synthesis, each reply a record, and the rows that come of them.
 
-What to ask next follows from the rows alone, so a run that starts again asks for what is missing and nothing else.
+Two calls a row: five questions about a document, of which one is drawn, and its answer. A candidate that fails a check
+gives way to the next of its bucket, until the quota is met or none is left. What is kept is a pure function of the
+replies, so a run that was stopped ends as one that was not.
 """
 
 import logging
-from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from longalign.api.budget import Budget, Call, ask_within, estimate_tokens
-from longalign.api.client import ChatClient, Completion, Messages, RequestFailed
+from longalign.api.budget import Budget, Call, ask_within
+from longalign.api.client import ChatClient, Completion, RequestFailed
 from longalign.api.thoughts import split_thoughts
-from longalign.data.cache import content_key
-from longalign.data.synthesis.plan import Pick, whole_characters
-from longalign.data.synthesis.prompts import QUESTIONS, VERSION, ask_answer, ask_questions
-from longalign.data.synthesis.questions import parse_questions
+from longalign.data.synthesis import prompts
+from longalign.data.synthesis.documents import read_texts
+from longalign.data.synthesis.overlap import NearDuplicates, Passages
+from longalign.data.synthesis.quality import grounding, problem
+from longalign.data.synthesis.selection import Candidate
 from longalign.records import FAILED, Records, Row
 
 log = logging.getLogger(__name__)
 
-TRIES = 2
-"""How often questions are asked for: a reply that is no list of five is asked for once more."""
-
-_QUESTION_TOKENS = 200  # in the estimate, of a question that is not known yet
-_SAY_EVERY = 100  # replies
+REFUSED = "refused"  # by the server or its filter, which would do so again: the candidate gives way
+QUESTIONS, AGAIN, ANSWER = "questions", "questions again", "answer"
+QUESTION_TOKENS = 600  # that five questions may take
+PROMPT_TOKENS = 200  # about, beside the document
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What replies depend on, beside the document and the prompts."""
+    """What a reply depends on, beside its document."""
 
     model: str
-    temperature: float | None
-    max_tokens_questions: int
-    max_tokens_answer: int
     seed: int
+    max_new_tokens: int
+    temperature: float | None
+    prompts: int = prompts.VERSION
 
 
 @dataclass(frozen=True)
-class Step:
-    """A call to make: for questions (``question`` is None), or for the answer to one."""
+class Checks:
+    """What rows must pass. grounded: a share for all tasks in place of each one's own; similar: of `NearDuplicates`."""
 
-    key: str
-    question: str | None = None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a pick is. ``step`` is what to ask next, None at the end; ``replies`` are the rows so far."""
-
-    step: Step | None
-    replies: list[Row]
-    questions: list[str] | None = None
-    drawn: int | None = None
+    grounded: float | None
+    similar: float
+    passages: Passages
 
 
-def progress(pick: Pick, records: Records, setup: Setup) -> Progress:
-    """What is there of a pick, and what comes next."""
-    replies: list[Row] = []
-    for attempt in range(TRIES):
-        key = _key(pick, setup, attempt=attempt)
-        if not records.done(key):
-            return Progress(Step(key), replies)
-        replies.append(records.get(key) or {})
-        questions = parse_questions(replies[-1]["text"])
-        if questions is not None:
-            break
-    else:
-        return Progress(None, replies)
-    drawn = pick.draw("question").randrange(QUESTIONS)
-    key = _key(pick, setup, question=questions[drawn])
-    if not records.done(key):
-        return Progress(Step(key, questions[drawn]), replies, questions, drawn)
-    return Progress(None, [*replies, records.get(key) or {}], questions, drawn)
+@dataclass
+class Synthesis:
+    """A run: `chosen` has each bucket's candidates in order, `quotas` how many rows each is to give."""
 
+    path: str
+    column: str
+    chosen: Mapping[str, Sequence[Candidate]]
+    quotas: Mapping[str, int]
+    records: Records
+    setup: Setup
+    checks: Checks
+    asked: dict[str, int] = field(default_factory=dict)
+    problems: dict[Candidate, str | None] = field(default_factory=dict)
 
-def expected_calls(picks: Sequence[Pick], records: Records, setup: Setup) -> tuple[int, int, int]:
-    """Calls that are missing, about how many tokens they read, and how many they write at most."""
-    calls = tokens_in = tokens_out = 0
-    for pick in picks:
-        step = progress(pick, records, setup).step
-        if step is None:
-            continue
-        call = _call(pick, step, setup)
-        calls, tokens_in, tokens_out = calls + 1, tokens_in + call.tokens_in, tokens_out + call.tokens_out
-        if step.question is None:
-            read = estimate_tokens(_user(ask_answer(pick.text, "", pick.document.language))) + _QUESTION_TOKENS
-            calls, tokens_in, tokens_out = calls + 1, tokens_in + read, tokens_out + setup.max_tokens_answer
-    return calls, tokens_in, tokens_out
+    def __post_init__(self) -> None:
+        self.asked = {bucket: min(quota, len(self.chosen[bucket])) for bucket, quota in self.quotas.items()}
 
+    def waiting(self) -> list[Candidate]:
+        """The candidates that were asked about, or are next, in their order."""
+        return [one for bucket, number in self.asked.items() for one in self.chosen[bucket][:number]]
 
-async def ask_missing(
-    picks: Sequence[Pick], records: Records, setup: Setup, client: ChatClient, budget: Budget
-) -> None:
-    """Make every call that is missing; a request that fails leaves a row that the next run tries again.
+    def cost(self) -> tuple[int, int, int]:
+        """Calls, tokens in and tokens out at most that the quotas still take, if no row fails a check."""
+        calls = tokens_in = tokens_out = 0
+        for one in self.waiting():
+            steps = [QUESTION_TOKENS] * (self.questions(one) is None) + [self.setup.max_new_tokens] * (
+                not self.records.done(self._key(one, ANSWER))
+            )
+            calls += len(steps)
+            tokens_in += len(steps) * (one.document.length + PROMPT_TOKENS)
+            tokens_out += sum(steps)
+        return calls, tokens_in, tokens_out
 
-    An answer is asked for before the questions of another pick, so that a server may still know the document.
+    async def run(self, client: ChatClient, budget: Budget) -> None:
+        """Ask until every bucket has its rows, or no candidate is left.
 
-    Raises:
-        UserError: what `ask_within` raises.
-    """
-    queue = deque(pick for pick in picks if progress(pick, records, setup).step)
-    replies = 0
+        Raises:
+            UserError: of `ask_within`.
+        """
+        while True:
+            await self._ask(client, budget, QUESTIONS)
+            await self._ask(client, budget, AGAIN)
+            await self._ask(client, budget, ANSWER)
+            self._judge()
+            kept, grown = Counter(one.bucket for one in self.kept()), False
+            for bucket, quota in self.quotas.items():
+                more = min(quota - kept[bucket], len(self.chosen[bucket]) - self.asked[bucket])
+                self.asked[bucket] += more
+                grown = grown or more > 0
+            if not grown:
+                return
+            log.info("%d rows fall short of a check; as many other candidates are asked about", self._missing(kept))
 
-    def calls() -> Iterator[Call]:
-        while queue:
-            pick = queue.popleft()
-            step = progress(pick, records, setup).step
-            assert step is not None
-            yield _call(pick, step, setup)
+    def _missing(self, kept: Mapping[str, int]) -> int:
+        return sum(quota - kept[bucket] for bucket, quota in self.quotas.items())
 
-    def done(key: tuple[Pick, Step], result: Completion | RequestFailed) -> None:
-        nonlocal replies
-        pick, step = key
-        records.append(_row(pick, step, setup, result))
-        replies += 1
-        if replies % _SAY_EVERY == 0:
-            log.info("%d replies, %d rows not begun; %s", replies, len(queue), budget)
+    async def _ask(self, client: ChatClient, budget: Budget, step: str) -> None:
+        limit = self.setup.max_new_tokens if step == ANSWER else QUESTION_TOKENS
+        parameters: dict[str, Any] = {"max_tokens": limit, "seed": self.setup.seed + (step == AGAIN)}
+        if self.setup.temperature is not None:
+            parameters["temperature"] = self.setup.temperature
+        needed = [one for one in self.waiting() if self._needs(one, step)]
+        calls = (self._call(one, text, step, parameters) for one, text in self.texts(needed))
+        await ask_within(budget, client, calls, self._keep)
+
+    def _call(self, one: Candidate, text: str, step: str, parameters: dict[str, Any]) -> Call:
+        messages = _user(self._prompt(one, text, step))
+        tokens_in, tokens_out = one.document.length + PROMPT_TOKENS, parameters["max_tokens"]
+        return Call(self._key(one, step), messages, parameters, tokens_in, tokens_out)
+
+    def _needs(self, one: Candidate, step: str) -> bool:
+        if self.records.done(self._key(one, step)):
+            return False
+        if step == QUESTIONS:
+            return True
+        first = self._reply(one, QUESTIONS)
+        if first is None or first["status"] == REFUSED:
+            return False
+        return (self.questions(one) is None) == (step == AGAIN)
+
+    def _prompt(self, one: Candidate, text: str, step: str) -> str:
+        if step == ANSWER:
+            return self.user_text(one, text)
+        return prompts.ask_for_questions(text, one.task, one.document.language)
+
+    def _keep(self, key: str, result: Completion | RequestFailed) -> None:
+        row: Row = {"key": key, "setup": asdict(self.setup)}
         if isinstance(result, RequestFailed):
-            log.warning("%s (%s): request failed: %s", pick.id, pick.document.where, result)
-        elif progress(pick, records, setup).step:
-            queue.appendleft(pick)
-
-    while queue:  # a reply may want another call when the others have ended
-        await ask_within(budget, client, calls(), done)
-
-
-def _key(pick: Pick, setup: Setup, *, attempt: int | None = None, question: str | None = None) -> str:
-    document = pick.document
-    return content_key(
-        {
-            "setup": asdict(setup),
-            "prompts": VERSION,
-            "document": [document.sha256, document.characters, document.language],
-            "task": pick.task,
-            "use": pick.use,
-            "attempt": attempt,
-            "question": question,
+            log.warning("a request failed: %s", result)
+            self.records.append(row | {"status": REFUSED if result.final else FAILED, "error": str(result)})
+            return
+        thoughts, text = split_thoughts(result.text)
+        found = {
+            "status": "ok",
+            "text": text,
+            "finish_reason": result.finish_reason,
+            "served_model": result.served_model,
+            "tokens": [result.prompt_tokens, result.completion_tokens],
         }
-    )
+        self.records.append(row | found | ({"thoughts": thoughts} if thoughts else {}))
+
+    def _key(self, one: Candidate, step: str) -> str:
+        return one.key(step, asdict(self.setup))
+
+    def _reply(self, one: Candidate, step: str) -> Row | None:
+        row = self.records.get(self._key(one, step))
+        return row if row is not None and row["status"] != FAILED else None
+
+    def questions(self, one: Candidate) -> list[str] | None:
+        """The five questions of the first reply that can be read."""
+        for step in (QUESTIONS, AGAIN):
+            reply = self._reply(one, step)
+            if reply and reply.get("finish_reason") == "stop" and (found := prompts.parse_questions(reply["text"])):
+                return found
+        return None
+
+    def drawn(self, one: Candidate) -> int:
+        """Which of the questions is asked."""
+        return one.draw(self.setup.seed, "question").randrange(prompts.ASKED)
+
+    def user_text(self, one: Candidate, text: str) -> str:
+        """The user's message of the row, which is the prompt of its answer, too."""
+        questions = self.questions(one)
+        assert questions is not None
+        frames = prompts.FRAMES[one.document.language]
+        (frame,) = one.draw(self.setup.seed, "frame").choices(frames, weights=prompts.FRAME_WEIGHTS)
+        around = [part.replace("{question}", questions[self.drawn(one)]) for part in frame.split("{document}")]
+        return text.join(around)
+
+    def texts(self, wanted: Iterable[Candidate]) -> Iterator[tuple[Candidate, str]]:
+        """The candidates with what is used of their documents, in the order of the files, read one by one."""
+        by_text: dict[str, list[Candidate]] = defaultdict(list)
+        for one in wanted:
+            by_text[one.document.sha256].append(one)
+        if by_text:
+            for _, sha256, text in read_texts(self.path, self.column):
+                for one in by_text.pop(sha256, ()):
+                    yield one, text[: one.document.characters]
+                if not by_text:
+                    return
+
+    def _judge(self) -> None:
+        """Find what is wrong with each answer of its own."""
+        for one, text in self.texts([one for one in self.waiting() if one not in self.problems]):
+            found = self._problem(one, text)
+            if found != FAILED:  # it may be answered next time
+                self.problems[one] = found
+
+    def _problem(self, one: Candidate, text: str) -> str | None:
+        questions = self.questions(one)
+        replies = [self._reply(one, step) for step in (QUESTIONS, AGAIN, ANSWER)]
+        if any(reply and reply["status"] == REFUSED for reply in replies):
+            return "refused by the server"
+        if questions is None:
+            return "questions cannot be read" if replies[0] and replies[1] else FAILED
+        reply, question = replies[2], questions[self.drawn(one)]
+        if reply is None:
+            return FAILED
+        if self.checks.passages.in_text(f"{question}\n{reply['text']}"):
+            return "in an evaluation set"
+        return problem(text, question, reply["text"], reply["finish_reason"], one.task, self.checks.grounded)
+
+    def outcomes(self) -> dict[Candidate, str | None]:
+        """Of each candidate that was asked about: None if it is kept, else why it is not."""
+        near, found = NearDuplicates(self.checks.similar), {}
+        kept: Counter[str] = Counter()
+        for one in self.waiting():
+            reason = self.problems.get(one, "request failed")
+            if reason is None and near.seen(self._said(one)):
+                reason = "nearly the same as another"
+            if reason is None and kept[one.bucket] == self.quotas[one.bucket]:
+                reason = "more than asked for"
+            kept[one.bucket] += reason is None
+            found[one] = reason
+        return found
+
+    def _said(self, one: Candidate) -> str:
+        questions, reply = self.questions(one), self._reply(one, ANSWER)
+        assert questions is not None and reply is not None
+        return f"{questions[self.drawn(one)]}\n{reply['text']}"
+
+    def kept(self) -> list[Candidate]:
+        """The candidates that become rows."""
+        return [one for one, reason in self.outcomes().items() if reason is None]
+
+    def rows(self) -> Iterator[Row]:
+        """The rows, in the order of the documents."""
+        for one, text in self.texts(self.kept()):
+            yield self._row(one, text)
+
+    def _row(self, one: Candidate, text: str) -> Row:
+        questions, reply = self.questions(one), self._reply(one, ANSWER)
+        assert questions is not None and reply is not None
+        document = one.document
+        messages = [*_user(self.user_text(one, text)), {"role": "assistant", "content": reply["text"].strip()}]
+        cut = {"cut_at": document.characters} if document.cut else {}
+        provenance = {
+            "document": {"where": document.where, "sha256": document.sha256, **cut},
+            "bucket": one.bucket,
+            "questions": questions,
+            "drawn": self.drawn(one),
+            "grounding": round(grounding(text, questions[self.drawn(one)], reply["text"]), 3),
+            "served_model": reply["served_model"],
+            "setup": asdict(self.setup),
+            "tokens": {step: r["tokens"] for step in (QUESTIONS, AGAIN, ANSWER) if (r := self._reply(one, step))},
+        }
+        name = f"{document.sha256[:16]}-{one.use}"
+        facts = {"language": document.language, "length": document.length, "task": one.task}
+        return {"id": name, "messages": messages, **facts, "provenance": provenance}
 
 
-def _call(pick: Pick, step: Step, setup: Setup) -> Call:
-    language = pick.document.language
-    if step.question is None:
-        messages, tokens = _user(ask_questions(pick.text, pick.task, language)), setup.max_tokens_questions
-    else:
-        messages, tokens = _user(ask_answer(pick.text, step.question, language)), setup.max_tokens_answer
-    parameters: dict[str, Any] = {"max_tokens": tokens}
-    if setup.temperature is not None:
-        parameters["temperature"] = setup.temperature
-    return Call((pick, step), messages, parameters, estimate_tokens(messages), tokens)
-
-
-def _user(text: str) -> Messages:
+def _user(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
-
-
-def _row(pick: Pick, step: Step, setup: Setup, result: Completion | RequestFailed) -> Row:
-    row: Row = {
-        "key": step.key,
-        "id": pick.id,
-        "document": pick.document.sha256,
-        "task": pick.task,
-        "setup": asdict(setup),
-        "question": step.question,
-    }
-    if isinstance(result, RequestFailed):
-        return row | {"status": FAILED, "error": str(result)}
-    thoughts, text = split_thoughts(whole_characters(result.text))
-    row |= {
-        "status": "ok",
-        "text": text,
-        "finish_reason": result.finish_reason,
-        "served_model": result.served_model,
-        "prompt_tokens": result.prompt_tokens,
-        "completion_tokens": result.completion_tokens,
-        "seconds": round(result.seconds, 3),
-    }
-    return row | ({"thoughts": thoughts} if thoughts else {})

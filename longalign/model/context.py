@@ -2,8 +2,9 @@
 
 import logging
 from typing import Any
+from unittest import mock
 
-from transformers import PreTrainedConfig
+from transformers import PreTrainedConfig, modeling_rope_utils
 
 from longalign.errors import UserError
 
@@ -39,21 +40,27 @@ def extend_rope(config: PreTrainedConfig, rope_theta: float | None, rope_scaling
         _validate(config)
 
 
+class _Complaints(logging.Logger):
+    """Keeps every warning, whatever log levels, handlers and earlier warnings the process has."""
+
+    def __init__(self) -> None:
+        super().__init__("complaints")
+        self.texts: list[str] = []
+
+    def warning(self, msg: object, *args: object, **kwargs: Any) -> None:
+        self.texts.append(str(msg) % args if args else str(msg))
+
+    warning_once = warning  # transformers' own is silent the second time
+
+
 def _validate(config: PreTrainedConfig) -> None:
     """transformers' own check, whose warnings of wrong values are errors here."""
-    complaints: list[str] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: complaints.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("transformers.modeling_rope_utils")
-    logger.addHandler(handler)
-    propagate, logger.propagate = logger.propagate, False
+    complaints = _Complaints()
     try:
-        config.validate_rope()
+        with mock.patch.object(modeling_rope_utils, "logger", complaints):
+            config.validate_rope()
     except KeyError as error:
-        complaints.append(str(error.args[0]))
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagate
+        complaints.texts.append(str(error.args[0]))
     # that factor and lengths disagree is no mistake while max_position_embeddings has its old value
-    if wrong := [text for text in complaints if "implicit" not in text]:
+    if wrong := [text for text in complaints.texts if "implicit" not in text]:
         raise UserError(f"model.rope_scaling: {wrong[0]}")

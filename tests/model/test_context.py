@@ -1,7 +1,10 @@
 """Another rotary base or scaling: what the config then holds, and what the model then computes."""
 
+import logging
+
 import pytest
 import torch
+import transformers
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from longalign.errors import UserError
@@ -67,6 +70,29 @@ def test_a_wrong_scaling_is_refused_in_one_line(scaling, expected):
     with pytest.raises(UserError) as caught:
         load_config(TINY, {"rope_scaling": scaling})
     assert expected in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "expected"),
+    [
+        ({"rope_type": "spiral"}, "spiral"),
+        (
+            {"rope_type": "longrope", "short_factor": [1.0] * 4, "long_factor": [2.0] * 4}
+            | {"original_max_position_embeddings": 64},
+            "set the `factor` field",
+        ),
+    ],
+)
+def test_what_the_process_logs_decides_nothing(monkeypatch, scaling, expected):
+    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+    verbosity = transformers.logging.get_verbosity()
+    try:
+        for level in (transformers.logging.ERROR, transformers.logging.DEBUG):
+            transformers.logging.set_verbosity(level)
+            with pytest.raises(UserError, match=expected):
+                extend_rope(config(), None, scaling)
+    finally:
+        transformers.logging.set_verbosity(verbosity)
 
 
 def test_a_key_is_given_once_and_positive():

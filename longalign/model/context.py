@@ -2,7 +2,6 @@
 
 import logging
 from typing import Any
-from unittest import mock
 
 from transformers import PreTrainedConfig, modeling_rope_utils
 
@@ -56,11 +55,14 @@ class _Complaints(logging.Logger):
 def _validate(config: PreTrainedConfig) -> None:
     """transformers' own check, whose warnings of wrong values are errors here."""
     complaints = _Complaints()
+    module: Any = modeling_rope_utils
+    logger, module.logger = module.logger, complaints
     try:
-        with mock.patch.object(modeling_rope_utils, "logger", complaints):
-            config.validate_rope()
+        config.validate_rope()
     except KeyError as error:
         complaints.texts.append(str(error.args[0]))
+    finally:
+        module.logger = logger
     # that factor and lengths disagree is no mistake while max_position_embeddings has its old value
     if wrong := [text for text in complaints.texts if "implicit" not in text]:
         raise UserError(f"model.rope_scaling: {wrong[0]}")

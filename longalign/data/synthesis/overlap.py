@@ -10,7 +10,7 @@ from typing import Any
 
 WORDS, CHARACTERS = 13, 20
 SHORTEST = 6, 10
-PERMUTATIONS = 128
+PERMUTATIONS, BANDS = 128, 32  # four numbers a band: what is 0.7 alike shares one, all but certainly
 _WORD = re.compile(r"[^\W_]+")
 _NO_LETTER = re.compile(r"[\s\W_]+")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
@@ -24,28 +24,22 @@ class NearDuplicates:
     """
 
     def __init__(self, threshold: float, every: int = 1) -> None:
-        from datasketch import MinHashLSH
+        from rensa import RMinHashDeduplicator
 
-        self._index = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS)
-        self._threshold, self._every = threshold, every
-        self._sketches: list[Any] = []
+        self._kept: Any = RMinHashDeduplicator(threshold, PERMUTATIONS, use_lsh=True, num_bands=BANDS)
+        self._every = every
 
     def seen(self, text: str) -> bool:
         """Whether a text like this came before; a text too short for a shingle is like none."""
-        from datasketch import MinHash
+        from rensa import RMinHash
 
         encoded = (piece.encode(errors="surrogatepass") for piece in _grams(text, 5, 8))
         shingles = {piece for piece in encoded if self._every == 1 or zlib.crc32(piece) % self._every == 0}
         if not shingles:
             return False
-        sketch = MinHash(num_perm=PERMUTATIONS)
-        sketch.update_batch(list(shingles))
-        near = (self._sketches[int(name)] for name in self._index.query(sketch))
-        if any(sketch.jaccard(other) >= self._threshold for other in near):
-            return True
-        self._index.insert(str(len(self._sketches)), sketch)
-        self._sketches.append(sketch)
-        return False
+        sketch = RMinHash(PERMUTATIONS, seed=42)
+        sketch.update(list(shingles))
+        return not self._kept.add(str(self._kept.len()), sketch)
 
 
 class Passages:

@@ -6,8 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import multiprocessing
-from torch.distributed import destroy_process_group, init_process_group
+from torch.distributed import init_process_group
 from torch.distributed.device_mesh import init_device_mesh
 
 from longalign.data.collate import collate
@@ -93,8 +92,7 @@ WITH_GRADIENTS = {("n1.idx35", "pack_loss"), ("n8.step4", "pack_loss"), ("n8.ste
 
 def one_of_two_ranks(rank, folder, name):
     """The original's 8 ranks on 2 real ones: FSDP2 shards, gloo, four packs accumulated on each."""
-    torch.set_num_threads(1)
-    init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    init_process_group("gloo")
     config, whole = FAMILIES[name].load(folder / "cache")
     model = shard_model(
         config,
@@ -115,14 +113,13 @@ def one_of_two_ranks(rank, folder, name):
             losses.append(loss.item())
         gradients = {name: parameter.grad.full_tensor() for name, parameter in model.named_parameters()}
         torch.save((losses, gradients), folder / f"{mode}{rank}.pt")
-    destroy_process_group()
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_two_gloo_ranks_equal_the_originals_eight(name, tmp_path):
+def test_two_gloo_ranks_equal_the_originals_eight(ranks, name, tmp_path):
     family = FAMILIES[name]
     config, _ = family.load(tmp_path / "cache")
-    multiprocessing.spawn(one_of_two_ranks, (tmp_path, name), nprocs=2)
+    ranks.call(one_of_two_ranks, tmp_path, name)
     for mode in MODES:
         results = [torch.load(tmp_path / f"{mode}{rank}.pt", weights_only=True) for rank in range(2)]
         rank_losses = [results[rank % 2][0][rank // 2] for rank in range(8)]

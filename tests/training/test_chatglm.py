@@ -25,9 +25,9 @@ def given(arguments, *more):
     return [fit[0], f"--config={CONFIG}", *fit[1:]]
 
 
-def test_two_ranks_convert_once_train_and_give_it_back(arguments, tmp_path, data):
+def test_two_ranks_convert_once_train_and_give_it_back(arguments, ranks, tmp_path, data):
     cache = tmp_path / "cache"
-    said = run_apart(given(arguments, "--trainer.devices=2", f"--model.cache_dir={cache}"))
+    said = ranks.longalign(given(arguments, "--trainer.devices=2", f"--model.cache_dir={cache}"))
     assert said.count("converting") == 1
     folders = [path for path in (cache / "models").iterdir() if path.is_dir()]
     assert len(folders) == 1

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from longalign.chat import encode_conversation, load_tokenizer
 from longalign.data.sources import read_conversations
-from tests.training.conftest import TINY, final_weights, run_apart, run_here, scalars
+from tests.training.conftest import TINY, final_weights, run_here, scalars
 
 SGD = [
     "--model.optimizer=torch.optim.SGD",
@@ -83,7 +83,7 @@ def test_one_rank(arguments, truth, tmp_path, batching, packs, mode, more):
         ("packing", 12, "token", [DDP]),
     ],
 )
-def test_two_ranks(arguments, truth, tmp_path, batching, packs, mode, more):
+def test_two_ranks(arguments, ranks, truth, tmp_path, batching, packs, mode, more):
     batch = [f"--data.strategy={batching}", f"--data.packs_per_step={packs}", f"--data.loss={mode}"]
-    run_apart(arguments(*SGD, *batch, *more, "--trainer.devices=2"))
+    ranks.longalign(arguments(*SGD, *batch, *more, "--trainer.devices=2"))
     check(tmp_path / "run", truth[mode])

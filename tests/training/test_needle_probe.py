@@ -17,7 +17,7 @@ from longalign.evaluation.needle.haystack import make_haystack
 from longalign.evaluation.needle.tasks import Cell
 from longalign.model.loading import load_config, load_model, prepare_model
 from longalign.training.callbacks.needle_probe import NeedleProbe, _effective_length
-from tests.training.conftest import TINY, final_weights, run_apart, run_here, scalars
+from tests.training.conftest import TINY, final_weights, run_here, scalars
 
 STEPS = ["--data.packs_per_step=2", "--data.max_length=700", "--trainer.max_steps=3", "--model.optimizer.lr=1e-3"]
 PROBE = [
@@ -126,9 +126,9 @@ def test_curves_rows_and_pictures(arguments, tmp_path):
     assert [image.step for image in events.Images("needle/heatmap")] == [0, 2, 3]
 
 
-def test_two_ranks_say_the_same_as_one(arguments, tmp_path):
+def test_two_ranks_say_the_same_as_one(arguments, ranks, tmp_path):
     run_here(arguments(*STEPS, *PROBE, "--trainer.max_steps=1", root="one"))
-    run_apart(arguments(*STEPS, *PROBE, "--trainer.max_steps=1", "--trainer.devices=2", root="two"))
+    ranks.longalign(arguments(*STEPS, *PROBE, "--trainer.max_steps=1", "--trainer.devices=2", root="two"))
     one, two = ((tmp_path / root / "needle.jsonl").read_text().splitlines() for root in ("one", "two"))
     assert len(one) == len(two) == 16
     for a, b in zip(map(json.loads, one), map(json.loads, two), strict=True):

@@ -5,7 +5,8 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from collections.abc import Iterator
+import resource
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -26,6 +27,14 @@ def ranks() -> Iterator[TwoRanks]:
     """Two ranks for whatever needs two."""
     with two_ranks() as both:
         yield both
+
+
+@pytest.fixture
+def disk_of() -> Iterator[Callable[[int], None]]:
+    """Called with a number of bytes, lets no file grow beyond them until the test ends, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 KEY = "sk-test-0123456789abcdef"

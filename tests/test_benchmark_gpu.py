@@ -1,8 +1,6 @@
 """bin/benchmark-gpu without a GPU: its packs are full, and it says what is missing."""
 
 import runpy
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +63,7 @@ def test_the_chart_is_drawn_of_what_has_figures(script, tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_it_says_so():
-    run = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True)
-    assert (run.returncode, run.stderr) == (2, "benchmark-gpu: error: no CUDA GPU here\n")
+def test_without_a_gpu_it_says_so(script, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", [str(SCRIPT)])
+    assert script["main"]() == 2
+    assert capsys.readouterr().err == "benchmark-gpu: error: no CUDA GPU here\n"

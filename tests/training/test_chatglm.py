@@ -12,7 +12,7 @@ from longalign.__main__ import main
 from longalign.chat import encode_prompt, load_tokenizer
 from longalign.model import conversion
 from longalign.model.chatglm import to_glm
-from tests.training.conftest import ROOT, final_weights, run_apart, run_here
+from tests.training.conftest import ROOT, final_weights, run_here
 
 CHATGLM = ROOT / "tests/golden/chatglm3_tiny"
 CONFIG = ROOT / "configs/chatglm_packing_lw.yaml"
@@ -73,12 +73,12 @@ def test_a_plan_needs_no_conversion(arguments, monkeypatch, capsys):
     assert "packing" in capsys.readouterr().out
 
 
-def test_a_conversion_that_fails_stops_every_rank_in_one_line(arguments, tmp_path):
+def test_a_conversion_that_fails_stops_every_rank_in_one_line(arguments, ranks, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(CHATGLM, broken)
     os.truncate(broken / "model.safetensors", 100_000)
     more = (f"--model.model={broken}", f"--model.cache_dir={tmp_path / 'cache'}", "--trainer.devices=2")
-    said = run_apart(given(arguments, *more), status=2)
+    said = ranks.longalign(given(arguments, *more), status=2)
     assert "model.safetensors: cannot be read" in said.splitlines()[-1]
     assert "Traceback" not in said
     assert not [path for path in (tmp_path / "cache/models").iterdir() if path.is_dir()]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from longalign.__main__ import main
 from longalign.training.checkpoints import newest_checkpoint
-from tests.training.conftest import final_weights, finish, run_apart, run_here, scalars, start, wait_for
+from tests.training.conftest import final_weights, finish, run_here, scalars, start, wait_for
 
 STEPS = ["--data.max_length=128", "--data.packs_per_step=2", "--data.epochs=2", "--model.optimizer.lr=1e-3"]
 SAVING = ["--checkpoint.every_n_steps=2", "--checkpoint.keep=3"]
@@ -36,7 +37,7 @@ def whole(data, tmp_path_factory):
         return ["fit", *(f"--{key}={value}" for key, value in options.items()), *STEPS, *SAVING, *more]
 
     root = tmp_path_factory.mktemp("whole")
-    run_apart(build(root))
+    run_here(build(root))
     return build, final_weights(root), scalars(root, "train/loss")
 
 
@@ -47,7 +48,7 @@ def assert_bit_equal(ours, reference) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_killed_run_goes_on_bit_equal(whole, tmp_path, how):
+def test_killed_run_goes_on_bit_equal(whole, tmp_path, how, caplog):
     build, weights, losses = whole
     process = start(build(tmp_path))
     wait_for(tmp_path / "checkpoints/step000004.ckpt", process)
@@ -56,20 +57,23 @@ def test_killed_run_goes_on_bit_equal(whole, tmp_path, how):
     finish(process, 75 if how == signal.SIGTERM else -signal.SIGKILL)
     newest = newest_checkpoint(tmp_path / "checkpoints")
     assert newest is not None and not (tmp_path / f"checkpoints/step{max(losses):06d}.ckpt").exists()
-    output = run_apart(build(tmp_path, "--ckpt_path=auto"))
-    assert f"checkpoint: {newest}" in output
+    with caplog.at_level("INFO"):
+        run_here(build(tmp_path, "--ckpt_path=auto"))
+    assert f"checkpoint: {newest}" in caplog.text
     assert_bit_equal(final_weights(tmp_path), weights)
     assert scalars(tmp_path, "train/loss") == losses
 
 
-def test_a_full_disk_while_saving_costs_one_line_and_no_checkpoint(whole, tmp_path):
+def test_a_full_disk_while_saving_costs_one_line_and_no_checkpoint(whole, tmp_path, disk_of, capfd):
     build, _, _ = whole
     run_here(build(tmp_path, "--trainer.max_steps=4"))
     before = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
-    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # noqa: E731
-    output = run_apart(build(tmp_path, "--ckpt_path=auto"), status=2, preexec_fn=limit)
+    disk_of(200_000)
+    assert main(build(tmp_path, "--ckpt_path=auto")) == 2
+    output = capfd.readouterr().err
     assert "Traceback" not in output
     assert [line for line in output.splitlines() if "error:" in line and "could not be written" in line], output
+    disk_of(resource.RLIM_INFINITY)
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == before
     run_here(build(tmp_path, "--ckpt_path=auto", "--trainer.max_steps=5"))
     assert newest_checkpoint(tmp_path / "checkpoints") == tmp_path / "checkpoints/step000005.ckpt"
@@ -81,7 +85,7 @@ def test_two_ranks_stop_together_and_one_goes_on_with_the_same_steps(whole, tmp_
     wait_for(tmp_path / "checkpoints/step000004.ckpt", process)
     os.killpg(process.pid, signal.SIGTERM)  # as SLURM, torchrun and Kubernetes do
     finish(process, 75)
-    run_apart(build(tmp_path, "--ckpt_path=auto"))
+    run_here(build(tmp_path, "--ckpt_path=auto"))
     resumed = scalars(tmp_path, "train/loss")
     assert resumed.keys() == losses.keys()
     assert list(resumed.values()) == pytest.approx(list(losses.values()), abs=1e-6)
@@ -90,8 +94,6 @@ def test_two_ranks_stop_together_and_one_goes_on_with_the_same_steps(whole, tmp_
 
 
 def test_other_data_or_steps_are_refused_on_resume(whole, tmp_path, capfd):
-    from longalign.__main__ import main
-
     build, _, _ = whole
     run_here(build(tmp_path, "--trainer.max_steps=2"))
     for change, word in (("--data.seed=1", "the data or its plan"), ("--data.packs_per_step=4", "packs_per_step")):

@@ -7,19 +7,18 @@ layer behind it runs its backward. At 2 bytes a number and token it is little be
 
 import contextlib
 import weakref
-from bisect import bisect_left, insort
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Size, Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 
 class _Waiting:
-    """A tensor in host memory (a view of a buffer), on its way there or back."""
+    """The bytes of a tensor in host memory, in chunks of which it may not fill the last, on their way there or back."""
 
-    def __init__(self, host: Tensor, buffer: Tensor, device: torch.device) -> None:
-        self.host, self.buffer, self.device = host, buffer, device
+    def __init__(self, chunks: list[Tensor], size: int, dtype: torch.dtype, shape: Size, device: torch.device) -> None:
+        self.chunks, self.size, self.dtype, self.shape, self.device = chunks, size, dtype, shape, device
         self.back: Tensor | None = None  # on the device again
         self.arrived: torch.cuda.Event | None = None
 
@@ -27,14 +26,15 @@ class _Waiting:
 class InputOffload:
     """Give ``hooks()`` around each call of ``torch.utils.checkpoint.checkpoint``: what it saves goes to the host.
 
-    Tensors below ``min_bytes`` stay where they are. Buffers are pinned once and used again in each step, by packs of
-    any size: there are as many as tensors waited at a time, each as large as the largest that it held. One stream
-    carries all copies, so a buffer is never written before it was read. On a CPU tensors are copied, too.
+    Tensors below ``min_bytes`` stay where they are. The others go into chunks that are pinned once and used again in
+    each step, by packs of any size. A chunk is small, since torch pins powers of two: a tensor of 3 GiB as a whole would
+    take 4. One stream carries all copies, so a chunk is never written before it was read. On a CPU tensors are copied,
+    too.
     """
 
-    def __init__(self, min_bytes: int = 1 << 20) -> None:
-        self._min_bytes = min_bytes
-        self._free: list[Tensor] = []  # of bytes, the largest last
+    def __init__(self, min_bytes: int = 1 << 20, chunk_bytes: int = 1 << 24) -> None:
+        self._min_bytes, self._chunk_bytes = min_bytes, chunk_bytes
+        self._free: list[Tensor] = []
         self._order: list[weakref.ref[_Waiting]] = []  # as the forward came by; the backward asks from the end
         self._streams: dict[torch.device, torch.cuda.Stream] = {}
 
@@ -46,24 +46,21 @@ class InputOffload:
         if tensor.nbytes < self._min_bytes:
             return tensor
         on_gpu = tensor.device.type == "cuda"
-        buffer = self._take(tensor.nbytes, pin_memory=on_gpu)
-        host = buffer[: tensor.nbytes].view(tensor.dtype).view(tensor.shape)
-        waiting = _Waiting(host, buffer, tensor.device)
+        parts = tensor.detach().contiguous().view(-1).view(torch.uint8).split(self._chunk_bytes)
+        chunks = [self._take(pin_memory=on_gpu) for _ in parts]
         with self._beside(tensor.device):
-            host.copy_(tensor.detach(), non_blocking=True)
+            for chunk, part in zip(chunks, parts, strict=True):
+                chunk[: len(part)].copy_(part, non_blocking=True)
         if on_gpu:
-            tensor.record_stream(self._streams[tensor.device])  # its memory is not given away before it is copied
+            parts[0].record_stream(self._streams[tensor.device])  # its memory is not given away before it is copied
+        waiting = _Waiting(chunks, tensor.nbytes, tensor.dtype, tensor.shape, tensor.device)
         self._order.append(weakref.ref(waiting))
         return waiting
 
-    def _take(self, size: int, pin_memory: bool) -> Tensor:
-        """The smallest free buffer of at least ``size`` bytes; else a new one in place of the largest free one."""
-        place = bisect_left(self._free, size, key=len)
-        if place < len(self._free):
-            return self._free.pop(place)
+    def _take(self, pin_memory: bool) -> Tensor:
         if self._free:
-            self._free.pop()
-        return torch.empty(size, dtype=torch.uint8, pin_memory=pin_memory)
+            return self._free.pop()
+        return torch.empty(self._chunk_bytes, dtype=torch.uint8, pin_memory=pin_memory)
 
     def _unpack(self, saved: Any) -> Tensor:
         if isinstance(saved, Tensor):
@@ -72,17 +69,19 @@ class InputOffload:
         tensor, saved.back = saved.back, None
         if saved.arrived is not None:
             torch.cuda.current_stream(saved.device).wait_event(saved.arrived)
-        insort(self._free, saved.buffer, key=len)
+        self._free += saved.chunks
         self._fetch_next(saved)
-        return tensor
+        assert tensor is not None
+        return tensor.view(saved.dtype).view(saved.shape)
 
     def _fetch(self, waiting: _Waiting) -> None:
         """Begin to copy it back."""
         if waiting.back is not None:
             return
-        waiting.back = torch.empty_like(waiting.host, device=waiting.device)
+        waiting.back = torch.empty(waiting.size, dtype=torch.uint8, device=waiting.device)
         with self._beside(waiting.device) as stream:
-            waiting.back.copy_(waiting.host, non_blocking=True)
+            for chunk, part in zip(waiting.chunks, waiting.back.split(self._chunk_bytes), strict=True):
+                part.copy_(chunk[: len(part)], non_blocking=True)
             if stream is not None:
                 waiting.arrived = stream.record_event()
 

@@ -91,10 +91,10 @@ def test_host_buffers_are_used_again_and_forwards_without_backward_do_no_harm(de
     assert len(offload._free) == 5
 
 
-def test_packs_of_all_sizes_share_the_buffers():
+def test_packs_of_all_sizes_share_the_chunks():
     torch.manual_seed(0)
     layers = torch.nn.ModuleList(torch.nn.Linear(8, 8) for _ in range(3))
-    offload, plain = InputOffload(min_bytes=0), InputOffload(min_bytes=1 << 40)
+    offload, plain = InputOffload(min_bytes=0, chunk_bytes=500), InputOffload(min_bytes=1 << 40)
     for tokens in (50, 31, 64, 7, 63, 64, 10):
         x = torch.randn(tokens, 8)
         layers.zero_grad()
@@ -102,4 +102,4 @@ def test_packs_of_all_sizes_share_the_buffers():
         layers.zero_grad()
         for ours, truth in zip(steps(layers, offload, x, (True,)), expected, strict=True):
             torch.testing.assert_close(ours, truth, atol=0, rtol=0)
-    assert [len(buffer) for buffer in offload._free] == [64 * 8 * 4] * 3
+    assert [len(chunk) for chunk in offload._free] == [500] * 3 * 5  # 64 rows of 8 numbers of 4 bytes, in each layer

@@ -1,4 +1,9 @@
-"""Peak dense bf16 rates of GPUs, for model FLOPs utilisation. An unknown GPU has no figure rather than a wrong one."""
+"""What the machine has: peak dense bf16 rates of GPUs, for model FLOPs utilisation, and memory of the host.
+
+An unknown GPU has no figure rather than a wrong one.
+"""
+
+from pathlib import Path
 
 import torch
 
@@ -35,3 +40,31 @@ def peak_bf16_flops(name: str) -> float | None:
 def device_peak_flops(device: torch.device) -> float | None:
     """Dense bf16 FLOP/s of ``device``; None for a CPU or an unknown GPU."""
     return peak_bf16_flops(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
+
+
+def free_host_bytes(root: Path = Path("/")) -> int | None:
+    """Memory that this machine or the process's container (control group) has left, whichever is less.
+
+    What can be given up at once, such as cached files, counts as left. None where Linux does not say.
+    """
+    left = []
+    for line in _lines(root / "proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            left.append(int(line.split()[1]) * 1024)
+    for folder, limit, used in (
+        ("sys/fs/cgroup", "memory.max", "memory.current"),
+        ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        bounds = [*_lines(root / folder / limit), *_lines(root / folder / used)]
+        if len(bounds) == 2 and bounds[0] != "max":
+            statistics = dict(line.split() for line in _lines(root / folder / "memory.stat"))
+            cached = int(statistics.get("total_inactive_file", statistics.get("inactive_file", 0)))
+            left.append(int(bounds[0]) - int(bounds[1]) + cached)
+    return max(0, min(left)) if left else None
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text().splitlines()
+    except OSError:
+        return []

@@ -4,6 +4,7 @@ In: the model's config, ranks, tokens of the longest pack, bytes of optimizer st
 number of layers that can keep all their activations instead of computing them again.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from longalign.model.flops import ModelShape
 GIB = 2**30
 RESERVED = 2 * GIB  # CUDA context, NCCL and kernel workspaces, which torch's allocator does not see
 SHARE_USED = 0.95  # of the free memory: the rest is for fragments and for what the model leaves out
+HOST_SHARE_USED = 0.8  # of the host's: loaders, checkpoints and other processes grow, too
 
 
 @dataclass(frozen=True)
@@ -92,15 +94,21 @@ class MemoryEstimate:
 
 
 class NoRoom(UserError):
-    """A step does not fit into a GPU: its estimate, the first component that is too much, the cheapest change."""
+    """A step does not fit into a GPU: its estimate, the first component that is too much, the cheapest change.
 
-    def __init__(self, step: "StepMemory", budget: float) -> None:
+    Or it fits, and what it offloads does not fit into the host's memory.
+    """
+
+    def __init__(self, step: "StepMemory", budget: float, host_budget: float = math.inf) -> None:
         self.estimate = step.estimate()
-        self.component = self.estimate.first_over(budget)
-        self.remedy = cheapest_remedy(step, budget)
+        self.component = self.estimate.first_over(budget) or "offloaded inputs of layers"
+        self.remedy = cheapest_remedy(step, budget, host_budget)
+        needs, there = f"{self.estimate.peak / GIB:.0f} GiB a GPU", f"{budget / GIB:.0f}"
+        if self.estimate.peak <= budget:
+            needs, there = f"{step.offloaded / GIB:.0f} GiB a GPU of the host's memory", f"{host_budget / GIB:.0f}"
         super().__init__(
-            f"model.checkpointing: a step on packs of {step.tokens:,} tokens needs {self.estimate.peak / GIB:.0f} GiB "
-            f"a GPU, there are {budget / GIB:.0f} ({self.component} are too much): {self.remedy}"
+            f"model.checkpointing: a step on packs of {step.tokens:,} tokens needs {needs}, there are {there} "
+            f"({self.component} are too much): {self.remedy}"
         )
 
 
@@ -127,6 +135,12 @@ class StepMemory:
             f"{', inputs of the others offloaded' if self.offload else ''}; "
             f"expecting a peak of {self.estimate().peak / GIB:.1f} GiB"
         )
+
+    @property
+    def offloaded(self) -> int:
+        """Bytes of layers' inputs that wait in the host's memory, for one GPU."""
+        inputs = self.tokens * self.sizes.hidden * self.compute_bytes
+        return inputs * (self.sizes.layers - self.kept_layers) if self.offload else 0
 
     def estimate(self) -> MemoryEstimate:
         """The fullest moment: the backward of some layer, when the layers behind it have gradients already.
@@ -179,9 +193,13 @@ def layer_sizes(config: PreTrainedConfig, shape: ModelShape) -> LayerSizes:
 
 
 def choose_checkpointing(
-    step: StepMemory, free_bytes: int, mode: Checkpointing | Literal["auto"] = "auto", offload: bool | None = None
+    step: StepMemory,
+    free_bytes: int,
+    mode: Checkpointing | Literal["auto"] = "auto",
+    offload: bool | None = None,
+    host_bytes: float | None = None,
 ) -> StepMemory:
-    """The fastest way through a step that fits into ``free_bytes``.
+    """The fastest way through a step that fits into ``free_bytes`` of a GPU and its ``host_bytes`` (None: any).
 
     For mode auto: attention saved, with as many layers kept whole as fit; else with the layers' inputs offloaded; else
     whole layers computed again. ``offload`` True or False decides that part; None offloads where nothing else fits.
@@ -190,10 +208,11 @@ def choose_checkpointing(
         NoRoom: nothing fits; says what is too much, and what would help.
     """
     budget = usable(free_bytes)
+    host_budget = math.inf if host_bytes is None else HOST_SHARE_USED * host_bytes
     for found in _ways(step, mode, offload):
-        if found.estimate().peak <= budget:
+        if found.estimate().peak <= budget and found.offloaded <= host_budget:
             return found
-    raise NoRoom(found, budget)
+    raise NoRoom(found, budget, host_budget)
 
 
 def usable(free_bytes: int) -> float:
@@ -215,9 +234,11 @@ def _ways(step: StepMemory, mode: Checkpointing | Literal["auto"], offload: bool
         yield replace(step, checkpointing="full", kept_layers=0, offload=place)
 
 
-def cheapest_remedy(step: StepMemory, budget: float) -> str:
+def cheapest_remedy(step: StepMemory, budget: float, host_budget: float = math.inf) -> str:
     """The smallest change that makes a step fit: checkpointing, 8-bit optimizer states, more GPUs, or shorter packs."""
     smallest = replace(step, checkpointing="full", kept_layers=0, offload=True)
+    if smallest.offloaded > host_budget:
+        smallest = replace(smallest, offload=False)
     if smallest.estimate().peak <= budget:
         return "use --model.checkpointing auto and --model.offload auto"
     eight_bit = replace(smallest, state_bytes=min(step.state_bytes, EIGHT_BIT_STATE))

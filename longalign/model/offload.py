@@ -27,9 +27,8 @@ class InputOffload:
     """Give ``hooks()`` around each call of ``torch.utils.checkpoint.checkpoint``: what it saves goes to the host.
 
     Tensors below ``min_bytes`` stay where they are. The others go into chunks that are pinned once and used again in
-    each step, by packs of any size. A chunk is small, since torch pins powers of two: a tensor of 3 GiB as a whole would
-    take 4. One stream carries all copies, so a chunk is never written before it was read. On a CPU tensors are copied,
-    too.
+    each step, by packs of any size. A chunk is small, since torch pins powers of two: 3 GiB as a whole would take 4.
+    One stream carries all copies, so a chunk is never written before it was read. On a CPU tensors are copied, too.
     """
 
     def __init__(self, min_bytes: int = 1 << 20, chunk_bytes: int = 1 << 24) -> None:

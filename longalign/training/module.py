@@ -5,6 +5,7 @@ average, and the sum over a step is the paper's Eq. 2 for any packing, accumulat
 """
 
 import logging
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +29,7 @@ from longalign.model.attention import choose_backend
 from longalign.model.checkpointing import Checkpointing
 from longalign.model.flops import ModelShape, model_shape, sequence_cost
 from longalign.model.fused import choose_fused
+from longalign.model.hardware import free_host_bytes
 from longalign.model.loading import (
     CACHE_DIR,
     join_overrides,
@@ -205,14 +207,14 @@ class LongAlignModule(LightningModule):
             **more,
         )
 
-    def fit_into(self, step: StepMemory, free_bytes: int) -> StepMemory:
-        """The step as this module goes about it on a GPU with so much free memory.
+    def fit_into(self, step: StepMemory, free_bytes: int, host_bytes: float | None = None) -> StepMemory:
+        """The step as this module goes about it on a GPU with so much free memory, and so much of its host's.
 
         Raises:
             NoRoom: it does not fit.
         """
         offload = {"auto": None, "none": False, "activations": True}[self.offload]
-        return choose_checkpointing(step, free_bytes, self.checkpointing, offload)
+        return choose_checkpointing(step, free_bytes, self.checkpointing, offload, host_bytes)
 
     def explain_out_of_memory(self) -> str:
         """One line for a run that died of it: when, how much was in use and expected, and what to change."""
@@ -235,8 +237,7 @@ class LongAlignModule(LightningModule):
             offload = self.offload == "activations"
             sizes = layer_sizes(self.config, self.shape)
             return StepMemory(sizes, tokens=0, checkpointing=mode, kept_layers=self.kept_layers, offload=offload)
-        free = torch.tensor(float(torch.cuda.mem_get_info(strategy.root_device)[0]), device=strategy.root_device)
-        free_bytes = int(strategy.reduce(free, reduce_op="min"))
+        free_bytes, host_bytes = self._free_memory(strategy)
         if self.gpu_memory_gib is not None:
             free_bytes = min(free_bytes, int(self.gpu_memory_gib * GIB))
         step = self.step_memory(
@@ -247,7 +248,7 @@ class LongAlignModule(LightningModule):
             resharded=strategy.reshard_after_forward,
         )
         try:
-            found = self.fit_into(step, free_bytes)
+            found = self.fit_into(step, free_bytes, host_bytes)
         except NoRoom as error:
             if self.checkpointing == "auto":
                 raise
@@ -255,6 +256,15 @@ class LongAlignModule(LightningModule):
             return replace(step, checkpointing=mode, offload=self.offload != "none")
         log.info("%s of %.1f", found, free_bytes / GIB)
         return found
+
+    def _free_memory(self, strategy: ShardStrategy) -> tuple[int, float]:
+        """Bytes of the GPU, and of the host for each of its GPUs: the least of all ranks, the same on every rank."""
+        device = strategy.root_device
+        host = free_host_bytes()
+        host_share = math.inf if host is None else host / self.trainer.num_devices
+        free = torch.tensor([torch.cuda.mem_get_info(device)[0], host_share], dtype=torch.float64, device=device)
+        least = strategy.reduce(free, reduce_op="min")
+        return int(least[0]), float(least[1])
 
     def _autocast(self) -> torch.autocast:
         """Compute in bf16 where no FSDP2 policy does it: under DDP or on one device with fp32 weights."""

@@ -7,6 +7,7 @@ import torch
 from transformers import GlmConfig, LlamaConfig
 
 from longalign.model.flops import model_shape
+from longalign.model.hardware import free_host_bytes
 from longalign.model.memory import (
     EIGHT_BIT_STATE,
     GIB,
@@ -92,6 +93,34 @@ def test_what_is_fastest_comes_first_and_modes_that_are_asked_for_are_kept():
     full = choose_checkpointing(replace(step, kept_layers=2), int(200 * GIB), "full")
     assert (full.checkpointing, full.kept_layers, full.offload) == ("full", 2, False)
     assert choose_checkpointing(step, int(400 * GIB), "none").checkpointing == "none"
+
+
+def test_what_is_offloaded_fits_into_the_hosts_memory():
+    step = StepMemory(llama(32), 65536, micro_steps=8)
+    found = choose_checkpointing(step, int(139.8 * GIB), host_bytes=64 * GIB)
+    assert found.offload and 0 < found.offloaded == (32 - found.kept_layers) * 65536 * 4096 * 2 <= 0.8 * 64 * GIB
+    assert choose_checkpointing(step, int(142 * GIB), host_bytes=8 * GIB).offloaded == 0  # layers again instead
+    said = (
+        r"needs 16 GiB a GPU of the host's memory, there are 6 \(offloaded inputs of layers are too much\): use 8-bit"
+    )
+    with pytest.raises(NoRoom, match=said):
+        choose_checkpointing(step, int(132 * GIB), host_bytes=8 * GIB)
+
+
+def test_the_hosts_memory_is_the_machines_or_the_containers(tmp_path):
+    def write(name, text):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    assert free_host_bytes(tmp_path) is None
+    write("proc/meminfo", "MemTotal: 9000 kB\nMemAvailable:    4000 kB\n")
+    write("sys/fs/cgroup/memory.max", "max\n")
+    write("sys/fs/cgroup/memory.current", "1000\n")
+    assert free_host_bytes(tmp_path) == 4_096_000
+    write("sys/fs/cgroup/memory.max", "3000\n")
+    write("sys/fs/cgroup/memory.stat", "anon 5\ninactive_file 700\n")
+    assert free_host_bytes(tmp_path) == 2700
+    assert 1 << 20 < free_host_bytes() < 1 << 50
 
 
 def test_optimizer_state_is_measured_or_known_by_name():

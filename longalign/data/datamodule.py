@@ -217,7 +217,7 @@ class LongAlignData(LightningDataModule):
         if positions and longest > positions:
             log.warning(
                 "the longest sequence has %d tokens, the model was made for %d positions: "
-                "see model.config_overrides (rope_theta, max_position_embeddings)",
+                "see model.rope_theta, model.rope_scaling and model.max_position_embeddings",
                 longest,
                 positions,
             )

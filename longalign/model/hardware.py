@@ -30,10 +30,15 @@ PEAK_BF16_FLOPS: tuple[tuple[str, float], ...] = (
     ("RTX 3090", 71e12),  # Ampere GA102 white paper, fp32 accumulate
 )
 
+OTHER_CARDS = {"Ti", "D", "Laptop", "MIG", "GRID"}
+"""Words that make a name of the table another card's, or a part of it."""
+
 
 def peak_bf16_flops(name: str) -> float | None:
     """Dense bf16 FLOP/s of the GPU that torch calls ``name``; None when the table does not have it."""
     words = f" {name} ".replace("-", " ")
+    if OTHER_CARDS & set(words.split()):
+        return None
     return next((peak for key, peak in PEAK_BF16_FLOPS if f" {key} " in words), None)
 
 

@@ -39,6 +39,10 @@ def test_cost_of_a_sequence_agrees_with_the_plans_default():
         ("NVIDIA GeForce RTX 4090", 165.2e12),
         ("Tesla V100-SXM2-16GB", None),
         ("NVIDIA A1000", None),
+        ("NVIDIA GeForce RTX 3090 Ti", None),
+        ("NVIDIA GeForce RTX 4090 D", None),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
+        ("NVIDIA H100 80GB HBM3 MIG 1g.10gb", None),
     ],
 )
 def test_peak_of_known_gpus_and_none_for_others(name, peak):

@@ -25,9 +25,9 @@ def liger_missing(device: torch.device) -> str | None:
     if device.type != "cuda":
         return "needs a CUDA GPU"
     try:
-        import liger_kernel.ops.rms_norm  # noqa: F401
+        from liger_kernel.ops.swiglu import LigerFusedGateUpSiLUMulFunction  # noqa: F401 (the newest of those used)
     except Exception as error:  # Triton or the driver may be at fault
-        return f"needs the package liger-kernel ({type(error).__name__}: {error})"
+        return f"needs the package liger-kernel 0.8.2 or newer ({type(error).__name__}: {error})"
     return None
 
 
@@ -179,7 +179,11 @@ def _fuse_joint_mlp(module: Any) -> None:
 def _fuse_rotary(module: Any) -> None:
     from liger_kernel.ops.rope import LigerRopeFunction
 
-    def rotary(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+    plain = type(module).forward.__globals__["apply_rotary_pos_emb"]
+
+    def rotary(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        if args or kwargs or cos.shape[-1] != q.shape[-1]:  # Liger before 0.8.5 takes the angles for all of a head's
+            return plain(q, k, cos, sin, *args, **kwargs)
         return LigerRopeFunction.apply(q, k, cos, sin)
 
     _replace_rotary(module, rotary)

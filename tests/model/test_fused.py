@@ -1,12 +1,24 @@
 """What is replaced by fused kernels is what computes the same, and the replacement computes it."""
 
+import sys
+from types import ModuleType
+
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, Gemma2Config, GlmConfig, LlamaConfig, Phi3Config, Qwen3Config
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma2Config,
+    Glm4MoeConfig,
+    GlmConfig,
+    LlamaConfig,
+    Phi3Config,
+    Qwen3Config,
+)
+from transformers.models.glm4_moe.modeling_glm4_moe import Glm4MoeAttention, apply_rotary_pos_emb
 
 from longalign.data.collate import collate
 from longalign.errors import UserError
-from longalign.model.fused import _kind, choose_fused, liger_missing
+from longalign.model.fused import _fuse_rotary, _kind, choose_fused, liger_missing
 from longalign.model.loading import prepare_model
 
 SMALL = {
@@ -46,6 +58,29 @@ def test_without_a_gpu_nothing_is_fused():
     assert not choose_fused("auto", torch.device("cpu"))
     with pytest.raises(UserError, match=r"model\.fused=liger needs a CUDA GPU"):
         choose_fused("liger", torch.device("cpu"))
+
+
+def test_heads_of_which_a_part_rotates_keep_their_own_rotary(monkeypatch):
+    class Liger:
+        apply = staticmethod(lambda q, k, cos, sin: "liger")
+
+    rope = ModuleType("liger_kernel.ops.rope")
+    rope.LigerRopeFunction = Liger
+    monkeypatch.setitem(sys.modules, "liger_kernel", ModuleType("liger_kernel"))
+    monkeypatch.setitem(sys.modules, "liger_kernel.ops", ModuleType("liger_kernel.ops"))
+    monkeypatch.setitem(sys.modules, "liger_kernel.ops.rope", rope)
+    with torch.device("meta"):
+        module = Glm4MoeAttention(Glm4MoeConfig(**SMALL), 0)
+    assert _kind(module) == "rotary"
+    _fuse_rotary(module)
+    fused = module.forward.__func__.__globals__["apply_rotary_pos_emb"]
+    q, k = torch.randn(2, 1, 4, 3, 16)
+    assert fused(q, k, torch.ones(1, 3, 16), torch.ones(1, 3, 16)) == "liger"
+    half = torch.randn(1, 3, 4).repeat(1, 1, 2)
+    for ours, plain in zip(
+        fused(q, k, half.cos(), half.sin()), apply_rotary_pos_emb(q, k, half.cos(), half.sin()), strict=True
+    ):
+        torch.testing.assert_close(ours, plain, atol=0, rtol=0)
 
 
 @pytest.mark.gpu

@@ -16,6 +16,7 @@ from transformers import PreTrainedConfig
 from longalign.errors import UserError
 from longalign.model.checkpointing import Checkpointing
 from longalign.model.flops import ModelShape
+from longalign.model.loss import LOGITS_BYTES
 
 GIB = 2**30
 RESERVED = 2 * GIB  # CUDA context, NCCL and kernel workspaces, which torch's allocator does not see
@@ -38,6 +39,7 @@ class LayerSizes:
     parameters: int
     layers: int
     root_parameters: int  # embeddings, lm_head and the last norm
+    lm_head_parameters: int
 
     @property
     def total_parameters(self) -> int:
@@ -121,6 +123,7 @@ class StepMemory:
     ranks: int = 1
     micro_steps: int = 1
     state_bytes: float = 8.0  # of optimizer state a parameter: AdamW in fp32
+    update_bytes: float = 0.0  # a parameter, while the optimizer steps: 4 for AdamW without its fused kernel
     compute_bytes: int = 2
     fused: bool = True
     checkpointing: Checkpointing = "attention"
@@ -143,32 +146,71 @@ class StepMemory:
         return inputs * (self.sizes.layers - self.kept_layers) if self.offload else 0
 
     def estimate(self) -> MemoryEstimate:
-        """The fullest moment: the backward of some layer, when the layers behind it have gradients already.
+        """The fullest moment of a step: the backward of the loss, of some layer, of the embeddings, or the update.
 
         fp32 master weights, gradients and optimizer states are shared over the ranks; activations are each rank's own.
         """
         sizes, n = self.sizes, self.sizes.layers
         shard = 4 * sizes.parameters // self.ranks
         root = 4 * sizes.root_parameters // self.ranks
+        weights = n * shard + root
+        optimizer = int(self.state_bytes * sizes.total_parameters / self.ranks)
+        moments = [
+            MemoryEstimate(weights, optimizer, **moment)
+            for moment in (self._at_loss(), *self._at_layers(), self._at_embeddings())
+        ]
+        copy = int(self.update_bytes * sizes.total_parameters / self.ranks)
+        moments.append(MemoryEstimate(weights, optimizer + copy, weights, 0, 0, 0))
+        return max(moments, key=lambda moment: moment.peak)
+
+    def _at_layers(self) -> Iterator[dict[str, int]]:
+        """Of each layer's backward: its activations are all there, computed again or kept; those behind it are done."""
+        sizes, n = self.sizes, self.sizes.layers
+        everything = self.tokens * sizes.all_activations(self.compute_bytes, self.fused)
+        kept = self._kept()
+        for layer in range(n):
+            done = n if self.micro_steps > 1 else n - layer
+            lm_head = self.compute_bytes * sizes.lm_head_parameters  # not yet reduced
+            yield {
+                "gradients": done * 4 * sizes.parameters // self.ranks + lm_head,
+                "gathered": self._gathered(),
+                "activations": sum(kept[:layer]) + everything + self._beside_layers(),
+                "working": self.tokens * sizes.intermediate * self.compute_bytes + 4 * sizes.parameters,
+            }
+
+    def _at_loss(self) -> dict[str, int]:
+        """The lm_head's gradient in fp32, what a chunk adds to it, and the chunk's logits in both types."""
+        sizes = self.sizes
+        before = 4 * sizes.total_parameters // self.ranks if self.micro_steps > 1 else 0
+        logits = min(LOGITS_BYTES, 4 * self.tokens * sizes.lm_head_parameters // sizes.hidden)
+        return {
+            "gradients": before + 4 * sizes.lm_head_parameters,
+            "gathered": self._gathered(),
+            "activations": sum(self._kept()) + self._beside_layers(),
+            "working": self.compute_bytes * sizes.lm_head_parameters + logits * (4 + self.compute_bytes) // 4,
+        }
+
+    def _at_embeddings(self) -> dict[str, int]:
+        """Last of all the root's gradients are reduced: there as they were computed and in fp32, then in fp32 twice."""
+        sizes = self.sizes
+        layers = 4 * sizes.layers * sizes.parameters // self.ranks
+        more = max(self.compute_bytes, 4 // self.ranks) * sizes.root_parameters
+        return {"gradients": layers + 4 * sizes.root_parameters + more, "gathered": 0, "activations": 0, "working": 0}
+
+    def _kept(self) -> list[int]:
+        """Bytes that each layer keeps between its forward and its backward."""
+        sizes = self.sizes
         some = self.tokens * sizes.kept(self.checkpointing, self.compute_bytes, self.fused, self.offload)
         everything = self.tokens * sizes.all_activations(self.compute_bytes, self.fused)
-        kept = [some] * (n - self.kept_layers) + [everything] * self.kept_layers
-        moments = []
-        for layer in range(n):  # its activations are all there, computed again or kept
-            activations = sum(kept[:layer]) + everything
-            done = n if self.micro_steps > 1 else n - layer
-            moments.append((activations + done * shard, activations, done * shard))
-        _, activations, gradients = max(moments)
-        hidden = self.tokens * sizes.hidden * self.compute_bytes
-        travelling = 2 * hidden if self.offload else 0  # one layer's input goes out or comes in, one is in use
-        return MemoryEstimate(
-            weights=n * shard + root,
-            optimizer=int(self.state_bytes * sizes.total_parameters / self.ranks),
-            gradients=gradients + self.compute_bytes * sizes.root_parameters // 2,  # the lm_head's, not yet reduced
-            gathered=self.compute_bytes * ((2 if self.resharded else n) * sizes.parameters + sizes.root_parameters),
-            activations=activations + hidden + travelling,  # and the embeddings' output
-            working=self.tokens * sizes.intermediate * self.compute_bytes + 4 * sizes.parameters,
-        )
+        return [some] * (sizes.layers - self.kept_layers) + [everything] * self.kept_layers
+
+    def _gathered(self) -> int:
+        layers = 2 if self.resharded else self.sizes.layers
+        return self.compute_bytes * (layers * self.sizes.parameters + self.sizes.root_parameters)
+
+    def _beside_layers(self) -> int:
+        """The embeddings' output; with offloading, one layer's input that goes out or comes in, and one in use."""
+        return self.tokens * self.sizes.hidden * self.compute_bytes * (3 if self.offload else 1)
 
 
 def layer_sizes(config: PreTrainedConfig, shape: ModelShape) -> LayerSizes:
@@ -189,6 +231,7 @@ def layer_sizes(config: PreTrainedConfig, shape: ModelShape) -> LayerSizes:
         parameters=(shape.total - root) // layers,
         layers=layers,
         root_parameters=root,
+        lm_head_parameters=embeddings,
     )
 
 
@@ -235,13 +278,15 @@ def _ways(step: StepMemory, mode: Checkpointing | Literal["auto"], offload: bool
 
 
 def cheapest_remedy(step: StepMemory, budget: float, host_budget: float = math.inf) -> str:
-    """The smallest change that makes a step fit: checkpointing, 8-bit optimizer states, more GPUs, or shorter packs."""
+    """The smallest change that makes a step fit: checkpointing, fused or 8-bit AdamW, more GPUs, or shorter packs."""
     smallest = replace(step, checkpointing="full", kept_layers=0, offload=True)
     if smallest.offloaded > host_budget:
         smallest = replace(smallest, offload=False)
     if smallest.estimate().peak <= budget:
         return "use --model.checkpointing auto and --model.offload auto"
-    eight_bit = replace(smallest, state_bytes=min(step.state_bytes, EIGHT_BIT_STATE))
+    if replace(smallest, update_bytes=0).estimate().peak <= budget:
+        return "use AdamW's fused kernel (--model.optimizer.fused true)"
+    eight_bit = replace(smallest, state_bytes=min(step.state_bytes, EIGHT_BIT_STATE), update_bytes=0)
     if eight_bit.estimate().peak <= budget:
         return "use 8-bit optimizer states (--model.optimizer longalign.training.adamw_8bit.AdamW8bit)"
     for ranks in (2, 4, 8, 16, 32, 64):
@@ -268,3 +313,10 @@ def optimizer_state_bytes(optimizer: Any) -> float:
     made.step()
     states = (value for state in made.state.values() for value in state.values())
     return sum(value.nbytes for value in states if isinstance(value, torch.Tensor) and value.ndim) / probe.numel()
+
+
+def optimizer_update_bytes(optimizer: Any) -> float:
+    """Bytes a parameter that a step of an optimizer takes and gives back: torch's AdamW copies a state unless fused."""
+    made = optimizer([nn.Parameter(torch.zeros(1))])
+    plain = isinstance(made, torch.optim.Adam) and not made.defaults.get("fused")  # AdamW is an Adam
+    return 4.0 if plain and made.defaults.get("foreach") is not False else 0.0

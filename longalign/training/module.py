@@ -48,6 +48,7 @@ from longalign.model.memory import (
     choose_checkpointing,
     layer_sizes,
     optimizer_state_bytes,
+    optimizer_update_bytes,
 )
 from longalign.model.packed import check_packed_forward
 from longalign.training.schedule import WarmupCosine
@@ -203,6 +204,7 @@ class LongAlignModule(LightningModule):
             ranks,
             micro_steps=max(1, data.packs_per_step // ranks),
             state_bytes=optimizer_state_bytes(self.optimizer),
+            update_bytes=optimizer_update_bytes(self.optimizer),
             kept_layers=self.kept_layers,
             **more,
         )

@@ -16,6 +16,7 @@ from longalign.model.memory import (
     choose_checkpointing,
     layer_sizes,
     optimizer_state_bytes,
+    optimizer_update_bytes,
 )
 
 
@@ -43,6 +44,30 @@ MEASURED = [  # on an H200 with packs of 65,536 tokens: torch.cuda.max_memory_al
 @pytest.mark.parametrize(("step", "measured"), MEASURED)
 def test_predictions_are_within_a_tenth_of_what_was_measured(step, measured):
     assert step.estimate().gib()["peak"] == pytest.approx(measured, rel=0.1)
+
+
+def llama3(layers, vocab_size=128256):
+    config = LlamaConfig(
+        hidden_size=4096,
+        intermediate_size=14336,
+        num_hidden_layers=layers,
+        num_key_value_heads=8,
+        vocab_size=vocab_size,
+    )
+    return layer_sizes(config, model_shape(config))
+
+
+COUNTED = [  # two steps under FSDP2 and AdamW on fake tensors, half of the tokens targets: most bytes alive, GiB
+    (StepMemory(llama3(4), 2048, ranks=8), 8.96),  # reducing the embeddings' gradients
+    (StepMemory(llama3(8), 2048, update_bytes=4), 52.07),  # AdamW's update
+    (StepMemory(llama3(4, 256000), 4096, ranks=8, checkpointing="none"), 18.26),  # the lm_head's gradient
+    (StepMemory(llama3(4), 8192, ranks=8, update_bytes=4), 9.81),  # a layer
+]
+
+
+@pytest.mark.parametrize(("step", "counted"), COUNTED)
+def test_short_packs_are_fullest_elsewhere(step, counted):
+    assert replace(step, fused=False).estimate().gib()["peak"] == pytest.approx(counted, rel=0.1)
 
 
 def test_sizes_are_those_of_the_model():
@@ -132,3 +157,13 @@ def test_optimizer_state_is_measured_or_known_by_name():
         pass
 
     assert optimizer_state_bytes(lambda p: AdamW8bit(p, lr=1.0)) == pytest.approx(2, rel=0.1)
+
+
+def test_adamw_copies_a_state_unless_it_is_fused():
+    assert optimizer_update_bytes(torch.optim.AdamW) == 4
+    assert optimizer_update_bytes(lambda p: torch.optim.AdamW(p, fused=True)) == 0
+    assert optimizer_update_bytes(lambda p: torch.optim.SGD(p, lr=1.0)) == 0
+    short = StepMemory(llama(32), 2048, update_bytes=4)
+    assert short.estimate().first_over(130 * GIB) is None
+    with pytest.raises(NoRoom, match=r"use AdamW's fused kernel"):
+        choose_checkpointing(short, int(130 * GIB))

@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from longalign.data.collate import collate
 from longalign.model.flops import ModelShape
+from longalign.training.callbacks import StepLogger, step_logger
 from longalign.training.metrics import StepMeter
 
 SHAPE = ModelShape(linear=1000, lm_head=50, total=1100, attention_width=8)
@@ -50,3 +53,16 @@ def test_losses_by_position_are_means_over_targets():
         assert found[f"loss_position/{name}"] == pytest.approx(float(losses[inside].double().mean()))
     assert "loss_position/16k-32k" not in found
     assert found["loss_length/8k-16k"] == pytest.approx(float(losses[: 9000 - 500].double().mean()))
+
+
+@pytest.mark.parametrize(("peak", "mfu"), [(200e12, 0.25), (None, None)])
+def test_an_unknown_gpu_has_tflops_and_no_mfu(peak, mfu, monkeypatch):
+    monkeypatch.setattr(step_logger, "device_peak_flops", lambda device: peak)
+    monkeypatch.setattr(step_logger, "peak_memory_gib", lambda device: 1.0)
+    data = SimpleNamespace(epochs=1, num_steps=4, working_share=lambda step: 1.0)
+    trainer = SimpleNamespace(datamodule=data, global_step=1, world_size=2)
+    module = SimpleNamespace(device=torch.device("cuda"), grad_norm=1.0, skipped_steps=0)
+    logger = StepLogger()
+    logger.rate = 1e-5
+    found = logger._metrics(trainer, module, {"flops": 300e12, "tokens": 5.0}, 3.0)
+    assert found["perf/tflops_per_s_per_gpu"] == 50 and found.get("perf/mfu") == mfu

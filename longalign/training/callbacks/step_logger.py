@@ -101,9 +101,10 @@ class StepLogger(Callback):
         metrics["perf/tokens_per_s"] = sums["tokens"] / seconds
         metrics["perf/seconds_per_step"] = seconds
         metrics["perf/working_share"] = data.working_share(trainer.global_step - 1)
+        if module.device.type == "cuda":
+            metrics["perf/tflops_per_s_per_gpu"] = flops / seconds / trainer.world_size / 1e12
         if peak := device_peak_flops(module.device):
             metrics["perf/mfu"] = flops / seconds / peak / trainer.world_size
-            metrics["perf/tflops_per_s_per_gpu"] = flops / seconds / trainer.world_size / 1e12
         metrics["memory/peak_gib"] = peak_memory_gib(module.device)
         return metrics
 

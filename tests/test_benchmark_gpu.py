@@ -9,7 +9,8 @@ import torch
 
 from longalign.chat import encode_conversation, load_tokenizer
 from longalign.data.sources import read_conversations
-from longalign.model.memory import StepMemory
+from longalign.model.flops import model_shape
+from longalign.model.memory import EIGHT_BIT_STATE, GIB, StepMemory, choose_checkpointing, layer_sizes
 from tests.commands.test_configs import ParseOnly
 from tests.model.test_memory import llama
 
@@ -60,6 +61,31 @@ def test_the_chart_is_drawn_of_what_has_figures(script, tmp_path):
     result = {"gpu": "a GPU", "gemm_tflops": 790.0, "rows": [row, {"case": "7b-mix", "failed": "out of memory"}]}
     script["draw"](result, tmp_path / "chart.png")
     assert (tmp_path / "chart.png").stat().st_size > 10_000
+
+
+def test_a_case_fits_a_consumer_card(script):
+    case = script["CASES"]["1b-document"]
+    config = script["MODELS"][case.model]
+    sizes = layer_sizes(config, model_shape(config))
+    choose_checkpointing(StepMemory(sizes, case.max_length, state_bytes=EIGHT_BIT_STATE), 23 * GIB, host_bytes=24 * GIB)
+
+
+@pytest.mark.parametrize(("failing", "status"), [(["7b-document"], 0), (["1b-document", "7b-document"], 1)])
+def test_a_card_too_small_for_all_cases_is_an_error(failing, status, script, monkeypatch, tmp_path):
+    def run_case(name, case, args):
+        return {"case": name, "failed": "no room"} if name in failing else {**FIGURES, "case": name}
+
+    main = script["main"]
+    for name, value in {"run_case": run_case, "gemm_tflops": lambda: 100.0}.items():
+        monkeypatch.setitem(main.__globals__, name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA GeForce RTX 5090")
+    monkeypatch.setattr("sys.argv", ["benchmark-gpu", "--cases", "1b-document", "7b-document", "--out", str(tmp_path)])
+    assert main() == status
+    assert (tmp_path / "chart.png").is_file() == (status == 0)
+
+
+FIGURES = {"tflops_per_s_per_gpu": 50.0, "tokens_per_s": 100.0, "seconds_per_step": 1.0, "peak_gib": 20.0}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

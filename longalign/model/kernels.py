@@ -21,7 +21,8 @@ class Backend:
     ``backward(dout, q, k, v, out, lse, cu, max_seqlen, scale) -> (dq, dk, dv)``.
 
     ``missing(device, dtype)`` says why the kernel cannot run there, None if it can. ``lse`` is fp32 ``[H, T]``, or
-    empty where the backward does not need it.
+    empty where the backward does not need it. Under torch's deterministic algorithms (``trainer.deterministic``) a
+    backward gives the same bits each time, and takes longer.
     """
 
     forward: Callable[..., tuple[Tensor, Tensor]]
@@ -122,7 +123,7 @@ def _flash2_backward(
         window_size_right=-1,
         softcap=0.0,
         alibi_slopes=None,
-        deterministic=False,
+        deterministic=torch.are_deterministic_algorithms_enabled(),
     )
     return grads
 
@@ -151,9 +152,9 @@ def _flash3_backward(
 
     dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
     grads = {"dq": dq, "dk": dk, "dv": dv}
-    _flash_attn_backward(
-        dout, q, k, v, out, lse, **_lengths(cu, max_seqlen), **grads, softmax_scale=scale, is_causal=True
-    )
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    options = {"softmax_scale": scale, "is_causal": True, "deterministic": deterministic}
+    _flash_attn_backward(dout, q, k, v, out, lse, **_lengths(cu, max_seqlen), **grads, **options)
     return dq, dk, dv
 
 
@@ -176,8 +177,9 @@ def _flash4_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     from flash_attn.cute.interface import _flash_attn_bwd
 
+    options = {"causal": True, "deterministic": torch.are_deterministic_algorithms_enabled()}
     lengths = _lengths(cu, max_seqlen)
-    dq, dk, dv, *_ = _flash_attn_bwd(q, k, v, out, dout, lse, **lengths, softmax_scale=scale, causal=True)
+    dq, dk, dv, *_ = _flash_attn_bwd(q, k, v, out, dout, lse, **lengths, softmax_scale=scale, **options)
     return dq, dk, dv
 
 

@@ -1,3 +1,6 @@
+import sys
+from types import ModuleType
+
 import pytest
 import torch
 
@@ -66,6 +69,53 @@ def test_gpu_backend_is_as_near_to_the_truth_as_plain_bf16(backend, size, length
 
     for ours, plain in zip(errors(backend), errors("sdpa"), strict=True):
         assert ours <= 1.5 * plain + 2e-3
+
+
+class Called(Exception):
+    """Carries the options that a kernel was called with."""
+
+
+@pytest.mark.parametrize("on", [False, True])
+@pytest.mark.parametrize(
+    ("backend", "module", "function"),
+    [
+        ("flash_attn_2", "flash_attn.flash_attn_interface", "_flash_attn_varlen_backward"),
+        ("flash_attn_3", "flash_attn_interface", "_flash_attn_backward"),
+        ("flash_attn_4", "flash_attn.cute.interface", "_flash_attn_bwd"),
+    ],
+)
+def test_kernels_are_as_deterministic_as_torch_is_told_to_be(backend, module, function, on, monkeypatch):
+    def kernel(*args, **options):
+        raise Called(options["deterministic"])
+
+    parts = module.split(".")
+    for name in (".".join(parts[: n + 1]) for n in range(len(parts))):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setattr(sys.modules[module], function, kernel, raising=False)
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: on)
+    x = torch.zeros(3, 1, 8)
+    with pytest.raises(Called, match=str(on)):
+        BACKENDS[backend].backward(x, x, x, x, x, torch.zeros(1, 3), torch.tensor([0, 3]), 3, 1.0)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "sdpa"])
+def test_gpu_backend_repeats_its_bits_where_asked(backend, monkeypatch):
+    device = torch.device("cuda")
+    if reason := BACKENDS[backend].missing(device, torch.bfloat16):
+        pytest.skip(f"{backend} {reason}")
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    try:
+        qkv, cu, longest = inputs([4096, 3, 700], 8, 2, 128, dtype=torch.bfloat16, device=device)
+        out, _ = varlen_attention(*qkv, cu, longest, 128**-0.5, backend)
+        dout = torch.randn_like(out)
+        first = torch.autograd.grad(out, qkv, dout, retain_graph=True)
+        for _ in range(5):
+            again = torch.autograd.grad(out, qkv, dout, retain_graph=True)
+            assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    finally:
+        torch.use_deterministic_algorithms(False)
 
 
 def test_op_contracts_hold():

@@ -74,7 +74,7 @@ class LongAlignModule(LightningModule):
             flash_attn_2 (packages flash-attn-4, flash-attn-3, flash-attn), torch (FlashAttention 2 in torch) or sdpa
             (one sequence at a time, any device).
         fused: kernels of RMSNorm, SwiGLU and rotary embedding: liger (package liger-kernel), none (transformers' own),
-            or auto (Liger's on a GPU where the package is installed).
+            or auto (Liger's on a GPU where the package is installed, under ``ShardStrategy``).
         checkpointing: what the backward computes again: none, full (whole layers), attention (all but attention), or
             auto: attention in as many layers as the GPU's memory asks for, nothing in the others.
         kept_layers: how many of the last layers keep all activations where ``checkpointing`` is full or attention.
@@ -162,6 +162,8 @@ class LongAlignModule(LightningModule):
         dtype = self._compute_dtype(device)
         backend = choose_backend(self.attention, device, dtype)
         if not isinstance(strategy, ModelParallelStrategy):
+            if self.fused == "liger":
+                raise UserError("model.fused: liger goes with ShardStrategy (the default trainer.strategy); use auto")
             whole = self._load_whole(dtype=torch.float32)
             mode: Checkpointing = "attention" if self.checkpointing == "auto" else self.checkpointing
             offload = self.offload == "activations"

@@ -144,6 +144,10 @@ def test_bad_strategy_is_one_line(fit):
     assert "nope" in fit(trainer__strategy="nope")
 
 
+def test_kernels_that_a_strategy_does_not_use_are_refused(fit):
+    assert "ShardStrategy" in fit(trainer__strategy="auto", model__fused="liger")
+
+
 def test_missing_checkpoint(fit, mistake, tmp_path):
     assert "does not exist" in fit(ckpt_path=tmp_path / "none.ckpt")
     half = tmp_path / "step000004.ckpt"

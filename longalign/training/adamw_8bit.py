@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
+from longalign.errors import UserError
+
 try:
     from torchao.optim import AdamW8bit as TorchaoAdamW8bit
     from torchao.optim.quant_utils import dequant_with_qmap, quantize_8bit_with_qmap, scale_tensor
@@ -20,7 +22,16 @@ except ImportError as error:
 
 
 class AdamW8bit(TorchaoAdamW8bit):
-    """Use as ``--model.optimizer longalign.training.adamw_8bit.AdamW8bit``; arguments are torchao's."""
+    """Use as ``--model.optimizer longalign.training.adamw_8bit.AdamW8bit``; arguments are torchao's.
+
+    Raises:
+        UserError: amsgrad, which this step does not have.
+    """
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        super().add_param_group(param_group)
+        if self.param_groups[-1]["amsgrad"]:
+            raise UserError("model.optimizer.amsgrad: got true, expected false; torchao.optim.AdamW8bit has it")
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 
+from longalign.errors import UserError
 from tests.training.conftest import final_weights, run_here, scalars
 
 pytest.importorskip("torchao")
@@ -46,6 +47,13 @@ def test_updates_are_torchaos_to_the_bit():
             whole = [x.dequantize() if hasattr(x, "codes") else x for x in (a, b)]
             assert torch.equal(*whole)
     assert optimizer.state[ours[0]]["exp_avg"].codes.dtype == torch.uint8
+
+
+def test_what_the_step_does_not_have_is_refused():
+    from longalign.training.adamw_8bit import AdamW8bit
+
+    with pytest.raises(UserError, match="amsgrad"):
+        AdamW8bit([torch.nn.Parameter(torch.zeros(4))], amsgrad=True)
 
 
 def test_a_run_saves_and_goes_on_to_the_same_bits(arguments, tmp_path):

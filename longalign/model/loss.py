@@ -45,9 +45,13 @@ def weighted_linear_cross_entropy(
         target_index = (labels != -100).nonzero().squeeze(1)
     if chunk_size is None:
         chunk_size = max(1, LOGITS_BYTES // (4 * weight.shape[0]))
-    return _WeightedLinearCrossEntropy.apply(
-        hidden_states[target_index], weight, bias, labels[target_index], loss_weights[target_index], chunk_size
-    )
+    parts = [hidden_states[target_index], weight, bias]
+    device = hidden_states.device.type
+    if torch.is_autocast_enabled(device):  # it would end with the forward, and the backward compute in fp32
+        dtype = torch.get_autocast_dtype(device)
+        parts = [None if part is None else part.to(dtype) for part in parts]
+    with torch.autocast(device, enabled=False):
+        return _WeightedLinearCrossEntropy.apply(*parts, labels[target_index], loss_weights[target_index], chunk_size)
 
 
 class _WeightedLinearCrossEntropy(torch.autograd.Function):

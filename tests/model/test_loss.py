@@ -75,3 +75,14 @@ def test_no_logits_of_the_whole_pack_ever_exist():
         loss, _ = weighted_linear_cross_entropy(hidden, weight, labels, weights, chunk_size=8)
         loss.backward()
     assert largest.numel <= V * D < T * V  # the weight's gradient is the largest thing made
+
+
+def test_autocast_holds_in_the_backward_too():
+    (hidden, weight, bias), labels, weights = example(0.5, torch.float32)
+    low = [part.detach().bfloat16().requires_grad_() for part in (hidden, weight, bias)]
+    expected, _ = weighted_linear_cross_entropy(*low[:2], labels, weights.float(), bias=low[2])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss, _ = weighted_linear_cross_entropy(hidden, weight, labels, weights.float(), bias=bias)
+    assert torch.equal(loss, expected)
+    for ours, theirs in zip(grads(loss, (hidden, weight, bias)), grads(expected, low), strict=True):
+        assert ours.dtype == torch.float32 and torch.equal(ours, theirs.float())

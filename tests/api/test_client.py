@@ -9,6 +9,7 @@ import time
 import pytest
 
 from longalign.api.client import ChatClient, Completion, Endpoint, RequestFailed, ask_all
+from longalign.api.loop import taken_aside
 from longalign.errors import UserError
 from longalign.testing import FakeOpenAIServer, Reply, empty_choices, error, garbage
 from tests.conftest import KEY
@@ -266,6 +267,25 @@ def test_jobs_are_taken_when_there_is_room():
     with FakeOpenAIServer() as server:
         asyncio.run(run(server))
     assert len(done) == 30
+
+
+def test_jobs_that_take_long_to_come_hold_up_no_request():
+    done: list[float] = []
+
+    def jobs():
+        yield 0, HELLO, {}
+        time.sleep(1)
+        yield 1, HELLO, {}
+
+    async def run(server):
+        async with ChatClient(Endpoint("m", server.base_url, concurrency=2)) as client:
+            await client.complete(HELLO)  # what is slow at first
+            began = time.monotonic()
+            await ask_all(client, taken_aside(jobs()), lambda key, result: done.append(time.monotonic() - began))
+
+    with FakeOpenAIServer() as server:
+        asyncio.run(run(server))
+    assert done[0] < 0.9 < 1 <= done[1]
 
 
 def test_a_server_of_ones_own_needs_no_key(monkeypatch):

@@ -13,6 +13,7 @@ from typing import Any
 
 from longalign.api.budget import Budget, Call, ask_within
 from longalign.api.client import ChatClient, Completion, RequestFailed
+from longalign.api.loop import taken_aside
 from longalign.api.thoughts import split_thoughts
 from longalign.data.synthesis import prompts
 from longalign.data.synthesis.documents import read_texts
@@ -112,7 +113,7 @@ class Synthesis:
             parameters["temperature"] = self.setup.temperature
         needed = [one for one in self.waiting() if self._needs(one, step)]
         calls = (self._call(one, text, step, parameters) for one, text in self.texts(needed))
-        await ask_within(budget, client, calls, self._keep)
+        await ask_within(budget, client, taken_aside(calls), self._keep)
 
     def _call(self, one: Candidate, text: str, step: str, parameters: dict[str, Any]) -> Call:
         messages = _user(self._prompt(one, text, step))

@@ -1,5 +1,6 @@
 """Which documents are asked about, what replies are read, and what answers are refused."""
 
+import json
 import random
 from collections import Counter
 
@@ -95,11 +96,32 @@ FIVE = ["Who came?", "What did it cost?", "Why was it late?", "Where is it now?"
         "```json\n" + str(FIVE).replace("'", '"') + "\n```",
         "\n".join(f"{n}、{question}" for n, question in enumerate(FIVE, 1)),
         "\n".join(f"{n}. {question}" for n, question in enumerate(FIVE, 1)) + "\n\nLet me know if you want more!",
+        "\n".join(f"{n}. {question}" for n, question in enumerate(FIVE, 1)) + "\nLet me know if you want more!",
+        "```\n" + "\n".join(f"{n}. {question}" for n, question in enumerate(FIVE, 1)) + "\n```",
+        "\n\n---\n\n".join(f"{n}. **{question}**" for n, question in enumerate(FIVE, 1)),
+        "\n".join(f"**{n}. {question}**" for n, question in enumerate(FIVE, 1)),
+        "\n".join(f'- ({n}) "{question}"' for n, question in enumerate(FIVE, 1)),
+        "\n".join(f"{n}\\. {question}" for n, question in enumerate(FIVE, 1)),
+        "\n".join(f"Q{n}: {question}" for n, question in enumerate(FIVE, 1)),
+        "\n\n".join(f"### Question {n}\n\n{question}" for n, question in enumerate(FIVE, 1)),
+        "\n\n".join(f"**Question {n}:** {question}" for n, question in enumerate(FIVE, 1)),
+        "\n".join(f"{n}、{question}" for n, question in zip("一二三四五", FIVE, strict=True)),
+        "\n".join(f"问题{n}：{question}" for n, question in zip("一二三四五", FIVE, strict=True)),
+        "\n".join(f"{n} {question}" for n, question in zip("①②③④⑤", FIVE, strict=True)),
+        "As you wish [in JSON]: " + json.dumps({"questions": [{"id": n, "question": FIVE[n]} for n in range(5)]}),
+        json.dumps({str(n): question for n, question in enumerate(FIVE, 1)}),
     ],
 )
 def test_five_questions_are_read_from_a_list(reply):
     found = prompts.parse_questions(reply)
-    assert found is not None and [question.strip("* ") for question in found] == FIVE
+    assert found == FIVE
+
+
+def test_a_list_within_a_question_is_part_of_it():
+    rest = "\n".join(f"{n}. {question}" for n, question in enumerate(FIVE[1:], 2))
+    expected = ["**Parts:** list 1. names 2. dates", *FIVE[1:]]
+    assert prompts.parse_questions(f"1. **Parts:** list\n   1. names\n   2. dates\n{rest}") == expected
+    assert prompts.parse_questions(f"1. **Parts:** list\n1. names\n2. dates\n{rest}") is None  # whose is the second?
 
 
 @pytest.mark.parametrize(

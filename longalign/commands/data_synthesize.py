@@ -89,7 +89,7 @@ def synthesize(
     from longalign.api.loop import run_loop
     from longalign.data.buckets import length_range
     from longalign.data.synthesis.overlap import Passages
-    from longalign.data.synthesis.run import Checks, Setup, Synthesis
+    from longalign.data.synthesis.run import NO_REPLY, Checks, Setup, Synthesis
     from longalign.data.synthesis.selection import candidates, parse_buckets
     from longalign.files import write_jsonl
     from longalign.records import Records, refuse_other_setups
@@ -118,7 +118,7 @@ def synthesize(
         run_loop(_ask(work, endpoint, budget))
         log.info("%s", budget)
         outcomes = work.outcomes()
-        if failed := sum(reason == "request failed" for reason in outcomes.values()):
+        if failed := sum(reason == NO_REPLY for reason in outcomes.values()):
             log.warning("%d requests failed: the same command tries them again; %s is not written yet", failed, out)
             raise SystemExit(1)
         if not any(reason is None for reason in outcomes.values()):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from longalign.data.synthesis import prompts
 from longalign.data.synthesis.documents import Document, describe, shorten
+from longalign.data.synthesis.numerals import numerals
 from longalign.data.synthesis.overlap import NearDuplicates, Passages
 from longalign.data.synthesis.quality import grounding, problem
 from longalign.data.synthesis.selection import TASKS, candidates, parse_buckets
@@ -167,6 +168,47 @@ def test_a_chinese_answer_is_measured_by_its_characters():
     whales = "根据海洋生物学家的观察，鲸鱼每年冬季都会迁徙到温暖水域。"
     assert problem(CHINESE, question, whales, "stop", "general", None) == "not grounded in the document"
     assert problem(CHINESE, question, "很抱歉，我无法回答这个问题。", "stop", "general", None) == "refusal"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ("在1903年，共217座，35000两，三点五亿。", True),
+        ("在一九〇三年，共二百一十七座，3.5万两，350000000。", True),
+        ("在1,903年，共217.0座，三万五千两，12000人，2万斤。", True),
+        ("共218座。", False),
+        ("共二百一十八座。", False),
+        ("在一九〇四年。", False),
+        ("共3.62万两。", False),
+        ("约三百多座，一千零一夜，三三两两，万一。", True),  # no numbers for sure
+    ],
+)
+def test_numbers_are_known_in_han_numerals_too(answer, kept):
+    text = "一九〇三年共有二百一十七座石桥，耗银3万5千两，约合三点五亿，一万二人，数百万斤，十七八岁，千千万万。" * 5
+    expected = None if kept else "a number that is not in the document"
+    assert problem(text, "有多少？", answer, "stop", "extraction", 0.0) == expected
+    assert problem(text + "三四百人", "有多少？", answer, "stop", "extraction", 0.0) is None  # 300? 340? it may be 350
+
+
+@given(st.integers(100, 10**12 - 1))
+def test_a_number_in_han_numerals_has_its_value(number):
+    text, rest = "", number
+    for size, name in ((10**8, "亿"), (10**4, "万"), (1, "")):
+        section, rest = divmod(rest, size)
+        gap = "零" if text and section < 1000 else ""
+        text += f"{gap}{_section(section)}{name}" if section else ""
+    (found,) = numerals(text)
+    assert number in found.values and (len(found.values) == 1 or text[-2] in "百千万亿")
+
+
+def _section(number: int) -> str:
+    """1 to 9999."""
+    text, gap = "", False
+    for size, name in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
+        digit, number = divmod(number, size)
+        text += ("零" if gap and text else "") + "零一二三四五六七八九"[digit] + name if digit else ""
+        gap = not digit
+    return text
 
 
 def test_a_longer_answer_than_the_limit_is_refused_and_the_threshold_is_the_users():

@@ -60,7 +60,7 @@ _HEAD = re.compile(  # "1.", "- (1)", "**1)**", "1\\.", "Q1:", "### Question 1",
     r")\s*(?P<rest>.*)"
 )
 _NO_WORDS = re.compile(r"\s*(?:`{3,}\w*|-{3,}|\*{3,})?\s*")  # an empty line, a fence, a rule
-_QUOTES = ('""', "“”", "「」", "''")
+_QUOTES = (('"', '"'), ("“", "”"), ("「", "」"), ("'", "'"))
 
 
 def ask_for_questions(document: str, task: str, language: str) -> str:
@@ -87,7 +87,7 @@ def _in_json(reply: str) -> Sequence[str]:
         items = [*found.values()] if isinstance(found, dict) else found
         texts = [one.get("question") if isinstance(one, dict) else one for one in items]
         if len(texts) == ASKED and all(isinstance(text, str) for text in texts):
-            return texts
+            return [str(text) for text in texts]
     return ()
 
 

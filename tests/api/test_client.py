@@ -3,6 +3,7 @@
 import asyncio
 import email.utils
 import itertools
+import json
 import logging
 import time
 
@@ -79,6 +80,13 @@ def test_half_a_surrogate_pair_is_a_replacement_character_in_what_is_sent_and_wh
 
         assert asyncio.run(run()).text == "a \ufffd b \U0001f600"
     assert server.requests[0].body["messages"] == [{"role": "user", "content": "x\ufffd"}]
+
+
+def test_a_content_in_parts_is_its_text():
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "Yes."}]
+    body = {"choices": [{"message": {"content": parts}, "finish_reason": "stop"}]}
+    with FakeOpenAIServer(lambda _: Reply(body=json.dumps(body).encode())) as server:
+        assert ask(server).text == "Yes."
 
 
 @pytest.mark.parametrize("header", ["Retry-After", "retry-after-ms"])

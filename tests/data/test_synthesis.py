@@ -162,6 +162,18 @@ def test_an_answer_is_refused_for_a_reason(answer, task, expected):
     assert problem(TEXT, "Who wrote letters?", answer, "stop", task, None) == expected
 
 
+def test_names_with_accents_do_not_make_another_language():
+    text = TEXT + "The guests were José García, Łukasz Żółć, Hélène Lefèvre and Jürgen Müller. "
+    said = "José García, Łukasz Żółć, Hélène Lefèvre, Jürgen Müller"
+    assert problem(text, "Who were the guests?", said, "stop", "extraction", None) is None
+    assert (
+        problem(text, "What did Jürgen Müller say to Hélène?", "He said nothing at all.", "stop", "general", 0.0)
+        is None
+    )
+    french = "Le gardien a écrit des lettres à José García après l'été."
+    assert problem(text, "Who wrote?", french, "stop", "general", 0.0) == "another language than the question"
+
+
 def test_a_chinese_answer_is_measured_by_its_characters():
     question = "谁修好了钟楼，是在哪一年修好的？"
     assert problem(CHINESE, question, "白石镇的木匠张长青在1903年修好了钟楼。", "stop", "extraction", None) is None

@@ -28,6 +28,7 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
 _LIST_MARK = re.compile(r"^\s*\d{1,3}\s*[.)、．]", re.MULTILINE)
 _TO_TELL_A_LANGUAGE = 20  # letters
+_ACCENTED = re.compile(r"\w*[À-ɏ]\w*")
 _LONG = 3  # digits
 
 
@@ -41,7 +42,8 @@ def problem(
         return "not ended"
     if _REFUSAL.search(answer[:300].replace("’", "'")):
         return "refusal"
-    if sum(map(str.isalpha, answer)) >= _TO_TELL_A_LANGUAGE and language_of([answer]) != language_of([question]):
+    own, asked = (_without_names(text, document) for text in (answer, question))
+    if sum(map(str.isalpha, own)) >= _TO_TELL_A_LANGUAGE and language_of([own]) != language_of([asked]):
         return "another language than the question"
     answer = _LIST_MARK.sub("", answer)  # numbers of items are not of the document
     if task == "extraction" and _has_made_up_number(document, question, answer):
@@ -56,6 +58,11 @@ def grounding(document: str, question: str, answer: str) -> float:
     said = _pieces(answer)
     known = _content(document)[0] | _pieces(question)
     return sum(piece in known for piece in said) / len(said) if said else 1.0
+
+
+def _without_names(text: str, document: str) -> str:
+    """The text without the document's words with accents, which are names where it is English."""
+    return _ACCENTED.sub(lambda word: "" if word[0] in document else word[0], text)
 
 
 def _has_made_up_number(document: str, question: str, answer: str) -> bool:

@@ -250,7 +250,10 @@ def _report(target: Path, work: "Synthesis", written: int, count: int, budget: "
     heads = ("bucket", "task", "language")
     rows = [{**dict(zip(heads, name, strict=True)), "outcomes": dict(counts)} for name, counts in groups.items()]
     report = {"rows": written, "asked_for": count, "setup": vars(work.setup), "groups": rows}
-    report |= {"calls": budget.calls, "tokens": [budget.tokens_in, budget.tokens_out], "cost": budget.spent}
+    counted = [row["tokens"] for row in work.records.rows() if "tokens" in row]  # by the server, in all runs
+    report |= {"calls": len(counted), "tokens": [sum(each) for each in zip(*counted, strict=True)]}
+    tokens = [budget.tokens_in, budget.tokens_out]
+    report |= {"this_run": {"calls": budget.calls, "tokens": tokens, "cost": budget.spent}}
     write_json(target.with_name(f"{target.name}.report.json"), report)
     if written < count:
         log.warning("%d of %d rows: no candidates are left; give more documents, or other --buckets", written, count)

@@ -215,6 +215,8 @@ def test_a_killed_run_asks_nothing_twice(documents, tmp_path, number):
         before = len(server.requests)
         assert main(arguments) == 0
         assert len(server.requests) - before == 24 - len(answered)
+    report = json.loads((tmp_path / "long.jsonl.report.json").read_text())
+    assert report["calls"] == 24 and report["this_run"]["calls"] == 24 - len(answered)
     assert len(out.read_text().splitlines()) == 12
 
 

@@ -67,7 +67,7 @@ def synthesize(
         base_url: OpenAI-compatible server; OpenAI's own by default.
         tokenizer: folder or hub name whose tokens the buckets count; by default they are estimated.
         text_column: name of the text where documents are rows.
-        max_new_tokens: length of an answer at most; models that think need more.
+        max_new_tokens: length of a reply at most, but that questions may always take 600; models that think need more.
         temperature: of the model; null leaves it to the server.
         seed: of the documents' order, tasks, questions and frames.
         grounded: least share of an answer's words, numbers and Han pairs that stand in its document, 0 to 1, in place

@@ -2,11 +2,12 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from longalign.api.client import ChatClient, Completion, Messages, RequestFailed, ask_all
+from longalign.api.client import ChatClient, Completion, Job, Messages, RequestFailed, ask_all
+from longalign.api.loop import each
 from longalign.errors import UserError
 
 _CHARACTERS_A_TOKEN = 3.5  # of ASCII text; more for most tokenizers, so that estimates are rather too high
@@ -120,7 +121,7 @@ class Call:
 async def ask_within(
     budget: Budget,
     client: ChatClient,
-    calls: Iterable[Call],
+    calls: Iterable[Call] | AsyncIterable[Call],
     on_done: Callable[[Any, Completion | RequestFailed], None],
 ) -> None:
     """`ask_all` for as long as the budget lasts; calls that are open when it ends are waited for.
@@ -130,9 +131,9 @@ async def ask_within(
     """
     stopped = False
 
-    def affordable() -> Iterator[tuple[Call, Messages, Mapping[str, Any]]]:
+    async def affordable() -> AsyncIterator[Job]:
         nonlocal stopped
-        for call in calls:
+        async for call in each(calls):
             if not budget.begin(call.tokens_in, call.tokens_out):
                 stopped = True
                 return

@@ -9,12 +9,13 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from longalign.api.endpoint import Endpoint
+from longalign.api.loop import each
 from longalign.api.replies import (
     Complaint,
     read_complaint,
@@ -30,6 +31,8 @@ __all__ = ["ChatClient", "Completion", "Endpoint", "RequestFailed", "ask_all"]
 log = logging.getLogger(__name__)
 
 Messages = list[dict[str, str]]
+Job = tuple[Any, Messages, Mapping[str, Any]]
+"""Key, messages, parameters."""
 
 MAX_BACKOFF_S = 30.0
 MAX_PAUSE_S = 300.0
@@ -216,22 +219,27 @@ class ChatClient:
 
 async def ask_all(
     client: ChatClient,
-    jobs: Iterable[tuple[Any, Messages, Mapping[str, Any]]],
+    jobs: Iterable[Job] | AsyncIterable[Job],
     on_done: Callable[[Any, Completion | RequestFailed], None],
 ) -> None:
-    """Ask every ``(key, messages, parameters)``; ``on_done`` gets each result as it comes, in no fixed order.
+    """Ask every job; ``on_done`` gets each result as it comes, in no fixed order.
 
     Jobs are taken from the iterable when there is room for them, so prompts can be built one by one.
 
     Raises:
         UserError: of `ChatClient.complete`, or the server could not be reached by any of the first requests.
     """
-    pending, crew = iter(jobs), client.endpoint.concurrency
+    pending, turn, crew = each(jobs), asyncio.Lock(), client.endpoint.concurrency
     answered = unreachable = 0
+
+    async def take() -> Job | None:
+        async with turn:  # an asynchronous generator serves one at a time
+            return await anext(pending, None)
 
     async def work() -> None:
         nonlocal answered, unreachable
-        for key, messages, parameters in pending:
+        while job := await take():
+            key, messages, parameters = job
             result: Completion | RequestFailed
             try:
                 result = await client.complete(messages, **parameters)

@@ -3,9 +3,11 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
@@ -40,3 +42,25 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
             raise
     if came:
         handler(*came[0])
+
+
+async def each(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[Item]:
+    """The items, whichever way they come."""
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item
+
+
+async def taken_aside(items: Iterator[Item]) -> AsyncIterator[Item]:
+    """The items, each taken in a thread: where that reads files, the loop goes on with its requests meanwhile."""
+    while found := await asyncio.to_thread(_next, items):
+        yield found[0]
+
+
+def _next(items: Iterator[Item]) -> tuple[Item] | None:
+    for item in items:
+        return (item,)
+    return None

@@ -56,7 +56,7 @@ def read_completion(body: bytes) -> Reply:
         return Reply(problem="the reply has no choices")
     choice: Any = value["choices"][0]
     message: Any = choice.get("message") if isinstance(choice, dict) else None
-    text = message.get("content") if isinstance(message, dict) else 0
+    text = _content(message.get("content")) if isinstance(message, dict) else 0
     if not isinstance(text, str | None):
         return Reply(problem=f"the reply is no chat completion: {_shown(body)}")
     reason = str(choice.get("finish_reason") or "")
@@ -116,6 +116,14 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 def well_formed(text: str) -> str:
     """``text`` with U+FFFD for half a surrogate pair, which JSON can hold, and nothing that is sent or written."""
     return _HALF.sub("\ufffd", text)
+
+
+def _content(value: Any) -> Any:
+    """The text of a content in parts, as some servers give those of models that think; others as they are."""
+    if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
+        return value
+    texts = [part.get("text") for part in value if part.get("type") == "text"]
+    return "".join(texts) if all(isinstance(text, str) for text in texts) else value
 
 
 def _count(value: Any) -> int:

@@ -89,7 +89,7 @@ def answer(
     written = write_jsonl(target, rows)
     work.unlink()
     reasons = "".join(f", {number} {why}" for why, number in sorted(left_out.items()))
-    log.info("%d conversations in %s%s", written, target, reasons)
+    log.info("%d conversation%s in %s%s", written, "" if written == 1 else "s", target, reasons)
 
 
 def _questions(path: str, count: int | None, setup: dict[str, Any]) -> dict[str, list[Any]]:

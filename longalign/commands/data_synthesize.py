@@ -67,7 +67,7 @@ def synthesize(
         base_url: OpenAI-compatible server; OpenAI's own by default.
         tokenizer: folder or hub name whose tokens the buckets count; by default they are estimated.
         text_column: name of the text where documents are rows.
-        max_new_tokens: length of an answer at most; models that think need more.
+        max_new_tokens: length of a reply at most, but that questions may always take 600; models that think need more.
         temperature: of the model; null leaves it to the server.
         seed: of the documents' order, tasks, questions and frames.
         grounded: least share of an answer's words, numbers and Han pairs that stand in its document, 0 to 1, in place
@@ -89,7 +89,7 @@ def synthesize(
     from longalign.api.loop import run_loop
     from longalign.data.buckets import length_range
     from longalign.data.synthesis.overlap import Passages
-    from longalign.data.synthesis.run import Checks, Setup, Synthesis
+    from longalign.data.synthesis.run import NO_REPLY, Checks, Setup, Synthesis
     from longalign.data.synthesis.selection import candidates, parse_buckets
     from longalign.files import write_jsonl
     from longalign.records import Records, refuse_other_setups
@@ -118,7 +118,7 @@ def synthesize(
         run_loop(_ask(work, endpoint, budget))
         log.info("%s", budget)
         outcomes = work.outcomes()
-        if failed := sum(reason == "request failed" for reason in outcomes.values()):
+        if failed := sum(reason == NO_REPLY for reason in outcomes.values()):
             log.warning("%d requests failed: the same command tries them again; %s is not written yet", failed, out)
             raise SystemExit(1)
         if not any(reason is None for reason in outcomes.values()):
@@ -250,7 +250,10 @@ def _report(target: Path, work: "Synthesis", written: int, count: int, budget: "
     heads = ("bucket", "task", "language")
     rows = [{**dict(zip(heads, name, strict=True)), "outcomes": dict(counts)} for name, counts in groups.items()]
     report = {"rows": written, "asked_for": count, "setup": vars(work.setup), "groups": rows}
-    report |= {"calls": budget.calls, "tokens": [budget.tokens_in, budget.tokens_out], "cost": budget.spent}
+    counted = [row["tokens"] for row in work.records.rows() if "tokens" in row]  # by the server, in all runs
+    report |= {"calls": len(counted), "tokens": [sum(each) for each in zip(*counted, strict=True)]}
+    tokens = [budget.tokens_in, budget.tokens_out]
+    report |= {"this_run": {"calls": budget.calls, "tokens": tokens, "cost": budget.spent}}
     write_json(target.with_name(f"{target.name}.report.json"), report)
     if written < count:
         log.warning("%d of %d rows: no candidates are left; give more documents, or other --buckets", written, count)

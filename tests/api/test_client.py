@@ -3,12 +3,14 @@
 import asyncio
 import email.utils
 import itertools
+import json
 import logging
 import time
 
 import pytest
 
 from longalign.api.client import ChatClient, Completion, Endpoint, RequestFailed, ask_all
+from longalign.api.loop import taken_aside
 from longalign.errors import UserError
 from longalign.testing import FakeOpenAIServer, Reply, empty_choices, error, garbage
 from tests.conftest import KEY
@@ -78,6 +80,13 @@ def test_half_a_surrogate_pair_is_a_replacement_character_in_what_is_sent_and_wh
 
         assert asyncio.run(run()).text == "a \ufffd b \U0001f600"
     assert server.requests[0].body["messages"] == [{"role": "user", "content": "x\ufffd"}]
+
+
+def test_a_content_in_parts_is_its_text():
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "Yes."}]
+    body = {"choices": [{"message": {"content": parts}, "finish_reason": "stop"}]}
+    with FakeOpenAIServer(lambda _: Reply(body=json.dumps(body).encode())) as server:
+        assert ask(server).text == "Yes."
 
 
 @pytest.mark.parametrize("header", ["Retry-After", "retry-after-ms"])
@@ -266,6 +275,25 @@ def test_jobs_are_taken_when_there_is_room():
     with FakeOpenAIServer() as server:
         asyncio.run(run(server))
     assert len(done) == 30
+
+
+def test_jobs_that_take_long_to_come_hold_up_no_request():
+    done: list[float] = []
+
+    def jobs():
+        yield 0, HELLO, {}
+        time.sleep(1)
+        yield 1, HELLO, {}
+
+    async def run(server):
+        async with ChatClient(Endpoint("m", server.base_url, concurrency=2)) as client:
+            await client.complete(HELLO)  # what is slow at first
+            began = time.monotonic()
+            await ask_all(client, taken_aside(jobs()), lambda key, result: done.append(time.monotonic() - began))
+
+    with FakeOpenAIServer() as server:
+        asyncio.run(run(server))
+    assert done[0] < 0.9 < 1 <= done[1]
 
 
 def test_a_server_of_ones_own_needs_no_key(monkeypatch):

@@ -119,6 +119,17 @@ def test_answers_that_fail_give_way_to_other_documents(documents, tmp_path, caps
     assert all(reason in table for reason in ("questions cannot be read", "refusal", "empty")), table
 
 
+@pytest.mark.parametrize("reason", ["eos", ""])
+def test_a_model_that_thinks_and_ends_in_its_own_way_is_understood(documents, tmp_path, reason):
+    def thinker(body: dict) -> Reply:
+        return Reply(f"<think>1. Who?\n2. Why?</think>\n{author(body)}", finish_reason=reason)
+
+    with FakeOpenAIServer(thinker) as server:
+        more = ["--count=4", "--max_new_tokens=700", "--buckets=200-2000:1"]
+        assert main(options(documents, tmp_path / "a.jsonl", server, *more)) == 0
+        assert len(server.requests) == 8 and {request.body["max_tokens"] for request in server.requests} == {700}
+
+
 def test_too_few_documents_are_used_again_and_what_is_missing_is_said(documents, tmp_path, caplog):
     caplog.set_level("INFO")
     with FakeOpenAIServer(author) as server:
@@ -172,10 +183,11 @@ def test_failed_requests_leave_no_file_and_are_tried_again(documents, tmp_path):
         return error(500, "oops") if broken[0] and "Harrow0" in body["messages"][-1]["content"] else author(body)
 
     with FakeOpenAIServer(once) as server:
-        arguments = options(documents, tmp_path / "a.jsonl", server, "--count=24", "--max_retries=0")
+        arguments = options(documents, tmp_path / "a.jsonl", server, "--count=4", "--max_retries=0")
         with pytest.raises(SystemExit, match="1"):
             main(arguments)
         assert not (tmp_path / "a.jsonl").exists()
+        assert len({json.dumps(request.body["messages"]) for request in server.requests}) == 7, "none in its place"
         broken[0] = False
         assert main(arguments) == 0
     assert (tmp_path / "a.jsonl").exists()
@@ -203,6 +215,8 @@ def test_a_killed_run_asks_nothing_twice(documents, tmp_path, number):
         before = len(server.requests)
         assert main(arguments) == 0
         assert len(server.requests) - before == 24 - len(answered)
+    report = json.loads((tmp_path / "long.jsonl.report.json").read_text())
+    assert report["calls"] == 24 and report["this_run"]["calls"] == 24 - len(answered)
     assert len(out.read_text().splitlines()) == 12
 
 

@@ -148,6 +148,12 @@ def test_the_arrows_beside_a_question_go(question, left):
             '<span class="katex-html" aria-hidden="true">x2</span></span>.</p>',
             "so $x^2_i$.",
         ),
+        (
+            '<p>so <span class="MathJax_Preview"></span><span class="MathJax" id="m"><nobr aria-hidden="true">x2</nobr>'
+            '<span class="MJX_Assistive_MathML"><math><mi>x</mi></math></span></span>'
+            '<script type="math/tex">x^2_i</script>.</p><script type="math/tex; mode=display">y < 2</script>',
+            "so $x^2_i$.\n\n$$y < 2$$",
+        ),
     ],
 )
 def test_html_is_read_as_asked(source, text):

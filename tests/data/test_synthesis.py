@@ -1,5 +1,6 @@
 """Which documents are asked about, what replies are read, and what answers are refused."""
 
+import json
 import random
 from collections import Counter
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from longalign.data.synthesis import prompts
 from longalign.data.synthesis.documents import Document, describe, shorten
+from longalign.data.synthesis.numerals import numerals
 from longalign.data.synthesis.overlap import NearDuplicates, Passages
 from longalign.data.synthesis.quality import grounding, problem
 from longalign.data.synthesis.selection import TASKS, candidates, parse_buckets
@@ -95,11 +97,32 @@ FIVE = ["Who came?", "What did it cost?", "Why was it late?", "Where is it now?"
         "```json\n" + str(FIVE).replace("'", '"') + "\n```",
         "\n".join(f"{n}、{question}" for n, question in enumerate(FIVE, 1)),
         "\n".join(f"{n}. {question}" for n, question in enumerate(FIVE, 1)) + "\n\nLet me know if you want more!",
+        "\n".join(f"{n}. {question}" for n, question in enumerate(FIVE, 1)) + "\nLet me know if you want more!",
+        "```\n" + "\n".join(f"{n}. {question}" for n, question in enumerate(FIVE, 1)) + "\n```",
+        "\n\n---\n\n".join(f"{n}. **{question}**" for n, question in enumerate(FIVE, 1)),
+        "\n".join(f"**{n}. {question}**" for n, question in enumerate(FIVE, 1)),
+        "\n".join(f'- ({n}) "{question}"' for n, question in enumerate(FIVE, 1)),
+        "\n".join(f"{n}\\. {question}" for n, question in enumerate(FIVE, 1)),
+        "\n".join(f"Q{n}: {question}" for n, question in enumerate(FIVE, 1)),
+        "\n\n".join(f"### Question {n}\n\n{question}" for n, question in enumerate(FIVE, 1)),
+        "\n\n".join(f"**Question {n}:** {question}" for n, question in enumerate(FIVE, 1)),
+        "\n".join(f"{n}、{question}" for n, question in zip("一二三四五", FIVE, strict=True)),
+        "\n".join(f"问题{n}：{question}" for n, question in zip("一二三四五", FIVE, strict=True)),
+        "\n".join(f"{n} {question}" for n, question in zip("①②③④⑤", FIVE, strict=True)),
+        "As you wish [in JSON]: " + json.dumps({"questions": [{"id": n, "question": FIVE[n]} for n in range(5)]}),
+        json.dumps({str(n): question for n, question in enumerate(FIVE, 1)}),
     ],
 )
 def test_five_questions_are_read_from_a_list(reply):
     found = prompts.parse_questions(reply)
-    assert found is not None and [question.strip("* ") for question in found] == FIVE
+    assert found == FIVE
+
+
+def test_a_list_within_a_question_is_part_of_it():
+    rest = "\n".join(f"{n}. {question}" for n, question in enumerate(FIVE[1:], 2))
+    expected = ["**Parts:** list 1. names 2. dates", *FIVE[1:]]
+    assert prompts.parse_questions(f"1. **Parts:** list\n   1. names\n   2. dates\n{rest}") == expected
+    assert prompts.parse_questions(f"1. **Parts:** list\n1. names\n2. dates\n{rest}") is None  # whose is the second?
 
 
 @pytest.mark.parametrize(
@@ -139,12 +162,65 @@ def test_an_answer_is_refused_for_a_reason(answer, task, expected):
     assert problem(TEXT, "Who wrote letters?", answer, "stop", task, None) == expected
 
 
+def test_names_with_accents_do_not_make_another_language():
+    text = TEXT + "The guests were José García, Łukasz Żółć, Hélène Lefèvre and Jürgen Müller. "
+    said = "José García, Łukasz Żółć, Hélène Lefèvre, Jürgen Müller"
+    assert problem(text, "Who were the guests?", said, "stop", "extraction", None) is None
+    assert (
+        problem(text, "What did Jürgen Müller say to Hélène?", "He said nothing at all.", "stop", "general", 0.0)
+        is None
+    )
+    french = "Le gardien a écrit des lettres à José García après l'été."
+    assert problem(text, "Who wrote?", french, "stop", "general", 0.0) == "another language than the question"
+
+
 def test_a_chinese_answer_is_measured_by_its_characters():
     question = "谁修好了钟楼，是在哪一年修好的？"
     assert problem(CHINESE, question, "白石镇的木匠张长青在1903年修好了钟楼。", "stop", "extraction", None) is None
     whales = "根据海洋生物学家的观察，鲸鱼每年冬季都会迁徙到温暖水域。"
     assert problem(CHINESE, question, whales, "stop", "general", None) == "not grounded in the document"
     assert problem(CHINESE, question, "很抱歉，我无法回答这个问题。", "stop", "general", None) == "refusal"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ("在1903年，共217座，35000两，三点五亿。", True),
+        ("在一九〇三年，共二百一十七座，3.5万两，350000000。", True),
+        ("在1,903年，共217.0座，三万五千两，12000人，2万斤。", True),
+        ("共218座。", False),
+        ("共二百一十八座。", False),
+        ("在一九〇四年。", False),
+        ("共3.62万两。", False),
+        ("约三百多座，一千零一夜，三三两两，万一。", True),  # no numbers for sure
+    ],
+)
+def test_numbers_are_known_in_han_numerals_too(answer, kept):
+    text = "一九〇三年共有二百一十七座石桥，耗银3万5千两，约合三点五亿，一万二人，数百万斤，十七八岁，千千万万。" * 5
+    expected = None if kept else "a number that is not in the document"
+    assert problem(text, "有多少？", answer, "stop", "extraction", 0.0) == expected
+    assert problem(text + "三四百人", "有多少？", answer, "stop", "extraction", 0.0) is None  # 300? 340? it may be 350
+
+
+@given(st.integers(100, 10**12 - 1))
+def test_a_number_in_han_numerals_has_its_value(number):
+    text, rest = "", number
+    for size, name in ((10**8, "亿"), (10**4, "万"), (1, "")):
+        section, rest = divmod(rest, size)
+        gap = "零" if text and section < 1000 else ""
+        text += f"{gap}{_section(section)}{name}" if section else ""
+    (found,) = numerals(text)
+    assert number in found.values and (len(found.values) == 1 or text[-2] in "百千万亿")
+
+
+def _section(number: int) -> str:
+    """1 to 9999."""
+    text, gap = "", False
+    for size, name in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
+        digit, number = divmod(number, size)
+        text += ("零" if gap and text else "") + "零一二三四五六七八九"[digit] + name if digit else ""
+        gap = not digit
+    return text
 
 
 def test_a_longer_answer_than_the_limit_is_refused_and_the_threshold_is_the_users():

@@ -16,7 +16,7 @@ Html = Literal["auto"] | bool
 _NAME = (  # of the elements that pages have, and of MathML, in which their formulas are
     "a|abbr|article|aside|b|big|blockquote|body|br|button|caption|center|cite|code|col|colgroup|dd|del|details|"
     "dfn|div|dl|dt|em|figcaption|figure|font|footer|form|h1|h2|h3|h4|h5|h6|head|header|hr|html|i|iframe|img|"
-    "input|ins|kbd|label|li|link|main|mark|math|meta|nav|ol|optgroup|option|p|path|picture|pre|q|s|samp|script|"
+    "input|ins|kbd|label|li|link|main|mark|math|meta|nav|nobr|ol|optgroup|option|p|path|picture|pre|q|s|samp|script|"
     "section|select|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td|textarea|tfoot|th|"
     "thead|time|title|tr|tt|u|ul|var|video|"
     "semantics|annotation|mrow|mi|mn|mo|ms|mtext|mspace|mfrac|msqrt|mroot|msup|msub|msubsup|munder|mover|"

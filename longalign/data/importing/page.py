@@ -3,6 +3,7 @@
 Code blocks keep their language and lose their buttons; formulas become the TeX that they were made of.
 """
 
+import html
 import re
 import warnings
 from functools import cache
@@ -85,6 +86,8 @@ def _clean(soup: Any, source: str) -> None:
 
     `source` tells what need not be looked for: each search goes through the whole page.
     """
+    if "math/tex" in source:
+        _restore_mathjax(soup)
     if re.search("<(button|svg|style|script|noscript)", source, re.IGNORECASE):
         for element in soup.find_all(["button", "svg", "style", "script", "noscript"]):
             element.decompose()
@@ -104,6 +107,15 @@ def _clean(soup: Any, source: str) -> None:
         for text in soup.find_all(string=re.compile(rf"\A\s*{COPY_CODE}\s*\Z")):
             if text.find_parent("code") is None:
                 text.extract()
+
+
+def _restore_mathjax(soup: Any) -> None:
+    """MathJax 2 keeps a formula's TeX in a script beside what it drew, several elements deep."""
+    for drawn in soup.find_all(class_=re.compile(r"\AMathJax(?:_|\Z)|\AMJX")):
+        drawn.extract()
+    for script in soup.find_all("script", type=re.compile(r"\Amath/tex")):
+        mark = "$$" if "mode=display" in script["type"] else "$"
+        script.replace_with(f"{mark}{html.unescape(script.get_text().strip())}{mark}")
 
 
 def _code(pre: Any) -> tuple[str, str]:

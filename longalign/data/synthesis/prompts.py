@@ -52,7 +52,15 @@ FRAMES = {  # the first is the one of most rows: servers keep what they have rea
 }
 FRAME_WEIGHTS = (6, 1, 2, 1)
 
-_NUMBER = re.compile(r"\s*(?:\*\*)?(\d{1,2})\s*[.)、．）:：]\s*(?:\*\*)?\s*(.*)")
+_DIGIT = r"(?P<number>\d{1,2}|[一二三四五六①②③④⑤⑥])"
+_HEAD = re.compile(  # "1.", "- (1)", "**1)**", "1\\.", "Q1:", "### Question 1", "一、", "问题1：", "①"
+    r"(?P<indent>\s*)(?:[#>*•-]+\s+)*(?:\*\*)?\s*(?:"
+    rf"(?:Q|Question|问题|第)\s*{_DIGIT}(?:个?问题|题)?\s*(?:[.)、．）:：]|(?=\*\*|$))"
+    rf"|[（(\[]?{_DIGIT.replace('number', 'plain')}(?:\*\*)?\s*(?:\\?[.)、．）:：\]]|\s[-–—]\s|(?<=[①-⑥]))"
+    r")\s*(?P<rest>.*)"
+)
+_NO_WORDS = re.compile(r"\s*(?:`{3,}\w*|-{3,}|\*{3,})?\s*")  # an empty line, a fence, a rule
+_QUOTES = (('"', '"'), ("“", "”"), ("「", "」"), ("'", "'"))
 
 
 def ask_for_questions(document: str, task: str, language: str) -> str:
@@ -61,35 +69,65 @@ def ask_for_questions(document: str, task: str, language: str) -> str:
 
 
 def parse_questions(reply: str) -> list[str] | None:
-    """The five questions of a reply, numbered lines or a JSON list; None if they cannot be told for sure."""
-    questions = _json_list(reply) or _numbered(reply)
-    whole = [" ".join(question.split()) for question in questions]
+    """The five questions of a reply, numbered lines or JSON; None if they cannot be told for sure."""
+    questions = _in_json(reply) or _numbered(reply)
+    whole = [_bare(" ".join(question.split())) for question in questions]
     if len(whole) != ASKED or len(set(whole)) != ASKED or not all(0 < len(text) <= _LONGEST for text in whole):
         return None
     return whole
 
 
-def _json_list(reply: str) -> Sequence[str]:
-    start, end = reply.find("["), reply.rfind("]")
-    if start < 0 or end < start:
-        return ()
-    try:
-        found = json.loads(reply[start : end + 1])
-    except ValueError:
-        return ()
-    return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else ()
+def _in_json(reply: str) -> Sequence[str]:
+    """Five texts, or five objects with a question, in the first list or object that has them."""
+    for mark in re.finditer(r"[\[{]", reply):
+        try:
+            found, _ = json.JSONDecoder().raw_decode(reply, mark.start())
+        except (ValueError, RecursionError):
+            continue
+        items = [*found.values()] if isinstance(found, dict) else found
+        texts = [one.get("question") if isinstance(one, dict) else one for one in items]
+        if len(texts) == ASKED and all(isinstance(text, str) for text in texts):
+            return [str(text) for text in texts]
+    return ()
 
 
 def _numbered(reply: str) -> list[str]:
-    """Items 1 to 5 in order; a line without a number goes on with the one before, but for what follows the last."""
-    items: list[str] = []
-    over = False
+    """Items 1 to 5 in order, but for what follows the last; none where another number stands among them.
+
+    A line without a number, or with one that is indented more than the first, goes on with the item before.
+    """
+    items: list[list[str]] = []
+    indent, over = 0, False
     for line in reply.splitlines():
-        match = _NUMBER.fullmatch(line)
-        if match and int(match[1]) == len(items) + 1:
-            items.append(match[2])
-        elif not line.strip():
-            over = len(items) == ASKED
+        head = _HEAD.fullmatch(line)
+        if head and (not items or len(head["indent"]) <= indent):
+            if _value(head["number"] or head["plain"]) == len(items) + 1:
+                items.append([head["rest"]])
+                indent = len(head["indent"]) if len(items) == 1 else indent
+            elif items and not over:
+                return []
+        elif _NO_WORDS.fullmatch(line):
+            over = len(items) == ASKED and any(items[-1])
         elif items and not over:
-            items[-1] += " " + line.strip()
-    return items
+            items[-1].append(line.strip())
+    if len(items) == ASKED and all(len(item) == 1 for item in items[:-1]) and not items[-1][0].endswith((":", "：")):
+        items[-1] = items[-1][:1]  # each is a line: what stands below the last is a word to the reader
+    return [" ".join(item) for item in items]
+
+
+def _value(numeral: str) -> int:
+    found = "一二三四五六①②③④⑤⑥".find(numeral)
+    return int(numeral) if found < 0 else found % 6 + 1
+
+
+def _bare(question: str) -> str:
+    """Without bold and quotes around the whole of it, or halves of them."""
+    if question.count("**") % 2:
+        question = question.replace("**", "", 1)
+    elif question.count("**") == 2 and question.startswith("**") and question.endswith("**"):
+        question = question[2:-2]
+    for opening, closing in _QUOTES:
+        inner = question[1:-1]
+        if question[:1] == opening and question[-1:] == closing and opening not in inner and closing not in inner:
+            return inner.strip()
+    return question.strip()

@@ -5,6 +5,7 @@ import unicodedata
 from functools import lru_cache
 
 from longalign.data.importing.language import language_of
+from longalign.data.synthesis.numerals import numerals
 
 GROUNDED = {"extraction": 0.7, "summary": 0.5, "reasoning": 0.45, "general": 0.45}
 """The least share of an answer's content that stands in the document, by task: our choice, loose on purpose.
@@ -25,9 +26,10 @@ _REFUSAL = re.compile("|".join(_REFUSALS), re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{4,}|\d+(?:[.,:]\d+)*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
-_HAN_NUMERAL = re.compile("[一二三四五六七八九十百千万〇零]{3}")
 _LIST_MARK = re.compile(r"^\s*\d{1,3}\s*[.)、．]", re.MULTILINE)
 _TO_TELL_A_LANGUAGE = 20  # letters
+_ACCENTED = re.compile(r"\w*[À-ɏ]\w*")
+_LONG = 3  # digits
 
 
 def problem(
@@ -40,15 +42,11 @@ def problem(
         return "not ended"
     if _REFUSAL.search(answer[:300].replace("’", "'")):
         return "refusal"
-    if sum(map(str.isalpha, answer)) >= _TO_TELL_A_LANGUAGE and language_of([answer]) != language_of([question]):
+    own, asked = (_without_names(text, document) for text in (answer, question))
+    if sum(map(str.isalpha, own)) >= _TO_TELL_A_LANGUAGE and language_of([own]) != language_of([asked]):
         return "another language than the question"
     answer = _LIST_MARK.sub("", answer)  # numbers of items are not of the document
-    in_numerals = _HAN_NUMERAL.search(document)  # 217 may be 二百一十七 there
-    if (
-        task == "extraction"
-        and not in_numerals
-        and not _long_numbers(answer) <= _content(document)[1] | _long_numbers(question)
-    ):
+    if task == "extraction" and _has_made_up_number(document, question, answer):
         return "a number that is not in the document"
     if grounding(document, question, answer) < (GROUNDED[task] if grounded is None else grounded):
         return "not grounded in the document"
@@ -62,9 +60,45 @@ def grounding(document: str, question: str, answer: str) -> float:
     return sum(piece in known for piece in said) / len(said) if said else 1.0
 
 
+def _without_names(text: str, document: str) -> str:
+    """The text without the document's words with accents, which are names where it is English."""
+    return _ACCENTED.sub(lambda word: "" if word[0] in document else word[0], text)
+
+
+def _has_made_up_number(document: str, question: str, answer: str) -> bool:
+    """Whether a number of three digits and more is neither in the document nor in the question, in any notation.
+
+    A small one may be a word's. None is told where the document has a numeral that may mean more than one thing.
+    """
+    _, known, is_sure = _content(document)
+    known |= _numbers(question)[0]
+    text = unicodedata.normalize("NFKC", answer)
+    found = list(numerals(text))
+    for match in _NUMBER.finditer(text):
+        number = _plain(match[0])
+        may_be = {_plain(f"{value:f}") for one in found if one.start <= match.start() < one.end for value in one.values}
+        if sum(map(str.isdigit, number)) >= _LONG and known.isdisjoint({number, *may_be}):
+            return is_sure
+    return is_sure and any(one.is_sure and _plain(f"{one.values[0]:f}") not in known for one in found)
+
+
 @lru_cache(maxsize=8)
-def _content(document: str) -> tuple[frozenset[str], frozenset[str]]:
-    return frozenset(_pieces(document)), frozenset(_long_numbers(document))
+def _content(document: str) -> tuple[frozenset[str], frozenset[str], bool]:
+    return frozenset(_pieces(document)), *_numbers(document)
+
+
+def _numbers(text: str) -> tuple[frozenset[str], bool]:
+    """All numbers of a text, and whether each of its Han numerals could be read."""
+    text = unicodedata.normalize("NFKC", text)
+    in_digits, in_numerals = map(_plain, _NUMBER.findall(text)), list(numerals(text))
+    values = (_plain(f"{value:f}") for one in in_numerals for value in one.values)
+    return frozenset((*in_digits, *values)), all(one.values for one in in_numerals)
+
+
+def _plain(number: str) -> str:
+    """A number without grouping or zeros behind the point."""
+    number = number.replace(",", "").rstrip(".")
+    return number.rstrip("0").rstrip(".") if "." in number else number
 
 
 def _pieces(text: str) -> set[str]:
@@ -72,11 +106,3 @@ def _pieces(text: str) -> set[str]:
     stems = {word[:-1] for word in words if word.endswith("s") and len(word) > 4}  # a plural is known by its singular
     pairs = {run[n : n + 2] for run in _HAN.findall(text) for n in range(len(run) - 1)}
     return words - {stem + "s" for stem in stems} | stems | pairs
-
-
-def _long_numbers(text: str) -> set[str]:
-    """Numbers of three digits and more, without grouping or zeros behind the point: a small one may be a word's."""
-    whole = unicodedata.normalize("NFKC", text)
-    found = {number.replace(",", "").rstrip(".") for number in _NUMBER.findall(whole)}
-    found = {number.rstrip("0").rstrip(".") if "." in number else number for number in found}
-    return {number for number in found if sum(map(str.isdigit, number)) >= 3}

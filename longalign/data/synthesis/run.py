@@ -13,6 +13,7 @@ from typing import Any
 
 from longalign.api.budget import Budget, Call, ask_within
 from longalign.api.client import ChatClient, Completion, RequestFailed
+from longalign.api.loop import taken_aside
 from longalign.api.thoughts import split_thoughts
 from longalign.data.synthesis import prompts
 from longalign.data.synthesis.documents import read_texts
@@ -24,8 +25,9 @@ from longalign.records import FAILED, Records, Row
 log = logging.getLogger(__name__)
 
 REFUSED = "refused"  # by the server or its filter, which would do so again: the candidate gives way
+NO_REPLY = "request failed"
 QUESTIONS, AGAIN, ANSWER = "questions", "questions again", "answer"
-QUESTION_TOKENS = 600  # that five questions may take
+QUESTION_TOKENS = 600  # that five questions may take, unless an answer may take more: models may think first
 PROMPT_TOKENS = 200  # about, beside the document
 
 
@@ -74,9 +76,8 @@ class Synthesis:
         """Calls, tokens in and tokens out at most that the quotas still take, if no row fails a check."""
         calls = tokens_in = tokens_out = 0
         for one in self.waiting():
-            steps = [QUESTION_TOKENS] * (self.questions(one) is None) + [self.setup.max_new_tokens] * (
-                not self.records.done(self._key(one, ANSWER))
-            )
+            steps = [self._limit(QUESTIONS)] * (self.questions(one) is None)
+            steps += [self._limit(ANSWER)] * (not self.records.done(self._key(one, ANSWER)))
             calls += len(steps)
             tokens_in += len(steps) * (one.document.length + PROMPT_TOKENS)
             tokens_out += sum(steps)
@@ -93,26 +94,28 @@ class Synthesis:
             await self._ask(client, budget, AGAIN)
             await self._ask(client, budget, ANSWER)
             self._judge()
-            kept, grown = Counter(one.bucket for one in self.kept()), False
-            for bucket, quota in self.quotas.items():
-                more = min(quota - kept[bucket], len(self.chosen[bucket]) - self.asked[bucket])
-                self.asked[bucket] += more
-                grown = grown or more > 0
-            if not grown:
+            # a request that failed is tried again by the next run: nothing is asked in its place
+            filled = Counter(one.bucket for one, reason in self.outcomes().items() if reason in (None, NO_REPLY))
+            more = {
+                bucket: min(quota - filled[bucket], len(self.chosen[bucket]) - self.asked[bucket])
+                for bucket, quota in self.quotas.items()
+            }
+            if not any(more.values()):
                 return
-            log.info("%d rows fall short of a check; as many other candidates are asked about", self._missing(kept))
+            for bucket, number in more.items():
+                self.asked[bucket] += number
+            log.info("rows fall short of a check; %d other candidates are asked about", sum(more.values()))
 
-    def _missing(self, kept: Mapping[str, int]) -> int:
-        return sum(quota - kept[bucket] for bucket, quota in self.quotas.items())
+    def _limit(self, step: str) -> int:
+        return max(self.setup.max_new_tokens, 0 if step == ANSWER else QUESTION_TOKENS)
 
     async def _ask(self, client: ChatClient, budget: Budget, step: str) -> None:
-        limit = self.setup.max_new_tokens if step == ANSWER else QUESTION_TOKENS
-        parameters: dict[str, Any] = {"max_tokens": limit, "seed": self.setup.seed + (step == AGAIN)}
+        parameters: dict[str, Any] = {"max_tokens": self._limit(step), "seed": self.setup.seed + (step == AGAIN)}
         if self.setup.temperature is not None:
             parameters["temperature"] = self.setup.temperature
         needed = [one for one in self.waiting() if self._needs(one, step)]
         calls = (self._call(one, text, step, parameters) for one, text in self.texts(needed))
-        await ask_within(budget, client, calls, self._keep)
+        await ask_within(budget, client, taken_aside(calls), self._keep)
 
     def _call(self, one: Candidate, text: str, step: str, parameters: dict[str, Any]) -> Call:
         messages = _user(self._prompt(one, text, step))
@@ -161,7 +164,12 @@ class Synthesis:
         """The five questions of the first reply that can be read."""
         for step in (QUESTIONS, AGAIN):
             reply = self._reply(one, step)
-            if reply and reply.get("finish_reason") == "stop" and (found := prompts.parse_questions(reply["text"])):
+            if (
+                reply
+                and reply["status"] == "ok"
+                and reply["finish_reason"] != "length"
+                and (found := prompts.parse_questions(reply["text"]))
+            ):
                 return found
         return None
 
@@ -216,7 +224,7 @@ class Synthesis:
         near, found = NearDuplicates(self.checks.similar), {}
         kept: Counter[str] = Counter()
         for one in self.waiting():
-            reason = self.problems.get(one, "request failed")
+            reason = self.problems.get(one, NO_REPLY)
             if reason is None and near.seen(self._said(one)):
                 reason = "nearly the same as another"
             if reason is None and kept[one.bucket] == self.quotas[one.bucket]:

@@ -178,10 +178,13 @@ def _read_json(file: str, key: str) -> Iterator[tuple[str, Any]]:
 
 def _read_parquet(file: str, key: str) -> Iterator[tuple[str, Any]]:
     import datasets
+    import pyarrow.parquet as pq
 
     if os.path.getsize(file) == 0:
         return
     try:
+        if pq.read_metadata(file).num_rows == 0:  # at which `datasets` stumbles
+            return
         # streamed: no copy of the rows is made; the library's lock files go with the temporary folder
         with tempfile.TemporaryDirectory() as folder:
             rows = datasets.load_dataset("parquet", data_files=file, split="train", streaming=True, cache_dir=folder)

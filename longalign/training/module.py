@@ -325,7 +325,10 @@ class LongAlignModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer, and the schedule stepped once an update over the plan's number of steps."""
-        optimizer = self.optimizer(self.parameters())
+        try:
+            optimizer = self.optimizer(self.parameters())
+        except (ValueError, TypeError) as error:  # a value that it does not take
+            raise UserError(f"model.optimizer: {error}") from error
         scheduler = self.scheduler(optimizer)
         if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
             scheduler.set_total_steps(self.trainer.datamodule.total_steps)  # type: ignore[attr-defined]

@@ -70,6 +70,30 @@ def test_damaged_weights_are_one_line(fit, tmp_path):
     assert "damaged" in fit(model__model=folder)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("hidden_size", "abc", "config.json: Field 'hidden_size' expected int, got str"),
+        ("hidden_size", 128, "lm_head.weight (got [496, 64], expected [496, 128])"),
+    ],
+)
+def test_a_config_that_is_wrong_or_not_of_its_weights_is_one_line(fit, tmp_path, key, value, said):
+    folder = tmp_path / "edited"
+    shutil.copytree(TINY, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {key: value}))
+    assert said in fit(model__model=folder)
+
+
+def test_values_that_a_config_or_an_optimizer_does_not_take(fit):
+    line = fit(model__config_overrides="{num_hidden_layers: 2.5}")
+    assert "model.config_overrides: Field 'num_hidden_layers' expected int" in line
+    assert "model.config_overrides: could not convert" in fit(model__config_overrides="{rope_theta: abc}")
+    line = fit(model__optimizer="{class_path: torch.optim.AdamW, init_args: {lr: -1}}")
+    assert "model.optimizer: Invalid learning rate: -1" in line
+    assert "data.seed: got -1, expected 0 or more" in fit(data__seed=-1)
+
+
 def test_wrong_type(fit):
     line = fit(data__max_length="abc")
     assert "data.max_length" in line and "abc" in line

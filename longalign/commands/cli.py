@@ -180,11 +180,21 @@ class LongAlignCLI(LightningCLI):
             super()._run_subcommand(subcommand)
         except torch.OutOfMemoryError as error:
             raise UserError(self.model.explain_out_of_memory()) from error
+        except SystemExit as end:
+            if isinstance(end.__context__, KeyboardInterrupt):  # which Lightning makes a silent exit of
+                raise KeyboardInterrupt(self._how_far() if subcommand == "fit" else "") from None
+            raise
         except MisconfigurationException as error:
             raise UserError(f"trainer: {error}") from error
         except (DistNetworkError, DistStoreError) as error:
             place = ":".join(os.environ.get(name, "?") for name in ("MASTER_ADDR", "MASTER_PORT"))
             raise UserError(f"the ranks cannot meet at {place} (set MASTER_ADDR and MASTER_PORT): {error}") from error
+
+    def _how_far(self) -> str:
+        """Of a run that Ctrl-C has stopped."""
+        newest = newest_checkpoint(checkpoint_folder(self.trainer))
+        saved = f"; {newest} is whole: go on with --ckpt_path auto" if newest else ", and nothing was saved"
+        return f"after step {self.trainer.global_step}{saved}"
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         """Resolve ``--ckpt_path auto``; a new run does not write into another's folder."""

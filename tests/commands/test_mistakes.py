@@ -53,6 +53,16 @@ def test_unknown_command(mistake):
     assert "expected one of" in mistake("xyzzy")
 
 
+def test_ctrl_c_is_one_line_and_status_130(monkeypatch, caplog):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("longalign.commands.plan.run", stopped)
+    with caplog.at_level("INFO"):
+        assert main(["plan"]) == 130
+    assert caplog.messages == ["longalign plan: stopped"]
+
+
 def test_unknown_key_names_the_nearest(fit, mistake):
     assert "did you mean 'data.max_length'" in fit(data__max_lenght=5)
     assert "did you mean 'checkpoint'" in mistake("export", "--checkpont", "x")

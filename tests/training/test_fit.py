@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import signal
 
 import pytest
 import torch
@@ -144,6 +145,22 @@ def test_too_many_bad_gradients_stop_the_run(arguments, monkeypatch, capfd):
     )
     assert main(arguments(*STEPS[:2], "--model.max_skipped_steps=2")) == 2
     assert "model.max_skipped_steps" in capfd.readouterr().err
+
+
+def test_ctrl_c_says_how_far_the_run_is_and_how_it_goes_on(arguments, tmp_path, monkeypatch, caplog):
+    step, handler = LongAlignModule.training_step, signal.getsignal(signal.SIGINT)
+
+    def stopped_in_the_third(self, *args):
+        if self.trainer.global_step == 2:
+            raise KeyboardInterrupt
+        return step(self, *args)
+
+    monkeypatch.setattr(LongAlignModule, "training_step", stopped_in_the_third)
+    with caplog.at_level("INFO"):
+        assert main(arguments("--checkpoint.every_n_steps=1", "--data.packs_per_step=1")) == 130
+    signal.signal(signal.SIGINT, handler)  # Lightning ignores a second Ctrl-C
+    newest = tmp_path / "run/checkpoints/step000002.ckpt"
+    assert f"longalign fit: stopped after step 2; {newest} is whole: go on with --ckpt_path auto" in caplog.messages
 
 
 def test_what_one_rank_finds_wrong_stops_all_in_one_line(arguments, tmp_path):

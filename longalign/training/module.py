@@ -142,6 +142,7 @@ class LongAlignModule(LightningModule):
         self.memory: StepMemory | None = None  # how a step goes about it, once the GPU is known
         self.grad_norm = float("nan")
         self.skipped_steps = self.skipped_in_a_row = 0
+        self.loaded_step = 0  # of the checkpoint that the weights are from
         self._forward_checked = False
 
     def sequence_cost(self) -> SequenceCost:
@@ -381,6 +382,7 @@ class LongAlignModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restate the position in this run's micro-batches: a run may resume on another number of ranks."""
         saved = checkpoint.get("longalign")
+        self.loaded_step = 0 if saved is None else saved["global_step"]
         if saved is None or self.trainer.state.fn != TrainerFn.FITTING:
             return
         accumulate = self.trainer.accumulate_grad_batches

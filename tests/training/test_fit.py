@@ -110,7 +110,7 @@ def test_validate_gives_the_held_out_loss_of_fit(arguments, tmp_path, capfd):
     for more, step in (([], 0), ([f"--ckpt_path={tmp_path}/run/checkpoints/step000003.ckpt"], 3)):
         run_here(arguments(*STEPS, *more, root=f"v{step}", command="validate"))
         value = scalars(tmp_path / f"v{step}", "val/loss")
-        assert list(value.values()) == pytest.approx([held_out[step]], abs=1e-6)
+        assert value == pytest.approx({step: held_out[step]}, abs=1e-6)
         found = json.loads((tmp_path / f"v{step}" / "validation.json").read_text())
         assert found["loss"] == pytest.approx(held_out[step], abs=1e-6) and found["sequences"] == 6
         assert f"all {found['loss']:.4f}".split() in map(str.split, capfd.readouterr().out.splitlines())

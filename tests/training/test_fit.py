@@ -51,6 +51,21 @@ def test_curves_checkpoint_and_export(arguments, tmp_path, capfd, caplog, strate
     assert "exists already" in capfd.readouterr().err
 
 
+def test_what_export_cannot_write_is_one_line(arguments, tmp_path, capfd):
+    run_here(arguments(*STEPS[:2], "--trainer.max_steps=1"))
+    other = tmp_path / "other"
+    LlamaConfig(vocab_size=496, hidden_size=32, num_hidden_layers=1, num_attention_heads=4).save_pretrained(other)
+    good = {"checkpoint": tmp_path / "run", "target": tmp_path / "hf"}
+    for wrong, said in (
+        ({"assets": other}, f"assets: {other} is not of {tmp_path}/run/checkpoints/step000001.ckpt's model: "),
+        ({"max_shard_size": "5foo"}, "max_shard_size: got '5foo', expected a size such as"),
+        ({"checkpoint": tmp_path / "none"}, f"checkpoint: {tmp_path}/none does not exist"),
+    ):
+        capfd.readouterr()
+        assert main(["export", *(f"--{key}={value}" for key, value in {**good, **wrong}.items())]) == 2
+        assert said in capfd.readouterr().err.splitlines()[-1] and not (tmp_path / "hf").exists()
+
+
 def test_raw_text_trains_a_longer_context_that_the_export_names(arguments, tmp_path):
     (tmp_path / "books").mkdir()
     for number in range(6):

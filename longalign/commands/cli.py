@@ -200,7 +200,7 @@ class LongAlignCLI(LightningCLI):
         """Resolve ``--ckpt_path auto``; a new run does not write into another's folder."""
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
         folder = checkpoint_folder(self.trainer)
-        asked, newest = kwargs.get("ckpt_path"), newest_checkpoint(folder)
+        asked, newest = os.path.expanduser(kwargs.get("ckpt_path") or ""), newest_checkpoint(folder)
         goes_on = asked == "auto" or (asked and newest and Path(asked).resolve() == newest.resolve())
         if subcommand == "fit" and newest and not goes_on:
             raise UserError(
@@ -208,7 +208,7 @@ class LongAlignCLI(LightningCLI):
                 "go on with --ckpt_path auto, or give another folder"
             )
         if asked:
-            found = resolve_checkpoint(str(asked), folder)
+            found = resolve_checkpoint(asked, folder)
             kwargs["ckpt_path"] = None if found is None else str(found)
             log.info("checkpoint: %s", found or "none yet, starting from the model")
         return kwargs

@@ -51,8 +51,8 @@ def export(
     """
     if not SIZE.fullmatch(max_shard_size):
         raise UserError(f"max_shard_size: got {max_shard_size!r}, expected a size such as 500MB or 5GB")
-    path = find_checkpoint(Path(checkpoint))
-    folder = Path(assets) if assets else path.parent / "hf"
+    path = find_checkpoint(Path(checkpoint).expanduser())
+    folder = Path(assets).expanduser() if assets else path.parent / "hf"
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} has no config.json; give --assets, a folder with the model's config and tokenizer")
     with new_folder(target) as temporary:

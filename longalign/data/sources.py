@@ -32,6 +32,7 @@ def find_files(path: str, key: str, suffixes: tuple[str, ...] = SUFFIXES) -> lis
     Raises:
         UserError: nothing is there, or a file has a suffix that is not in `suffixes`. `key` is named in the message.
     """
+    path = os.path.expanduser(path)  # a shell leaves the ~ of --data.long=~/chats.jsonl, and a YAML has no shell
     if os.path.isdir(path):
         found = [entry.path for entry in os.scandir(path) if entry.is_file() and entry.name.endswith(suffixes)]
         files = sorted(file for file in found if not file.endswith(REPORT_SUFFIX))

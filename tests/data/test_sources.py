@@ -52,6 +52,12 @@ def test_the_report_of_an_import_beside_its_data_is_no_data(tmp_path):
     assert len(_messages(tmp_path)) == len(_messages(tmp_path / "*.json*")) == 3
 
 
+def test_a_tilde_that_no_shell_has_seen_is_the_home(tmp_path, monkeypatch):
+    (tmp_path / "a.jsonl").write_text(LINES)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(_messages("~/a.jsonl")) == len(_messages("~/*.jsonl")) == len(_messages("~")) == 3
+
+
 def test_a_row_knows_its_line(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text(LINES)

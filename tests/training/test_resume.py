@@ -117,9 +117,12 @@ def test_other_data_or_steps_are_refused_on_resume(whole, tmp_path, capfd):
         assert word in capfd.readouterr().err
 
 
-def test_a_run_that_is_done_stays_done(whole, tmp_path):
+def test_a_run_that_is_done_stays_done(whole, tmp_path, monkeypatch):
     build, _, _ = whole
     run_here(build(tmp_path, "--trainer.max_steps=3"))
     before = final_weights(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run_here(build(tmp_path, "--trainer.max_steps=3", "--ckpt_path=~/checkpoints/step000003.ckpt"))
+    assert_bit_equal(final_weights(tmp_path), before)
     run_here(build(tmp_path, "--trainer.max_steps=3", "--ckpt_path=auto"))
     assert_bit_equal(final_weights(tmp_path), before)

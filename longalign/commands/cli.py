@@ -140,6 +140,8 @@ class LongAlignCLI(LightningCLI):
                 super().parse_arguments(parser, paths_as_keys(args))
         except jsonargparse.ArgumentError as error:
             raise UserError(explain_parser_error(str(error), known_keys(self), args or [])) from error
+        except UnicodeDecodeError as error:
+            raise UserError(f"config: not UTF-8 text: {error}") from error
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would let the hyper-parameters of a checkpoint win over the command line; here they do not."""

@@ -114,6 +114,11 @@ def test_missing_config_and_broken_yaml(mistake, tmp_path):
     broken = tmp_path / "broken.yaml"
     broken.write_text("model: [unclosed\n")
     assert "broken.yaml" in mistake("fit", "--config", broken)
+    broken.write_text("# nothing yet\n")
+    assert f"{broken} holds no options" in mistake("fit", "--config", broken)
+    broken.write_bytes("data: x".encode("utf-16"))
+    assert "config: not UTF-8 text" in mistake("fit", "--config", broken)
+    assert "config: not UTF-8 text" in mistake("export", "--config", broken)
     broken.write_text("data: {max_lenght: 5}\n")
     assert "max_lenght" in mistake("fit", "--config", broken)
 
@@ -125,6 +130,8 @@ def test_missing_data_file(fit, tmp_path):
 
 def test_no_data_at_all(mistake):
     assert "data.long" in mistake("fit", "--model.model", TINY)
+    line = mistake("plan", "--config", ROOT / "configs/extend_llama2_7b.yaml", "--data.tokenizer", TINY)
+    assert line.endswith("error: data.text: has no path; give --data.text PATH")
 
 
 @pytest.mark.parametrize(

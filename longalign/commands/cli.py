@@ -268,4 +268,6 @@ def quiet_libraries() -> None:
         ".*Total length of `list` across ranks is zero.*",  # no rows are held out
     ):
         warnings.filterwarnings("ignore", message=message)
+    # what generate() would make of a model's generation config, Llama-2's for one: a run generates nothing
+    logging.getLogger("transformers.generation.configuration_utils").setLevel(logging.ERROR)
     transformers.utils.logging.disable_progress_bar()

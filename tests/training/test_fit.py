@@ -91,6 +91,15 @@ def test_raw_text_trains_a_longer_context_that_the_export_names(arguments, tmp_p
     assert AutoTokenizer.from_pretrained(tmp_path / "hf").model_max_length >= 4096
 
 
+def test_a_generation_config_that_transformers_finds_fault_with_is_kept_without_a_word(arguments, tmp_path, caplog):
+    shutil.copytree(TINY, tmp_path / "model")
+    (tmp_path / "model/generation_config.json").write_text('{"temperature": 0.9, "eos_token_id": 2}')  # Llama-2's
+    run_here(arguments(*STEPS[:2], "--trainer.max_steps=1", f"--model.model={tmp_path / 'model'}"))
+    export(str(tmp_path / "run"), str(tmp_path / "hf"))
+    assert json.loads((tmp_path / "hf/generation_config.json").read_text())["temperature"] == 0.9
+    assert "generation flags" not in caplog.text
+
+
 def test_tied_embeddings_survive_shards_and_export(arguments, tmp_path):
     config = LlamaConfig.from_pretrained(TINY, tie_word_embeddings=True)
     shutil.copytree(TINY, tmp_path / "tied")

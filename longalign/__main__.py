@@ -64,7 +64,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> int:
-    """Run a command; returns 0, or 2 after one line on what the user can mend. LONGALIGN_DEBUG=1 shows tracebacks."""
+    """Run a command; returns 0, 2 after one line on what the user can mend, or 130 after one on Ctrl-C.
+
+    LONGALIGN_DEBUG=1 shows tracebacks.
+    """
     from longalign.errors import UserError
 
     try:
@@ -78,6 +81,11 @@ def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> 
         if os.environ.get("LONGALIGN_DEBUG") == "1" or error.errno is None:
             raise
         return _fail(f"longalign {name}", f"{error.strerror}: {error.filename}" if error.filename else str(error))
+    except KeyboardInterrupt as stop:
+        if os.environ.get("LONGALIGN_DEBUG") == "1":
+            raise
+        logging.getLogger(__name__).info("longalign %s: stopped%s", name, f" {stop}" if str(stop) else "")
+        return 130
     return 0
 
 

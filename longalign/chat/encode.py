@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Literal, Protocol, get_args
 
 from longalign.chat.formats import CHATGLM3, LLAMA2, DummyPrefix, PlainEncoder
@@ -92,7 +93,7 @@ def answer_ends(tokenizer: Any, chat_format: ChatFormat = "template") -> set[int
         _, labels = encode_conversation([asked, said, asked, said], tokenizer, chat_format)
     except UserError:  # a template that can be used for prompts, but not for training
         labels = []
-    ends = {label for label, after in zip(labels, [*labels[1:], IGNORE], strict=True) if label >= 0 > after}
+    ends = {label for label, after in pairwise([*labels, IGNORE]) if label >= 0 > after}
     return (ends & chat_encoder(tokenizer, chat_format).text.control_ids) | {tokenizer.eos_token_id}
 
 

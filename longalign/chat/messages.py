@@ -24,7 +24,7 @@ def parse_messages(row: Any) -> list[Message]:
         raise UserError(f"expected an object with a key 'messages', got {_kind(row)}")
     if "messages" not in row:
         keys = ", ".join(repr(key) for key in list(row)[:5]) or "no key at all"
-        raise UserError(f"expected the key 'messages', got {keys}")
+        raise UserError(f"expected the key 'messages', got {keys}; `longalign data import` turns other formats into it")
     return check_messages(row["messages"])
 
 

@@ -246,16 +246,15 @@ def _match(frame: Frame, messages: list[Message], text: str) -> tuple[list[Span]
         return [], frame.slots[0] if frame.slots else 0
     spans: list[Span] = []
     position = len(frame.scaffold[0])
-    for slot, after in zip(frame.slots, frame.scaffold[1:], strict=True):
+    for slot, after, following in zip(frame.slots, frame.scaffold[1:], [*frame.slots[1:], last], strict=False):
         content = messages[slot]["content"]
-        for candidate in dict.fromkeys(
-            (content, content.strip(), content.rstrip(), content.lstrip(), content.strip("\n"))
-        ):
+        candidates = dict.fromkeys((content, content.strip(), content.rstrip(), content.lstrip(), content.strip("\n")))
+        for candidate in candidates:
             end = position + len(candidate)
             if text.startswith(candidate, position) and text.startswith(after, end):
                 break
-        else:
-            return [], slot
+        else:  # where the text itself stands as it is, what comes after it depends on the next one
+            return [], following if any(text.startswith(one, position) for one in candidates) else slot
         spans.append((position, end))
         position = end + len(after)
     return spans, None if position == len(text) else last

@@ -59,6 +59,7 @@ class TextEncoder:
         marks = any(map(standalone.is_marking, parts(state["normalizer"])))
         self.alone = {t["id"]: t for t in self.control.values() if marks and t["normalized"]}  # see `standalone`
         self.prefix_scheme = _prefix_scheme(state)
+        self.unknown = tokenizer.unk_token_id, tokenizer.unk_token or ""  # stands for any text that has no token
 
     def __getstate__(self) -> dict[str, Any]:
         copies = {"_as_is", "_plain", "_segment", "_continuing"}
@@ -122,7 +123,7 @@ class TextEncoder:
         """
         encoding = self._as_is.encode(text, add_special_tokens=False)
         ids, offsets = encoding.ids, encoding.offsets
-        literal = self._has_literal(ids, offsets, content)
+        literal = self._has_literal(text, ids, offsets, content)
         whole = self._state["model"]["type"] != "Unigram"  # a Unigram model may segment a prefix in another way
         if not literal and all(whole and _is_boundary(offsets, cut) for cut in cuts):
             return ids, offsets, False
@@ -143,9 +144,12 @@ class TextEncoder:
             offsets += [(piece.start + start, piece.start + end) for start, end in encoding.offsets]
         return ids, offsets
 
-    def _has_literal(self, ids: list[int], offsets: list[Span], content: list[Span]) -> bool:
-        controls = (offsets[k] for k, token_id in enumerate(ids) if token_id in self.control_ids)
-        return any(_overlaps(content, span) for span in controls)
+    def _has_literal(self, text: str, ids: list[int], offsets: list[Span], content: list[Span]) -> bool:
+        controls = ((token_id, offsets[k]) for k, token_id in enumerate(ids) if token_id in self.control_ids)
+        return any(
+            _overlaps(content, span) and (token_id != self.unknown[0] or self.unknown[1] in text[slice(*span)])
+            for token_id, span in controls
+        )
 
     def _pieces(self, text: str, content: list[Span], cuts: list[int]) -> list[Piece]:
         marks = self._control_marks(text, content)

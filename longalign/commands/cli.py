@@ -140,6 +140,8 @@ class LongAlignCLI(LightningCLI):
                 super().parse_arguments(parser, paths_as_keys(args))
         except jsonargparse.ArgumentError as error:
             raise UserError(explain_parser_error(str(error), known_keys(self), args or [])) from error
+        except UnicodeDecodeError as error:
+            raise UserError(f"config: not UTF-8 text: {error}") from error
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would let the hyper-parameters of a checkpoint win over the command line; here they do not."""
@@ -180,17 +182,27 @@ class LongAlignCLI(LightningCLI):
             super()._run_subcommand(subcommand)
         except torch.OutOfMemoryError as error:
             raise UserError(self.model.explain_out_of_memory()) from error
+        except SystemExit as end:
+            if isinstance(end.__context__, KeyboardInterrupt):  # which Lightning makes a silent exit of
+                raise KeyboardInterrupt(self._how_far() if subcommand == "fit" else "") from None
+            raise
         except MisconfigurationException as error:
             raise UserError(f"trainer: {error}") from error
         except (DistNetworkError, DistStoreError) as error:
             place = ":".join(os.environ.get(name, "?") for name in ("MASTER_ADDR", "MASTER_PORT"))
             raise UserError(f"the ranks cannot meet at {place} (set MASTER_ADDR and MASTER_PORT): {error}") from error
 
+    def _how_far(self) -> str:
+        """Of a run that Ctrl-C has stopped."""
+        newest = newest_checkpoint(checkpoint_folder(self.trainer))
+        saved = f"; {newest} is whole: go on with --ckpt_path auto" if newest else ", and nothing was saved"
+        return f"after step {self.trainer.global_step}{saved}"
+
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         """Resolve ``--ckpt_path auto``; a new run does not write into another's folder."""
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
         folder = checkpoint_folder(self.trainer)
-        asked, newest = kwargs.get("ckpt_path"), newest_checkpoint(folder)
+        asked, newest = os.path.expanduser(kwargs.get("ckpt_path") or ""), newest_checkpoint(folder)
         goes_on = asked == "auto" or (asked and newest and Path(asked).resolve() == newest.resolve())
         if subcommand == "fit" and newest and not goes_on:
             raise UserError(
@@ -198,7 +210,7 @@ class LongAlignCLI(LightningCLI):
                 "go on with --ckpt_path auto, or give another folder"
             )
         if asked:
-            found = resolve_checkpoint(str(asked), folder)
+            found = resolve_checkpoint(asked, folder)
             kwargs["ckpt_path"] = None if found is None else str(found)
             log.info("checkpoint: %s", found or "none yet, starting from the model")
         return kwargs
@@ -256,4 +268,6 @@ def quiet_libraries() -> None:
         ".*Total length of `list` across ranks is zero.*",  # no rows are held out
     ):
         warnings.filterwarnings("ignore", message=message)
+    # what generate() would make of a model's generation config, Llama-2's for one: a run generates nothing
+    logging.getLogger("transformers.generation.configuration_utils").setLevel(logging.ERROR)
     transformers.utils.logging.disable_progress_bar()

@@ -1,6 +1,7 @@
 """``longalign export``: a training checkpoint, sharded or single, to a folder that plain transformers loads."""
 
 import logging
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -22,6 +23,7 @@ from longalign.training.checkpoints import COMPLETE_MARK, newest_checkpoint, rea
 log = logging.getLogger(__name__)
 
 PREFIX = "model."  # of the transformers model inside LongAlignModule
+SIZE = re.compile(r"\d+(\.\d+)?\s*[KMGT]B", re.IGNORECASE)
 
 
 def run(name: str, args: list[str]) -> None:
@@ -47,8 +49,10 @@ def export(
         assets: folder with config and tokenizer; by default ``hf`` beside the checkpoint, which ``fit`` writes.
         max_shard_size: of a safetensors file.
     """
-    path = find_checkpoint(Path(checkpoint))
-    folder = Path(assets) if assets else path.parent / "hf"
+    if not SIZE.fullmatch(max_shard_size):
+        raise UserError(f"max_shard_size: got {max_shard_size!r}, expected a size such as 500MB or 5GB")
+    path = find_checkpoint(Path(checkpoint).expanduser())
+    folder = Path(assets).expanduser() if assets else path.parent / "hf"
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} has no config.json; give --assets, a folder with the model's config and tokenizer")
     with new_folder(target) as temporary:
@@ -69,7 +73,11 @@ def assemble(checkpoint: Path, assets: Path, dtype: torch.dtype) -> PreTrainedMo
     missing = set(model.state_dict()) - set(weights)
     if missing:
         raise UserError(f"{checkpoint} lacks {len(missing)} weights of {assets}'s config, such as {min(missing)}")
-    model.load_state_dict({key: w.to(dtype) for key, w in weights.items()}, assign=True)
+    try:
+        model.load_state_dict({key: w.to(dtype) for key, w in weights.items()}, assign=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()[:200]  # it may list every weight
+        raise UserError(f"assets: {assets} is not of {checkpoint}'s model: {first}") from error
     model.tie_weights()
     model.generation_config = load_generation_config(assets) or GenerationConfig.from_model_config(config)
     return model
@@ -82,6 +90,8 @@ def find_checkpoint(path: Path) -> Path:
         if newest is None:
             raise UserError(f"checkpoint: {path} holds no whole checkpoint (step<number>.ckpt)")
         return newest
+    if not path.exists():
+        raise UserError(f"checkpoint: {path} does not exist; give a run's folder, or a checkpoint in it")
     found = resolve_checkpoint(str(path), path.parent)
     assert found is not None
     return found

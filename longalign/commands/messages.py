@@ -2,17 +2,18 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 UNKNOWN_KEY = re.compile(
     r"(?:accept option|accept nested option|nrecognized arguments:|Key|key|Option) ['\"]?-*([\w.]+)"
 )
-SOURCE = re.compile(r'Parser key "(data\.(?:long|short|sources))": Does not validate.*Given value: (.*)$')
+SOURCE = re.compile(r'Parser key "(data\.(?:long|short|text|sources))": Does not validate.*Given value: (.*)$')
 OPTION_OF_SOURCE = re.compile(r"NestedArg\(key='([^']*)', val=(.*)\)$")
 
 
@@ -25,6 +26,9 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
     if "parsing config" in message and (file := _broken_yaml(args)):
         where = message.replace(' in "<unicode string>"', "").removeprefix("Problems parsing config: ")
         return f"{file} is not YAML: {where}"
+    if message.startswith("Unexpected config"):
+        file = next((file for file in _config_files(args) if not isinstance(_load(file), dict)), "the config")
+        return f"{file} holds no options; expected YAML of the form KEY: VALUE"
     if source := SOURCE.search(message):
         return _explain_source(message, *source.groups())
     found = [match[1] for match in UNKNOWN_KEY.finditer(message)]
@@ -49,6 +53,8 @@ def _explain_source(message: str, key: str, value: str) -> str:
         return (
             f"{key}: got {value}, which does not fit; a bucket that is new is given whole: --{bucket} '{{{field}: …}}'"
         )
+    if unknown is None and "arguments are required: path" in message:
+        return "data.sources: one has no path" if key == "data.sources" else f"{key}: has no path; give --{key} PATH"
     if unknown is None:
         return not_a_source(key, value)
     near = difflib.get_close_matches(unknown[1], [one.name for one in fields(Source)], n=1, cutoff=0.5)
@@ -57,11 +63,20 @@ def _explain_source(message: str, key: str, value: str) -> str:
 
 def _broken_yaml(args: Sequence[str]) -> str | None:
     """The first ``--config`` file that YAML cannot read."""
+    for file in _config_files(args):
+        try:
+            _load(file)
+        except yaml.YAMLError:
+            return file
+    return None
+
+
+def _config_files(args: Sequence[str]) -> Iterator[str]:
     for flag, value in zip_longest(args, args[1:], fillvalue=""):
         file = flag.partition("=")[2] if flag.startswith("--config=") else value if flag in ("--config", "-c") else None
         if file and Path(file).is_file():
-            try:
-                yaml.safe_load(Path(file).read_text())
-            except yaml.YAMLError:
-                return file
-    return None
+            yield file
+
+
+def _load(file: str) -> Any:
+    return yaml.safe_load(Path(file).read_text())

@@ -28,6 +28,8 @@ def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
     except jsonargparse.ArgumentError as error:
         keys = [action.dest for action in parser._actions]
         raise UserError(explain_parser_error(str(error), keys, args)) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"config: not UTF-8 text: {error}") from error
     options = parser.instantiate(config).as_dict()
     options.pop("config", None)
     return function(**options)

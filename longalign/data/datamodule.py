@@ -91,7 +91,7 @@ class LongAlignData(LightningDataModule):
         self.strategy, self.packs_per_step, self.loss = strategy, packs_per_step, loss
         self.epochs, self.seed = epochs, seed
         self.cache_dir, self.num_proc, self.num_workers = Path(cache_dir).expanduser(), num_proc, num_workers
-        for key, least in (("max_length", 2), ("packs_per_step", 1), ("epochs", 1), ("num_workers", 0)):
+        for key, least in (("max_length", 2), ("packs_per_step", 1), ("epochs", 1), ("num_workers", 0), ("seed", 0)):
             if getattr(self, key) < least:
                 raise UserError(f"data.{key}: got {getattr(self, key)}, expected {least} or more")
         self._tokenizer: Any = None

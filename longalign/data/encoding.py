@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -71,6 +72,10 @@ def encode_rows(raw: Path, folder: Path, job: Job, batch_size: int, num_proc: in
         except RuntimeError as error:
             if "abruptly died" in str(error):
                 raise UserError(f"{desc}: a process was killed (out of memory?); try a smaller data.num_proc") from None
+            raise
+        except Exception as error:
+            if isinstance(error.__context__, KeyboardInterrupt):  # `datasets` has asked its workers once more
+                raise KeyboardInterrupt from None
             raise
 
 
@@ -195,6 +200,7 @@ def _register_watch() -> None:
 def _watch_parent() -> None:
     if _parent is None or os.getppid() != _parent:
         return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal's processes; the parent ends these
 
     def watch(parent: int) -> None:
         while os.getppid() == parent:

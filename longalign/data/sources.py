@@ -32,6 +32,7 @@ def find_files(path: str, key: str, suffixes: tuple[str, ...] = SUFFIXES) -> lis
     Raises:
         UserError: nothing is there, or a file has a suffix that is not in `suffixes`. `key` is named in the message.
     """
+    path = os.path.expanduser(path)  # a shell leaves the ~ of --data.long=~/chats.jsonl, and a YAML has no shell
     if os.path.isdir(path):
         found = [entry.path for entry in os.scandir(path) if entry.is_file() and entry.name.endswith(suffixes)]
         files = sorted(file for file in found if not file.endswith(REPORT_SUFFIX))
@@ -178,10 +179,13 @@ def _read_json(file: str, key: str) -> Iterator[tuple[str, Any]]:
 
 def _read_parquet(file: str, key: str) -> Iterator[tuple[str, Any]]:
     import datasets
+    import pyarrow.parquet as pq
 
     if os.path.getsize(file) == 0:
         return
     try:
+        if pq.read_metadata(file).num_rows == 0:  # at which `datasets` stumbles
+            return
         # streamed: no copy of the rows is made; the library's lock files go with the temporary folder
         with tempfile.TemporaryDirectory() as folder:
             rows = datasets.load_dataset("parquet", data_files=file, split="train", streaming=True, cache_dir=folder)

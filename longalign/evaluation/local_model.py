@@ -50,6 +50,7 @@ class LocalModel:
     def _prepare(self, attention: str) -> str | None:
         """Switch to packed attention; None where the model must answer one prompt at a time."""
         device, dtype = self.model.device, self.model.dtype
+        own = self.model.config._attn_implementation  # not sdpa for all: Gemma 2 and GPT-OSS cannot run by it
         try:
             check_packable(self.model.config)
             backend = choose_backend(attention, device, dtype)
@@ -62,7 +63,7 @@ class LocalModel:
             if attention != "auto":
                 raise
             log.warning("prompts are read one at a time: %s", str(error).removeprefix("model.model: "))
-            self.model.set_attn_implementation("sdpa")
+            self.model.set_attn_implementation(own)
             return None
 
     def batches(self, lengths: Iterable[int], max_new_tokens: int) -> Iterator[int]:

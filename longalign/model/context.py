@@ -59,7 +59,7 @@ def _validate(config: PreTrainedConfig) -> None:
     logger, module.logger = module.logger, complaints
     try:
         config.validate_rope()
-    except KeyError as error:
+    except (KeyError, ValueError) as error:
         complaints.texts.append(str(error.args[0]))
     finally:
         module.logger = logger

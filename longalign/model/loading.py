@@ -5,12 +5,14 @@ No remote code is ever run, and no pickle is read except by ``torch.load(weights
 
 import json
 import pickle
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
@@ -53,13 +55,16 @@ def load_config(
     else:
         with _one_line(path):
             config = AutoConfig.from_pretrained(path, trust_remote_code=False, **_gguf(gguf_file))
-    if config.model_type == "glm" and "rope_ratio" in overrides:
-        overrides["rope_theta"] = ROPE_BASE * float(overrides.pop("rope_ratio"))
-    extend_rope(config, overrides.pop("rope_theta", None), overrides.pop("rope_scaling", None))
-    for key, value in overrides.items():
-        if not hasattr(config, key):
-            raise UserError(f"model.config_overrides: {config.model_type} has no config key {key!r}")
-        setattr(config, key, value)
+    try:
+        if config.model_type == "glm" and "rope_ratio" in overrides:
+            overrides["rope_theta"] = ROPE_BASE * float(overrides.pop("rope_ratio"))
+        extend_rope(config, overrides.pop("rope_theta", None), overrides.pop("rope_scaling", None))
+        for key, value in overrides.items():
+            if not hasattr(config, key):
+                raise UserError(f"model.config_overrides: {config.model_type} has no config key {key!r}")
+            setattr(config, key, value)
+    except (StrictDataclassError, ValueError, TypeError) as error:
+        raise UserError(f"model.config_overrides: {_last_line(error)}") from error
     if hasattr(config, "quantization_config"):  # a GGUF is dequantised on loading
         if gguf_file is None:
             raise UserError(f"model.model: {path} is quantised; expected full-precision weights")
@@ -115,10 +120,17 @@ def load_model(
         dtype = torch.float32
     with _one_line(path):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            path, config=config, dtype=dtype, trust_remote_code=False, output_loading_info=True, **_gguf(gguf_file)
+            path,
+            config=config,
+            dtype=dtype,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # refused below, by name
+            output_loading_info=True,
+            **_gguf(gguf_file),
         )
     model, info = loaded
-    if missing := sorted(info.get("missing_keys", ())) + sorted(map(str, info.get("mismatched_keys", ()))):
+    misshapen = (f"{name} (got {[*got]}, expected {[*size]})" for name, got, size in info.get("mismatched_keys", ()))
+    if missing := sorted(info.get("missing_keys", ())) + sorted(misshapen):
         raise UserError(f"model.model: {path} lacks or misshapes {len(missing)} weights, the first is {missing[0]}")
     return model.train()
 
@@ -256,6 +268,8 @@ def _one_line(path: str) -> Iterator[None]:
         yield
     except UserError:
         raise
+    except StrictDataclassError as error:
+        raise UserError(f"model.model: cannot load {path}: config.json: {_last_line(error)}") from error
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, EOFError, *UNREADABLE) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "trust_remote_code" in str(error):
@@ -264,3 +278,8 @@ def _one_line(path: str) -> Iterator[None]:
                 "hf download NAME --local-dir DIR)"
             )
         raise UserError(f"model.model: cannot load {path}: {first}") from error
+
+
+def _last_line(error: Exception) -> str:
+    """What is wrong with a config; the lines before, and the error's name, are of the code that looked."""
+    return re.sub(r"^\w+Error: ", "", str(error).strip().splitlines()[-1].strip())

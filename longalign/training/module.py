@@ -143,6 +143,7 @@ class LongAlignModule(LightningModule):
         self.memory: StepMemory | None = None  # how a step goes about it, once the GPU is known
         self.grad_norm = float("nan")
         self.skipped_steps = self.skipped_in_a_row = 0
+        self.loaded_step = 0  # of the checkpoint that the weights are from
         self._forward_checked = False
 
     def sequence_cost(self) -> SequenceCost:
@@ -329,7 +330,10 @@ class LongAlignModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer, and the schedule stepped once an update over the plan's number of steps."""
-        optimizer = self.optimizer(self.parameters())
+        try:
+            optimizer = self.optimizer(self.parameters())
+        except (ValueError, TypeError) as error:  # a value that it does not take
+            raise UserError(f"model.optimizer: {error}") from error
         scheduler = self.scheduler(optimizer)
         if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
             scheduler.set_total_steps(self.trainer.datamodule.total_steps)  # type: ignore[attr-defined]
@@ -382,6 +386,7 @@ class LongAlignModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restate the position in this run's micro-batches: a run may resume on another number of ranks."""
         saved = checkpoint.get("longalign")
+        self.loaded_step = 0 if saved is None else saved["global_step"]
         if saved is None or self.trainer.state.fn != TrainerFn.FITTING:
             return
         accumulate = self.trainer.accumulate_grad_batches

@@ -174,6 +174,11 @@ def test_encoding_in_pieces_gives_the_ids_of_the_whole_text(tokenizer, parts):
             r"changes the text of message 2 \(assistant\)",
         ),
         (
+            "THINKING",
+            [MESSAGES[1], {"role": "assistant", "content": "<think>hm</think>x"}],
+            r"changes the text of message 2 \(assistant\)",
+        ),
+        (
             "FOLDED",
             [MESSAGES[1], MESSAGES[1], MESSAGES[2]],
             "refuses the roles user, user, assistant: Roles must alternate",

@@ -4,7 +4,7 @@ import templates
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from longalign.chat import encode_conversation, encode_prompt
+from longalign.chat import encode_conversation, encode_prompt, encode_row
 
 LETTERS = [*"abcdefghijklmnopqrstuvwxyz<>/|_▁?.:\n", "<|im_start|>", "<|im_end|>", "</s>"]
 CONVERSATION = [
@@ -40,3 +40,16 @@ def test_a_bpe_vocabulary_that_is_looked_up_before_merging():
     backend = Tokenizer(models.BPE(vocab, merges, unk_token="<unk>", ignore_merges=True))
     backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
     check(finish(backend))
+
+
+def test_a_letter_that_no_token_has_is_no_control_token_though_its_id_is_one():
+    backend = Tokenizer(models.WordLevel({t: i for i, t in enumerate(["<unk>", *LETTERS])}, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    tokenizer = finish(backend)
+    tokenizer.add_special_tokens({"unk_token": "<unk>"})
+
+    def events(text):
+        row = {"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": "so"}]}
+        return encode_row(row, tokenizer, max_length=999).events
+
+    assert events("é?") == () and events("<unk>?") == events("</s>?") == ("control_token_as_text",)

@@ -159,6 +159,13 @@ def test_steps_that_were_taken_back_are_not_drawn(tmp_path):
     assert [p.step for p in found.curves["val/loss"]] == [4]
 
 
+def test_a_validation_in_the_runs_folder_takes_no_step_back(tmp_path):
+    events(tmp_path, {"train/loss": {1: 1.0, 2: 1.0}, "val/loss": {0: 5.0, 2: 4.0}}, at=1000, suffix=".a")
+    events(tmp_path, {"val/loss": {0: 5.0}}, at=5000, suffix=".b")
+    found = read_folder(tmp_path).events
+    assert [p.step for p in found.curves["val/loss"]] == [0, 2] and len(found.spells) == 1
+
+
 def test_a_torn_event_file_gives_what_was_whole(tmp_path):
     events(tmp_path, {"train/loss": {s: 1.0 for s in range(1, 50)}}, at=0, suffix=".a")
     (file,) = (tmp_path / "tensorboard").iterdir()

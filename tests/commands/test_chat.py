@@ -15,7 +15,7 @@ from longalign.chat import encode_prompt, load_tokenizer
 from longalign.commands import chat_session, conversation
 from longalign.commands.conversation import Conversation
 from longalign.model.generate import Generator
-from tests.chat.templates import CHATML
+from tests.chat.templates import CHATML, OPEN_THOUGHT
 from tests.chat.tokenizers_for_tests import byte_level, sentencepiece
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -329,6 +329,7 @@ def test_answers_end_where_training_ends_them():
     roles = "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content }}{% endfor %}"
     roles += "{% if add_generation_prompt %}<|assistant|>{% endif %}"
     assert ends(byte_level(roles), "template") == {"<|user|>", "<|endoftext|>"}
+    assert ends(byte_level(OPEN_THOUGHT), "template") == {"<|endoftext|>"}  # which training refuses
 
 
 def test_thoughts_are_not_part_of_the_history():

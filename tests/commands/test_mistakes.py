@@ -53,6 +53,16 @@ def test_unknown_command(mistake):
     assert "expected one of" in mistake("xyzzy")
 
 
+def test_ctrl_c_is_one_line_and_status_130(monkeypatch, caplog):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("longalign.commands.plan.run", stopped)
+    with caplog.at_level("INFO"):
+        assert main(["plan"]) == 130
+    assert caplog.messages == ["longalign plan: stopped"]
+
+
 def test_unknown_key_names_the_nearest(fit, mistake):
     assert "did you mean 'data.max_length'" in fit(data__max_lenght=5)
     assert "did you mean 'checkpoint'" in mistake("export", "--checkpont", "x")
@@ -70,6 +80,30 @@ def test_damaged_weights_are_one_line(fit, tmp_path):
     assert "damaged" in fit(model__model=folder)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("hidden_size", "abc", "config.json: Field 'hidden_size' expected int, got str"),
+        ("hidden_size", 128, "lm_head.weight (got [496, 64], expected [496, 128])"),
+    ],
+)
+def test_a_config_that_is_wrong_or_not_of_its_weights_is_one_line(fit, tmp_path, key, value, said):
+    folder = tmp_path / "edited"
+    shutil.copytree(TINY, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {key: value}))
+    assert said in fit(model__model=folder)
+
+
+def test_values_that_a_config_or_an_optimizer_does_not_take(fit):
+    line = fit(model__config_overrides="{num_hidden_layers: 2.5}")
+    assert "model.config_overrides: Field 'num_hidden_layers' expected int" in line
+    assert "model.config_overrides: could not convert" in fit(model__config_overrides="{rope_theta: abc}")
+    line = fit(model__optimizer="{class_path: torch.optim.AdamW, init_args: {lr: -1}}")
+    assert "model.optimizer: Invalid learning rate: -1" in line
+    assert "data.seed: got -1, expected 0 or more" in fit(data__seed=-1)
+
+
 def test_wrong_type(fit):
     line = fit(data__max_length="abc")
     assert "data.max_length" in line and "abc" in line
@@ -80,6 +114,11 @@ def test_missing_config_and_broken_yaml(mistake, tmp_path):
     broken = tmp_path / "broken.yaml"
     broken.write_text("model: [unclosed\n")
     assert "broken.yaml" in mistake("fit", "--config", broken)
+    broken.write_text("# nothing yet\n")
+    assert f"{broken} holds no options" in mistake("fit", "--config", broken)
+    broken.write_bytes("data: x".encode("utf-16"))
+    assert "config: not UTF-8 text" in mistake("fit", "--config", broken)
+    assert "config: not UTF-8 text" in mistake("export", "--config", broken)
     broken.write_text("data: {max_lenght: 5}\n")
     assert "max_lenght" in mistake("fit", "--config", broken)
 
@@ -91,6 +130,8 @@ def test_missing_data_file(fit, tmp_path):
 
 def test_no_data_at_all(mistake):
     assert "data.long" in mistake("fit", "--model.model", TINY)
+    line = mistake("plan", "--config", ROOT / "configs/extend_llama2_7b.yaml", "--data.tokenizer", TINY)
+    assert line.endswith("error: data.text: has no path; give --data.text PATH")
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,12 @@ def test_the_report_of_an_import_beside_its_data_is_no_data(tmp_path):
     assert len(_messages(tmp_path)) == len(_messages(tmp_path / "*.json*")) == 3
 
 
+def test_a_tilde_that_no_shell_has_seen_is_the_home(tmp_path, monkeypatch):
+    (tmp_path / "a.jsonl").write_text(LINES)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(_messages("~/a.jsonl")) == len(_messages("~/*.jsonl")) == len(_messages("~")) == 3
+
+
 def test_a_row_knows_its_line(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text(LINES)
@@ -69,7 +75,7 @@ def test_a_row_knows_its_line(tmp_path):
         ("a.json", "[]", "is empty"),
         ("a.parquet", "", "is empty"),
         ("a.jsonl", LINES + "[1]", "line 4: expected an object"),
-        ("a.jsonl", '{"text": "x"}', "line 1: expected the key 'messages'"),
+        ("a.jsonl", '{"text": "x"}', "got 'text'; `longalign data import`"),
         ("a.jsonl", LINES + '{"messages": [{"role": "user"}]}', "line 4: message 1 (user) has no content"),
         ("a.jsonl", '{"messages": [{"role": "user", "content": null}]}', "message 1 (user): content must be a string"),
         ("a.txt", LINES, "should end in one of .jsonl"),
@@ -84,6 +90,14 @@ def test_a_mistake_in_a_file_is_told_in_one_line(tmp_path, name, content, expect
     message = _error(file)
     assert expected in message
     assert str(file) in message
+
+
+def test_a_broken_or_empty_parquet_file_is_told_by_us_alone(tmp_path, caplog):
+    pq.write_table(pa.table({"messages": pa.array([], pa.list_(pa.string()))}), tmp_path / "empty.parquet")
+    (tmp_path / "broken.parquet").write_text("no parquet")
+    assert "empty.parquet is empty" in _error(tmp_path / "empty.parquet")
+    assert "cannot read" in _error(tmp_path / "broken.parquet")
+    assert not caplog.records
 
 
 def test_missing_files_are_told_in_one_line(tmp_path):

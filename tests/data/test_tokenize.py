@@ -239,6 +239,28 @@ def test_a_run_killed_while_it_tokenises_leaves_nothing_taken_for_whole(rows, to
     assert not any(_alive(child) for child in children), "workers outlive their parent"
 
 
+def _tokenise_until_ctrl_c(path, cache_dir, results):
+    os.setsid()  # a terminal of its own
+    try:
+        _tokenise_in_process(path, cache_dir, 2, 0.5, results)
+    except KeyboardInterrupt:
+        results.put("stopped")
+
+
+def test_ctrl_c_ends_all_processes_without_a_traceback(rows, write_rows, tmp_path, capfd):
+    results = FORK.Queue()
+    process = FORK.Process(target=_tokenise_until_ctrl_c, args=(write_rows("a.jsonl", rows), tmp_path, results))
+    process.start()
+    deadline = time.monotonic() + 30
+    while len(_children(process.pid)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGINT)
+    assert results.get(timeout=30) == "stopped"
+    process.join(10)
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def _children(pid: int) -> list[int]:
     return [
         int(stat.parent.name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import LlamaConfig, MistralConfig
+from transformers import AutoConfig, LlamaConfig, MistralConfig
 
 from longalign.__main__ import main
 from longalign.commands.needle_models import Local, Where
@@ -99,6 +99,21 @@ def test_a_model_that_cannot_be_packed_answers_one_prompt_at_a_time(caplog):
     assert len(answers(window, prompts()[:2], 4)) == 2
     grouped = random_model(LlamaConfig(**sizes)).eval()
     assert answers(LocalModel(grouped, [2]), prompts()) == answers(one_at_a_time(LocalModel(grouped, [2])), prompts())
+
+
+@pytest.mark.parametrize("family", ["gemma2", "gpt_oss", "doge"])  # two that know no sdpa, one with a mask of its own
+def test_models_of_unusual_attention_answer_as_transformers_has_it(family):
+    config = AutoConfig.for_model(
+        family, vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=8, num_local_experts=4, num_experts_per_tok=2, sliding_window=16, eos_token_id=2
+    )  # fmt: skip
+    network = random_model(config).eval()
+    asked = [prompt for prompt in prompts() if len(prompt) > 1]
+    options = {"max_new_tokens": 8, "do_sample": False, "pad_token_id": 0}
+    expected = [network.generate(torch.tensor([p]), **options)[0, len(p) :].tolist() for p in asked]
+    model = LocalModel(network, [2])
+    assert model.backend is None
+    assert [ids for ids, _ in answers(model, asked, 8)] == [[t for t in ids if t != 2] for ids in expected]
 
 
 def test_when_memory_runs_out_fewer_are_read_at_a_time_and_one_alone_is_said(network, monkeypatch):

@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 import transformers
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, Phi3Config
 
 from longalign.errors import UserError
 from longalign.model.context import extend_rope
@@ -93,6 +93,11 @@ def test_what_the_process_logs_decides_nothing(monkeypatch, scaling, expected):
                 extend_rope(config(), None, scaling)
     finally:
         transformers.logging.set_verbosity(verbosity)
+
+
+def test_a_scaling_that_the_models_own_config_refuses_is_named_by_its_key():
+    with pytest.raises(UserError, match=r"model.rope_scaling: .*got yarn"):
+        extend_rope(Phi3Config(), None, {"rope_type": "yarn", "factor": 4.0})
 
 
 def test_a_key_is_given_once_and_positive():

@@ -125,6 +125,14 @@ def test_the_check_before_training_finds_a_model_that_cannot_be_packed(monkeypat
         check_packed_forward(model, torch.device("cpu"))
 
 
+def test_a_model_that_hands_its_attention_a_mask_of_its_own_is_refused_in_one_line():
+    config = AutoConfig.for_model("doge", **GROUPED)
+    check_packable(config)
+    model = prepare_model(AutoModelForCausalLM.from_config(config), "sdpa", "none").eval()
+    with pytest.raises(UserError, match="doge cannot be packed: longalign attention takes no mask"):
+        check_packed_forward(model, torch.device("cpu"))
+
+
 @pytest.mark.parametrize(
     ("family", "keys", "reason"),
     [

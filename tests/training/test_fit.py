@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import signal
 
 import pytest
 import torch
@@ -50,6 +51,21 @@ def test_curves_checkpoint_and_export(arguments, tmp_path, capfd, caplog, strate
     assert "exists already" in capfd.readouterr().err
 
 
+def test_what_export_cannot_write_is_one_line(arguments, tmp_path, capfd):
+    run_here(arguments(*STEPS[:2], "--trainer.max_steps=1"))
+    other = tmp_path / "other"
+    LlamaConfig(vocab_size=496, hidden_size=32, num_hidden_layers=1, num_attention_heads=4).save_pretrained(other)
+    good = {"checkpoint": tmp_path / "run", "target": tmp_path / "hf"}
+    for wrong, said in (
+        ({"assets": other}, f"assets: {other} is not of {tmp_path}/run/checkpoints/step000001.ckpt's model: "),
+        ({"max_shard_size": "5foo"}, "max_shard_size: got '5foo', expected a size such as"),
+        ({"checkpoint": tmp_path / "none"}, f"checkpoint: {tmp_path}/none does not exist"),
+    ):
+        capfd.readouterr()
+        assert main(["export", *(f"--{key}={value}" for key, value in {**good, **wrong}.items())]) == 2
+        assert said in capfd.readouterr().err.splitlines()[-1] and not (tmp_path / "hf").exists()
+
+
 def test_raw_text_trains_a_longer_context_that_the_export_names(arguments, tmp_path):
     (tmp_path / "books").mkdir()
     for number in range(6):
@@ -73,6 +89,15 @@ def test_raw_text_trains_a_longer_context_that_the_export_names(arguments, tmp_p
     config = LlamaConfig.from_pretrained(tmp_path / "hf")
     assert config.rope_parameters["rope_theta"] == 2e6 and config.max_position_embeddings == 4096
     assert AutoTokenizer.from_pretrained(tmp_path / "hf").model_max_length >= 4096
+
+
+def test_a_generation_config_that_transformers_finds_fault_with_is_kept_without_a_word(arguments, tmp_path, caplog):
+    shutil.copytree(TINY, tmp_path / "model")
+    (tmp_path / "model/generation_config.json").write_text('{"temperature": 0.9, "eos_token_id": 2}')  # Llama-2's
+    run_here(arguments(*STEPS[:2], "--trainer.max_steps=1", f"--model.model={tmp_path / 'model'}"))
+    export(str(tmp_path / "run"), str(tmp_path / "hf"))
+    assert json.loads((tmp_path / "hf/generation_config.json").read_text())["temperature"] == 0.9
+    assert "generation flags" not in caplog.text
 
 
 def test_tied_embeddings_survive_shards_and_export(arguments, tmp_path):
@@ -109,7 +134,7 @@ def test_validate_gives_the_held_out_loss_of_fit(arguments, tmp_path, capfd):
     for more, step in (([], 0), ([f"--ckpt_path={tmp_path}/run/checkpoints/step000003.ckpt"], 3)):
         run_here(arguments(*STEPS, *more, root=f"v{step}", command="validate"))
         value = scalars(tmp_path / f"v{step}", "val/loss")
-        assert list(value.values()) == pytest.approx([held_out[step]], abs=1e-6)
+        assert value == pytest.approx({step: held_out[step]}, abs=1e-6)
         found = json.loads((tmp_path / f"v{step}" / "validation.json").read_text())
         assert found["loss"] == pytest.approx(held_out[step], abs=1e-6) and found["sequences"] == 6
         assert f"all {found['loss']:.4f}".split() in map(str.split, capfd.readouterr().out.splitlines())
@@ -144,6 +169,22 @@ def test_too_many_bad_gradients_stop_the_run(arguments, monkeypatch, capfd):
     )
     assert main(arguments(*STEPS[:2], "--model.max_skipped_steps=2")) == 2
     assert "model.max_skipped_steps" in capfd.readouterr().err
+
+
+def test_ctrl_c_says_how_far_the_run_is_and_how_it_goes_on(arguments, tmp_path, monkeypatch, caplog):
+    step, handler = LongAlignModule.training_step, signal.getsignal(signal.SIGINT)
+
+    def stopped_in_the_third(self, *args):
+        if self.trainer.global_step == 2:
+            raise KeyboardInterrupt
+        return step(self, *args)
+
+    monkeypatch.setattr(LongAlignModule, "training_step", stopped_in_the_third)
+    with caplog.at_level("INFO"):
+        assert main(arguments("--checkpoint.every_n_steps=1", "--data.packs_per_step=1")) == 130
+    signal.signal(signal.SIGINT, handler)  # Lightning ignores a second Ctrl-C
+    newest = tmp_path / "run/checkpoints/step000002.ckpt"
+    assert f"longalign fit: stopped after step 2; {newest} is whole: go on with --ckpt_path auto" in caplog.messages
 
 
 def test_what_one_rank_finds_wrong_stops_all_in_one_line(arguments, tmp_path):

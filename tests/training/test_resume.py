@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import Timer
 
 from longalign.__main__ import main
 from longalign.training.checkpoints import newest_checkpoint
@@ -64,6 +65,21 @@ def test_killed_run_goes_on_bit_equal(whole, tmp_path, how, caplog):
     assert scalars(tmp_path, "train/loss") == losses
 
 
+def test_a_run_that_is_ended_in_the_middle_of_a_step_keeps_the_steps_before_and_goes_on(whole, tmp_path, monkeypatch):
+    build, weights, losses = whole
+
+    def end_in_step_four(self, trainer, *_):
+        trainer.should_stop = trainer.global_step == 3 and trainer.fit_loop._should_accumulate()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Timer, "on_train_batch_end", end_in_step_four)
+        run_here(build(tmp_path, "--trainer.max_time=01:00:00:00"))
+    assert newest_checkpoint(tmp_path / "checkpoints") == tmp_path / "checkpoints/step000003.ckpt"
+    run_here(build(tmp_path, "--ckpt_path=auto"))
+    assert_bit_equal(final_weights(tmp_path), weights)
+    assert scalars(tmp_path, "train/loss") == losses
+
+
 def test_a_full_disk_while_saving_costs_one_line_and_no_checkpoint(whole, tmp_path, disk_of, capfd):
     build, _, _ = whole
     run_here(build(tmp_path, "--trainer.max_steps=4"))
@@ -101,9 +117,12 @@ def test_other_data_or_steps_are_refused_on_resume(whole, tmp_path, capfd):
         assert word in capfd.readouterr().err
 
 
-def test_a_run_that_is_done_stays_done(whole, tmp_path):
+def test_a_run_that_is_done_stays_done(whole, tmp_path, monkeypatch):
     build, _, _ = whole
     run_here(build(tmp_path, "--trainer.max_steps=3"))
     before = final_weights(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run_here(build(tmp_path, "--trainer.max_steps=3", "--ckpt_path=~/checkpoints/step000003.ckpt"))
+    assert_bit_equal(final_weights(tmp_path), before)
     run_here(build(tmp_path, "--trainer.max_steps=3", "--ckpt_path=auto"))
     assert_bit_equal(final_weights(tmp_path), before)

@@ -44,7 +44,8 @@ def read_events(files: Sequence[Path]) -> Events:
     curves: dict[str, list[Point]] = {}
     spells = []
     parts = sorted((part for part in map(_read_file, files) if part), key=lambda part: part[0][1].time)
-    for part in parts:
+    trained = [part for part in parts if any(tag == LOSS for tag, _ in part)]
+    for part in trained or parts:  # without `longalign validate` in the run's folder, which takes no step back
         for tag, point in part:
             curve = curves.setdefault(tag, [])
             while curve and curve[-1].step >= point.step:

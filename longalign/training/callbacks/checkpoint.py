@@ -66,9 +66,12 @@ class StepCheckpoint(Checkpoint):
         self._stop_signal = number
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Pack, batch_idx: int) -> None:
+        step, total = trainer.global_step, trainer.datamodule.total_steps  # type: ignore[attr-defined]
+        if step < total and trainer.should_stop and trainer.fit_loop._can_stop_early:  # all ranks agree
+            self._end_early(trainer, step, total)
+            return
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
-        step, total = trainer.global_step, trainer.datamodule.total_steps  # type: ignore[attr-defined]
         number = torch.tensor(float(self._stop_signal), device=trainer.strategy.root_device)
         stop = int(trainer.strategy.reduce(number, reduce_op="max"))
         periodic = self.every_n_steps and step % self.every_n_steps == 0
@@ -80,6 +83,12 @@ class StepCheckpoint(Checkpoint):
                 _requeue(trainer)
             trainer.strategy.barrier("requeued")
             raise Preempted
+
+    def _end_early(self, trainer: Trainer, step: int, total: int) -> None:
+        """trainer.max_time is over, or a callback wants no more; a step that is under way is given up."""
+        log.info("trainer.max_time or a callback ends the run after step %d of %d", step, total)
+        if self.save_last and step:
+            self._save(trainer, step)
 
     def _save(self, trainer: Trainer, step: int) -> None:
         path = self.folder / f"step{step:06d}.ckpt"

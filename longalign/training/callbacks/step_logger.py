@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.optim import Optimizer
@@ -136,12 +137,13 @@ class StepLogger(Callback):
         sums = self.validation.reduce(lambda x: trainer.strategy.reduce(x, reduce_op="sum"), pl_module.device)
         del sums["flops"]
         metrics = {f"val/{name}": value for name, value in sums.items()}
+        step = trainer.global_step if trainer.state.fn == TrainerFn.FITTING else pl_module.loaded_step
         if not trainer.sanity_checking:
-            self.held_out.append((trainer.global_step, sums["loss"]))
+            self.held_out.append((step, sums["loss"]))
             self.validated = sums
             for logger in trainer.loggers:
-                logger.log_metrics(metrics, step=trainer.global_step)
-            log.info("step %d  held-out loss %.4f (%d sequences)", trainer.global_step, sums["loss"], sums["sequences"])
+                logger.log_metrics(metrics, step=step)
+            log.info("step %d  held-out loss %.4f (%d sequences)", step, sums["loss"], sums["sequences"])
         pl_module.log_dict(metrics, logger=False, batch_size=1)
         self.clock_stale = True
 

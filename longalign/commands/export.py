@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, Pre
 from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.files import new_folder
-from longalign.model.generate import load_generation_config
+from longalign.model.generate import load_generation_config, save_generation_config
 from longalign.training.checkpoints import COMPLETE_MARK, newest_checkpoint, read_metadata, resolve_checkpoint
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,8 @@ def export(
         model = assemble(path, folder, getattr(torch, dtype))
         shutil.copytree(folder, temporary, dirs_exist_ok=True)
         model.save_pretrained(temporary, max_shard_size=max_shard_size)
+        settings = load_generation_config(folder) or GenerationConfig.from_model_config(model.config)
+        save_generation_config(settings, temporary)
     log.info("exported %s to %s", path, target)
     print(target)
     return Path(target)
@@ -79,7 +81,7 @@ def assemble(checkpoint: Path, assets: Path, dtype: torch.dtype) -> PreTrainedMo
         first = str(error).splitlines()[1].strip()[:200]  # it may list every weight
         raise UserError(f"assets: {assets} is not of {checkpoint}'s model: {first}") from error
     model.tie_weights()
-    model.generation_config = load_generation_config(assets) or GenerationConfig.from_model_config(config)
+    model.generation_config = GenerationConfig()  # the assets' own is written beside the weights
     return model
 
 

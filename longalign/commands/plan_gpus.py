@@ -92,10 +92,13 @@ def _duration(hours: float) -> str:
 
 
 def _activations(row: dict[str, Any]) -> str:
-    if row["checkpointing"] == "none" or row["kept_layers"] == row["layers"]:
+    mode, kept = row["checkpointing"], f"{row['kept_layers']} of {row['layers']} layers"
+    if mode == "none" or (mode != "matmuls" and row["kept_layers"] == row["layers"]):
         words = "all kept"
     else:
-        words = {"attention": "attention kept", "full": "layers again"}[row["checkpointing"]]
+        words = "layers again" if mode == "full" else "attention kept"
         if row["kept_layers"]:
-            words += f", {row['kept_layers']} of {row['layers']} layers whole"
+            words += (
+                f", {'matrix products of ' if mode == 'matmuls' else ''}{kept}{'' if mode == 'matmuls' else ' whole'}"
+            )
     return words + (", offloaded" if row["offload"] else "")

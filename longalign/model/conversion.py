@@ -21,7 +21,7 @@ from longalign.data.cache import build_once, content_key, file_digest
 from longalign.errors import UserError
 from longalign.files import read_json, write_json
 from longalign.model import chatglm
-from longalign.model.generate import load_generation_config
+from longalign.model.generate import load_generation_config, save_generation_config
 from longalign.model.record import read_record, write_record
 from longalign.model.shards import ShardWriter, read_tensors, shard_files
 from longalign.progress import byte_progress
@@ -59,7 +59,7 @@ def convert_to_glm(
         weights = chatglm.to_glm(tensors, config, interleaved=chatglm.heads_interleaved(original))
         config.dtype = _write_weights(weights, target, files, advance)  # which the config may not know
     config.save_pretrained(target)
-    _generation_config(source, config, tokenizer).save_pretrained(target)
+    save_generation_config(_generation_config(source, config, tokenizer), target)
     if tokenizer is None:
         log.warning("%s has no tokenizer.model: the converted folder is without tokenizer", source)
     else:

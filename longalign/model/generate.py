@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, GenerationConfig, PreTrainedModel
 from transformers.generation.streamers import BaseStreamer
+from transformers.utils import GENERATION_CONFIG_NAME
 
 from longalign.errors import UserError
 
@@ -153,6 +154,14 @@ def load_generation_config(path: str | Path) -> GenerationConfig | None:
         return GenerationConfig.from_pretrained(path)
     except (OSError, ValueError):
         return None
+
+
+def save_generation_config(settings: GenerationConfig, folder: str | Path) -> None:
+    """Write a checkpoint's generation settings as they are.
+
+    transformers' own ``save_pretrained`` refuses combinations that published models have, such as Llama-2's.
+    """
+    settings.to_json_file(Path(folder) / GENERATION_CONFIG_NAME)
 
 
 def generation_settings(

@@ -59,8 +59,12 @@ class LayerSizes:
         """Bytes a token that a layer keeps on the GPU under a checkpointing mode."""
         if mode == "none":
             return self.all_activations(bytes_a_number, fused)
-        attention = self.query * bytes_a_number + 4 * self.heads if mode == "attention" else 0
-        return (0 if offload else self.hidden * bytes_a_number) + attention
+        numbers = 0 if offload else self.hidden
+        if mode in ("attention", "matmuls"):
+            numbers += self.query
+        if mode == "matmuls":  # values, outputs of the attention block, gate and up
+            numbers += self.key_value + self.hidden + 2 * self.intermediate
+        return numbers * bytes_a_number + (0 if mode == "full" else 4 * self.heads)
 
 
 COMPONENTS = {"optimizer": "optimizer states", "gathered": "gathered weights", "working": "buffers of the kernels"}
@@ -134,7 +138,8 @@ class StepMemory:
     def __str__(self) -> str:
         """As the log has it."""
         return (
-            f"checkpointing: {self.checkpointing}, {self.kept_layers} of {self.sizes.layers} layers kept whole"
+            f"checkpointing: {self.checkpointing}, {self.kept_layers} of {self.sizes.layers} layers "
+            f"{'with matrix products kept' if self.checkpointing == 'matmuls' else 'kept whole'}"
             f"{', inputs of the others offloaded' if self.offload else ''}; "
             f"expecting a peak of {self.estimate().peak / GIB:.1f} GiB"
         )
@@ -143,7 +148,18 @@ class StepMemory:
     def offloaded(self) -> int:
         """Bytes of layers' inputs that wait in the host's memory, for one GPU."""
         inputs = self.tokens * self.sizes.hidden * self.compute_bytes
-        return inputs * (self.sizes.layers - self.kept_layers) if self.offload else 0
+        whole = 0 if self.checkpointing == "matmuls" else self.kept_layers
+        return inputs * (self.sizes.layers - whole) if self.offload else 0
+
+    @property
+    def computed_again(self) -> float:
+        """Share (0-1) of the layers' matrix products that the backward computes again."""
+        if self.checkpointing == "none":
+            return 0.0
+        sizes = self.sizes
+        queries_and_keys = sizes.hidden * (sizes.query + sizes.key_value) / sizes.parameters
+        in_kept = queries_and_keys if self.checkpointing == "matmuls" else 0.0
+        return 1 - (1 - in_kept) * self.kept_layers / sizes.layers
 
     def estimate(self) -> MemoryEstimate:
         """The fullest moment of a step: the backward of the loss, of some layer, of the embeddings, or the update.
@@ -200,9 +216,12 @@ class StepMemory:
     def _kept(self) -> list[int]:
         """Bytes that each layer keeps between its forward and its backward."""
         sizes = self.sizes
-        some = self.tokens * sizes.kept(self.checkpointing, self.compute_bytes, self.fused, self.offload)
-        everything = self.tokens * sizes.all_activations(self.compute_bytes, self.fused)
-        return [some] * (sizes.layers - self.kept_layers) + [everything] * self.kept_layers
+        matmuls = self.checkpointing == "matmuls"
+        modes: tuple[Checkpointing, Checkpointing] = (
+            ("attention", "matmuls") if matmuls else (self.checkpointing, "none")
+        )
+        some, more = (self.tokens * sizes.kept(m, self.compute_bytes, self.fused, self.offload) for m in modes)
+        return [some] * (sizes.layers - self.kept_layers) + [more] * self.kept_layers
 
     def _gathered(self) -> int:
         layers = 2 if self.resharded else self.sizes.layers

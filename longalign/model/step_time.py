@@ -45,7 +45,7 @@ def run_seconds(plan: BatchPlan, cost: SequenceCost, shape: ModelShape, step: St
     unless it takes longer. Small models wait for the host to start kernels.
     """
     squares = np.maximum(plan.pack_costs - cost.linear * plan.pack_tokens, 0) / cost.quadratic  # Σ L² of each pack
-    again = 0.0 if step.checkpointing == "none" else 1 - step.kept_layers / step.sizes.layers  # computed twice
+    again = step.computed_again
     linear = (3 + again) * 2 * shape.linear / card.gemm
     quadratic = (3.5 + again * (step.checkpointing == "full")) * 2 * shape.attention_width / card.attention
     packs = linear * plan.pack_tokens + quadratic * squares

@@ -75,9 +75,11 @@ class LongAlignModule(LightningModule):
             (one sequence at a time, any device).
         fused: kernels of RMSNorm, SwiGLU and rotary embedding: liger (package liger-kernel), none (transformers' own),
             or auto (Liger's on a GPU where the package is installed, under ``ShardStrategy``).
-        checkpointing: what the backward computes again: none, full (whole layers), attention (all but attention), or
-            auto: attention in as many layers as the GPU's memory asks for, nothing in the others.
-        kept_layers: how many of the last layers keep all activations where ``checkpointing`` is full or attention.
+        checkpointing: what the backward computes again: none, full (whole layers), attention (all but attention),
+            matmuls (likewise, and in the last ``kept_layers`` not most matrix products, either), or auto: attention in
+            as many layers as the GPU's memory asks for, nothing in the others.
+        kept_layers: how many of the last layers keep all activations where ``checkpointing`` is full or attention, and
+            the outputs of matrix products where it is matmuls.
         offload: activations keeps the inputs of checkpointed layers in the host's memory until the backward; auto does
             so where a step would not fit otherwise; none.
         gpu_memory_gib: how much of each GPU's memory to plan with; by default what is free.
@@ -103,7 +105,7 @@ class LongAlignModule(LightningModule):
         model: str,
         attention: Literal["auto", "flash_attn_4", "flash_attn_3", "flash_attn_2", "torch", "sdpa"] = "auto",
         fused: Literal["auto", "liger", "none"] = "auto",
-        checkpointing: Literal["auto", "none", "full", "attention"] = "auto",
+        checkpointing: Literal["auto", "none", "full", "attention", "matmuls"] = "auto",
         kept_layers: int = 0,
         offload: Literal["auto", "none", "activations"] = "auto",
         gpu_memory_gib: float | None = None,
@@ -129,9 +131,13 @@ class LongAlignModule(LightningModule):
         self.optimizer, self.scheduler = optimizer, scheduler
         self.max_skipped_steps = max_skipped_steps
         if kept_layers and checkpointing in ("auto", "none"):
-            raise UserError(f"model.kept_layers: goes with checkpointing attention or full, got {checkpointing}")
+            raise UserError(
+                f"model.kept_layers: goes with checkpointing attention, matmuls or full, got {checkpointing}"
+            )
+        if checkpointing == "matmuls" and not kept_layers:
+            raise UserError("model.kept_layers: checkpointing matmuls needs the number of layers that keep them, got 0")
         if offload == "activations" and checkpointing == "none":
-            raise UserError("model.offload: goes with checkpointing auto, attention or full, got none")
+            raise UserError("model.offload: goes with checkpointing auto, attention, matmuls or full, got none")
         context = {
             "rope_theta": rope_theta,
             "rope_scaling": rope_scaling,

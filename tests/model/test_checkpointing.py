@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
+from transformers import AutoConfig
 
 from longalign.data.collate import collate
+from longalign.model.checkpointing import MATMULS
 from longalign.model.loading import decoder_layers, load_config, prepare_model, random_model
 from longalign.model.offload import InputOffload
 from tests.model.golden_numbers import GOLDEN
@@ -31,6 +34,7 @@ def gradients(mode, kept_layers=0, offload=False):
         ("full", 1, [2, 2, 1]),
         ("attention", 2, [2, 1, 1]),
         ("full", 3, [1, 1, 1]),
+        ("matmuls", 2, [2, 2, 2]),
     ],
 )
 def test_gradients_are_the_same_and_kept_layers_run_once(mode, kept, runs):
@@ -49,12 +53,51 @@ def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("mode", ["attention", "full"])
+@pytest.mark.parametrize("model_type", ["llama", "qwen2", "glm"])  # without and with biases, gate and up in one
+def test_matmuls_computes_no_matrix_product_again_but_queries_and_keys(model_type):
+    expected, products = products_of_backward(model_type, "none", 0)
+    for kept_layers in (1, 2):
+        ours, again = products_of_backward(model_type, "matmuls", kept_layers)
+        others = 5 if model_type == "glm" else 6  # products of a layer, without the down projection's
+        assert again == products + 2 * kept_layers + others * (2 - kept_layers)
+        for gradient, truth in zip(ours, expected, strict=True):
+            torch.testing.assert_close(gradient, truth, atol=0, rtol=0)
+
+
+def products_of_backward(model_type, mode, kept_layers):
+    """Gradients of a small model, and how many matrix products the backward took."""
+    config = AutoConfig.for_model(
+        model_type,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        vocab_size=97,
+        pad_token_id=0,
+    )
+    model = prepare_model(random_model(config), "sdpa", mode, kept_layers=kept_layers)
+    loss = model.packed_loss(collate([(IDS, IDS), (IDS[:9], IDS[:9])]))[0]
+    with CountMatmuls() as count:
+        loss.backward()
+    return [parameter.grad for parameter in model.parameters()], count.products
+
+
+class CountMatmuls(TorchDispatchMode):
+    products = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.products += func in MATMULS
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("mode", ["attention", "matmuls", "full"])
 def test_offloaded_inputs_give_the_same_gradients(mode, monkeypatch):
     monkeypatch.setattr("longalign.model.checkpointing.InputOffload", lambda: InputOffload(min_bytes=0))
     expected, _ = gradients("none")
     ours, runs = gradients(mode, kept_layers=1, offload=True)
-    assert runs == [2, 2, 1]
+    assert runs == [2, 2, 2 if mode == "matmuls" else 1]
     for name, gradient in expected.items():
         torch.testing.assert_close(ours[name], gradient, atol=0, rtol=0)
 

@@ -38,6 +38,7 @@ MEASURED = [  # on an H200 with packs of 65,536 tokens: torch.cuda.max_memory_al
     # longalign fit, Llama-2-7B
     (StepMemory(llama(32), 65536, state_bytes=EIGHT_BIT_STATE, kept_layers=7), 122.5),
     (StepMemory(llama(32), 65536, ranks=2, kept_layers=7), 122.6),
+    (StepMemory(glm(28), 65536, state_bytes=EIGHT_BIT_STATE, kept_layers=8), 125.8),
 ]
 
 
@@ -85,6 +86,16 @@ def test_a_gpu_is_filled_but_never_over():
     assert kept == sorted(kept) and kept[0] < kept[-1] == 32
     for gib in (60, 79, 95, 140):
         assert choose_checkpointing(step, int(gib * GIB)).estimate().peak < gib * GIB
+
+
+def test_kept_matrix_products_take_two_thirds_of_whole_layers_and_leave_little_to_compute_again():
+    step = StepMemory(llama(32), 65536, kept_layers=32)
+    nothing, everything = (replace(step, kept_layers=kept).estimate().activations for kept in (0, 32))
+    products = replace(step, checkpointing="matmuls")
+    assert 0.5 < (products.estimate().activations - nothing) / (everything - nothing) < 0.7
+    assert products.computed_again == pytest.approx(2 * 4096**2 / step.sizes.parameters)  # queries and keys
+    assert replace(products, kept_layers=0).computed_again == 1.0 > replace(step, kept_layers=31).computed_again
+    assert replace(products, offload=True).offloaded == 32 * 65536 * 4096 * 2
 
 
 def test_more_ranks_need_less_and_micro_steps_more():

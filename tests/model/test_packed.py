@@ -55,7 +55,7 @@ def sequences():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("checkpointing", ["none", "full", "attention"])
+@pytest.mark.parametrize("checkpointing", ["none", "full", "attention", "matmuls"])
 def test_a_pack_equals_each_sequence_alone(family, checkpointing):
     rows = sequences()
     dtype = torch.float32 if family == "mixtral" else torch.float64  # its grouped products know no float64
@@ -85,7 +85,7 @@ def test_a_pack_equals_each_sequence_alone(family, checkpointing):
 
 def test_attention_runs_once_under_selective_checkpointing(monkeypatch):
     calls = {}
-    for mode in ("none", "full", "attention"):
+    for mode in ("none", "full", "attention", "matmuls"):
         count = []
         backend = BACKENDS["sdpa"]
         counting = replace(backend, forward=lambda *args, to=backend, seen=count: seen.append(1) or to.forward(*args))
@@ -94,7 +94,7 @@ def test_attention_runs_once_under_selective_checkpointing(monkeypatch):
         model.packed_loss(collate(sequences()))[0].backward()
         monkeypatch.setitem(BACKENDS, "sdpa", backend)
         calls[mode] = len(count)
-    assert calls == {"none": 2, "full": 4, "attention": 2}
+    assert calls == {"none": 2, "full": 4, "attention": 2, "matmuls": 2}
 
 
 def test_no_square_of_the_length_is_ever_made():

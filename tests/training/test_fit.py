@@ -216,7 +216,20 @@ def test_random_weights_need_no_checkpoint(arguments, tmp_path):
     assert all(torch.isfinite(weight).all() for weight in weights.values())
 
 
+def test_kept_matrix_products_train_to_the_same_bits(arguments, tmp_path):
+    run_here(arguments(*STEPS, root="whole"))
+    run_here(arguments(*STEPS, "--model.checkpointing=matmuls", "--model.kept_layers=1"))
+    reference = final_weights(tmp_path / "whole")
+    for name, weight in final_weights(tmp_path / "run").items():
+        assert torch.equal(weight, reference[name]), name
+
+
+def test_kept_matrix_products_of_no_layer_are_refused(arguments, capfd):
+    assert main(arguments(*STEPS, "--model.checkpointing=matmuls")) == 2
+    assert "model.kept_layers: checkpointing matmuls needs the number of layers" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("mode", ["auto", "none"])
 def test_kept_layers_without_a_mode_that_uses_them_are_refused(arguments, capfd, mode):
     assert main(arguments(*STEPS, f"--model.checkpointing={mode}", "--model.kept_layers=1")) == 2
-    assert "model.kept_layers: goes with checkpointing attention or full" in capfd.readouterr().err
+    assert "model.kept_layers: goes with checkpointing attention, matmuls or full" in capfd.readouterr().err

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from longalign.chat import save_tokenizer
 from longalign.data.collate import Pack
 from longalign.errors import UserError
+from longalign.model.generate import save_generation_config
 from longalign.model.record import read_record, write_record
 from longalign.training.checkpoints import put_in_place, remove, whole_checkpoints
 from longalign.training.module import LongAlignModule
@@ -130,7 +131,7 @@ def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) ->
     """What an exported model needs beside its weights: config, generation config, tokenizer, and the chat format."""
     module.config.save_pretrained(folder)
     if module.model.generation_config is not None:
-        module.model.generation_config.save_pretrained(folder)
+        save_generation_config(module.model.generation_config, folder)
     data = trainer.datamodule  # type: ignore[attr-defined]
     positions = getattr(module.config, "max_position_embeddings", None)
     save_tokenizer(data.tokenizer, folder, data.chat_format, max_length=positions)

@@ -241,6 +241,7 @@ def test_a_run_killed_while_it_tokenises_leaves_nothing_taken_for_whole(rows, to
 
 def _tokenise_until_ctrl_c(path, cache_dir, results):
     os.setsid()  # a terminal of its own
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     try:
         _tokenise_in_process(path, cache_dir, 2, 0.5, results)
     except KeyboardInterrupt:

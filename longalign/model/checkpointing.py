@@ -21,7 +21,7 @@ COMPUTED_AGAIN = ("q_proj", "k_proj", "down_proj")
 MATMULS = (torch.ops.aten.mm.default, torch.ops.aten.addmm.default)
 
 
-def _save_attention(ctx: Any, op: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
+def _what_is_saved(ctx: Any, op: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
     saved = op is torch.ops.longalign.varlen_attention.default or (_saving.get() and op in MATMULS)
     return CheckpointPolicy.MUST_SAVE if saved else CheckpointPolicy.PREFER_RECOMPUTE
 
@@ -30,7 +30,7 @@ _saving: ContextVar[bool] = ContextVar("in a projection whose output is saved", 
 
 
 def _mark_saved(linear: nn.Linear) -> None:
-    """Let ``_save_attention`` save what this projection computes."""
+    """Let ``_what_is_saved`` save what this projection computes."""
     plain: Callable[[torch.Tensor], torch.Tensor] = linear.forward
 
     def forward(x: torch.Tensor) -> torch.Tensor:
@@ -64,7 +64,7 @@ def apply_checkpointing(
         return
     func: Any = partial(checkpoint, use_reentrant=False)
     if mode in ("attention", "matmuls"):
-        func = partial(func, context_fn=partial(create_selective_checkpoint_contexts, _save_attention))
+        func = partial(func, context_fn=partial(create_selective_checkpoint_contexts, _what_is_saved))
     if offload:
         func = partial(_checkpoint_offloaded, InputOffload(), func)
     model._set_gradient_checkpointing(True, gradient_checkpointing_func=func)

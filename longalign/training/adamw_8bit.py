@@ -1,4 +1,4 @@
-"""AdamW with 8-bit states: torchao's, with a step that is less work for the host and for the GPU.
+"""AdamW with 8-bit states: torchao's, with a step that is less work.
 
 torchao compiles a step of one parameter on its tensor subclasses, whose wrapping takes the host the better part of a
 millisecond a parameter, while a GPU waits: here the subclasses are taken apart first. And it looks for the code of a

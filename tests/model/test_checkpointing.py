@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
-from transformers import AutoConfig
 
 from longalign.data.collate import collate
 from longalign.model.checkpointing import MATMULS
 from longalign.model.loading import decoder_layers, load_config, prepare_model, random_model
 from longalign.model.offload import InputOffload
 from tests.model.golden_numbers import GOLDEN
+from tests.model.test_packed import tiny
 
 TINY = str(GOLDEN / "llama_tiny")
 IDS = list(range(3, 60))
@@ -66,18 +66,7 @@ def test_matmuls_computes_no_matrix_product_again_but_queries_and_keys(model_typ
 
 def products_of_backward(model_type, mode, kept_layers):
     """Gradients of a small model, and how many matrix products the backward took."""
-    config = AutoConfig.for_model(
-        model_type,
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=16,
-        vocab_size=97,
-        pad_token_id=0,
-    )
-    model = prepare_model(random_model(config), "sdpa", mode, kept_layers=kept_layers)
+    model = prepare_model(tiny(model_type, torch.float32), "sdpa", mode, kept_layers=kept_layers)
     loss = model.packed_loss(collate([(IDS, IDS), (IDS[:9], IDS[:9])]))[0]
     with CountMatmuls() as count:
         loss.backward()

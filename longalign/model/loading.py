@@ -28,6 +28,7 @@ from longalign.model.checkpointing import Checkpointing, apply_checkpointing
 from longalign.model.context import extend_rope
 from longalign.model.conversion import converted_folder
 from longalign.model.fused import fuse_layers
+from longalign.model.gradient_memory import use_compute_stream
 from longalign.model.packed import PACKED_METHODS, attach_packed_loss
 from longalign.model.support import check_packable
 
@@ -210,6 +211,7 @@ def shard_model(
     else:
         state = {} if weights is None else weights.state_dict()
         set_model_state_dict(model, state, options=StateDictOptions(full_state_dict=True, broadcast_from_rank0=True))
+    use_compute_stream(model, decoder_layers(model))
     if weights is not None:
         model.generation_config = weights.generation_config
     return model.train()

@@ -107,6 +107,9 @@ class StepLogger(Callback):
         if peak := device_peak_flops(module.device):
             metrics["perf/mfu"] = flops / seconds / peak / trainer.world_size
         metrics["memory/peak_gib"] = peak_memory_gib(module.device)
+        if module.device.type == "cuda":
+            metrics["memory/reserved_gib"] = torch.cuda.max_memory_reserved(module.device) / 2**30
+            metrics["memory/alloc_retries"] = torch.cuda.memory_stats(module.device)["num_alloc_retries"]
         return metrics
 
     def _show(self, step: int, metrics: dict[str, float]) -> None:

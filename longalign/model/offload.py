@@ -35,10 +35,12 @@ class InputOffload:
         self._min_bytes, self._chunk_bytes = min_bytes, chunk_bytes
         self._free: list[Tensor] = []
         self._order: list[weakref.ref[_Waiting]] = []  # as the forward came by; the backward asks from the end
+        self._leaving: list[tuple[Any, torch.cuda.Event]] = []  # held until they are copied
         self._streams: dict[torch.device, torch.cuda.Stream] = {}
 
     def hooks(self) -> saved_tensors_hooks:
-        """A context in which saved tensors are offloaded."""
+        """A context in which saved tensors are offloaded; what left in the one before is copied by now."""
+        self._let_go()
         return saved_tensors_hooks(self._pack, self._unpack)
 
     def _pack(self, tensor: Tensor) -> Any:
@@ -47,14 +49,24 @@ class InputOffload:
         on_gpu = tensor.device.type == "cuda"
         parts = tensor.detach().contiguous().view(-1).view(torch.uint8).split(self._chunk_bytes)
         chunks = [self._take(pin_memory=on_gpu) for _ in parts]
-        with self._beside(tensor.device):
+        with self._beside(tensor.device) as stream:
             for chunk, part in zip(chunks, parts, strict=True):
                 chunk[: len(part)].copy_(part, non_blocking=True)
-        if on_gpu:
-            parts[0].record_stream(self._streams[tensor.device])  # its memory is not given away before it is copied
+            if stream is not None:
+                self._leaving.append((parts, stream.record_event()))
         waiting = _Waiting(chunks, tensor.nbytes, tensor.dtype, tensor.shape, tensor.device)
         self._order.append(weakref.ref(waiting))
         return waiting
+
+    def _let_go(self) -> None:
+        """Free on the GPU what has left, by the clock of the computing stream.
+
+        ``Tensor.record_stream`` would free it by the host's, which runs layers ahead: the allocator, asked for more
+        before that, would fill the GPU and then stop it.
+        """
+        for parts, copied in self._leaving:
+            torch.cuda.current_stream(parts[0].device).wait_event(copied)
+        self._leaving.clear()
 
     def _take(self, pin_memory: bool) -> Tensor:
         if self._free:
@@ -64,6 +76,7 @@ class InputOffload:
     def _unpack(self, saved: Any) -> Tensor:
         if isinstance(saved, Tensor):
             return saved
+        self._let_go()
         self._fetch(saved)
         tensor, saved.back = saved.back, None
         if saved.arrived is not None:

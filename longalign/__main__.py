@@ -40,6 +40,7 @@ COMMANDS = {
 }
 
 GROUPS = {name.split()[0] for name in COMMANDS if " " in name}
+ALLOCATOR_OPTIONS = {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"}  # of the GPU's memory; the user's come first
 FIRST_RANK_S = 15  # after which another rank says what it alone has met
 
 
@@ -72,6 +73,8 @@ def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> 
 
     try:
         _set_up_logging()
+        if not ALLOCATOR_OPTIONS & os.environ.keys():
+            os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"  # else packs of all sizes leave it in pieces
         run(name, args)
     except UserError as error:
         if os.environ.get("LONGALIGN_DEBUG") == "1":

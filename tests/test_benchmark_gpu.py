@@ -10,7 +10,7 @@ import torch
 from longalign.chat import encode_conversation, load_tokenizer
 from longalign.data.sources import read_conversations
 from longalign.model.flops import model_shape
-from longalign.model.memory import EIGHT_BIT_STATE, GIB, StepMemory, choose_checkpointing, layer_sizes
+from longalign.model.memory import EIGHT_BIT_STATE, GIB, Host, StepMemory, choose_checkpointing, layer_sizes
 from tests.commands.test_configs import ParseOnly
 from tests.model.test_memory import llama
 
@@ -67,7 +67,7 @@ def test_a_case_fits_a_consumer_card(script):
     case = script["CASES"]["1b-document"]
     config = script["MODELS"][case.model]
     sizes = layer_sizes(config, model_shape(config))
-    choose_checkpointing(StepMemory(sizes, case.max_length, state_bytes=EIGHT_BIT_STATE), 23 * GIB, host_bytes=24 * GIB)
+    choose_checkpointing(StepMemory(sizes, case.max_length, state_bytes=EIGHT_BIT_STATE), 23 * GIB, host=Host(24 * GIB))
 
 
 @pytest.mark.parametrize(("failing", "status"), [(["7b-document"], 0), (["1b-document", "7b-document"], 1)])

@@ -13,7 +13,7 @@ from longalign.data.mixture import Mixture
 from longalign.data.plan import BatchPlan, SequenceCost
 from longalign.model.flops import train_flops
 from longalign.model.hardware import peak_bf16_flops
-from longalign.model.memory import GIB, NoRoom, StepMemory
+from longalign.model.memory import GIB, Host, NoRoom, StepMemory
 from longalign.model.step_time import CARDS, Card, run_seconds
 from longalign.training.module import LongAlignModule
 
@@ -37,7 +37,8 @@ def gpu_figures(
     for card in CARDS:
         row: dict[str, Any] = {"card": card.name, "rates": "measured" if card.measured else "estimated"}
         try:
-            found = module.fit_into(step, int(card.free_gib * GIB))
+            host = Host(bytes_per_flop=card.host_link / _peak(card))
+            found = module.memory_settings.fit_into(step, int(card.free_gib * GIB), host)
         except NoRoom as error:
             lacking = {"is_too_much": error.component, "remedy": error.remedy, "gib": error.estimate.gib()}
             rows.append({**row, "fits": False, **lacking})

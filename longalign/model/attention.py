@@ -49,6 +49,9 @@ def _(
     return q.new_empty(*q.shape[:-1], v.shape[-1]), lse
 
 
+ATTENTION = torch.ops.longalign.varlen_attention.default  # as modes that watch what is computed see it
+
+
 @torch.library.custom_op("longalign::varlen_attention_backward", mutates_args=())
 def varlen_attention_backward(
     dout: Tensor,

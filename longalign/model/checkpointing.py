@@ -1,17 +1,21 @@
 """Activation checkpointing of the decoder layers: what the backward keeps and what it computes again."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from longalign.model.offload import InputOffload
+from longalign.model.attention import ATTENTION
+from longalign.model.offload import ActivationOffload
 
 Checkpointing = Literal["none", "full", "attention", "matmuls"]
 
@@ -21,8 +25,8 @@ COMPUTED_AGAIN = ("q_proj", "k_proj", "down_proj")
 MATMULS = (torch.ops.aten.mm.default, torch.ops.aten.addmm.default)
 
 
-def _what_is_saved(ctx: Any, op: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
-    saved = op is torch.ops.longalign.varlen_attention.default or (_saving.get() and op in MATMULS)
+def _what_is_saved(attention: bool, ctx: Any, op: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
+    saved = (attention and op is ATTENTION) or (_saving.get() and op in MATMULS)
     return CheckpointPolicy.MUST_SAVE if saved else CheckpointPolicy.PREFER_RECOMPUTE
 
 
@@ -31,9 +35,9 @@ _saving: ContextVar[bool] = ContextVar("in a projection whose output is saved", 
 
 def _mark_saved(linear: nn.Linear) -> None:
     """Let ``_what_is_saved`` save what this projection computes."""
-    plain: Callable[[torch.Tensor], torch.Tensor] = linear.forward
+    plain: Callable[[Tensor], Tensor] = linear.forward
 
-    def forward(x: torch.Tensor) -> torch.Tensor:
+    def forward(x: Tensor) -> Tensor:
         token = _saving.set(True)
         try:
             return plain(x)
@@ -43,8 +47,49 @@ def _mark_saved(linear: nn.Linear) -> None:
     linear.forward = forward  # type: ignore[method-assign, assignment]
 
 
-def _checkpoint_offloaded(offload: InputOffload, run: Any, *args: Any, **kwargs: Any) -> Any:
-    with offload.hooks():
+Contexts = tuple[AbstractContextManager[Any], AbstractContextManager[Any]]
+"""Of a checkpointed layer's forward, and of its second one, in the backward."""
+
+
+def _saved_on_gpu() -> Contexts:
+    return create_selective_checkpoint_contexts(partial(_what_is_saved, True))
+
+
+def _attention_on_host(offload: ActivationOffload) -> Contexts:
+    """What the attention gives goes to the host, matrix products that are saved stay on the GPU."""
+    away: deque[list[Any]] = deque()
+
+    def leave(attend: Any, *args: Any, **kwargs: Any) -> Any:
+        out = attend(*args, **kwargs)
+        away.append([offload.pack(x.detach()) for x in out])
+        return out
+
+    def come_back(attend: Any, *args: Any, **kwargs: Any) -> Any:
+        return tuple(offload.unpack(x) for x in away.popleft())
+
+    first, second = create_selective_checkpoint_contexts(partial(_what_is_saved, False))
+    return _within(_InsteadOfAttention(leave), first), _within(_InsteadOfAttention(come_back), second)
+
+
+class _InsteadOfAttention(TorchDispatchMode):
+    """Runs ``instead(op, ...)`` where the attention op would run."""
+
+    def __init__(self, instead: Callable[..., Any]) -> None:
+        super().__init__()
+        self.instead = instead
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return self.instead(func, *args, **(kwargs or {})) if func is ATTENTION else func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _within(outer: AbstractContextManager[Any], inner: AbstractContextManager[Any]) -> Iterator[None]:
+    with outer, inner:
+        yield
+
+
+def _checkpoint_offloaded(offload: ActivationOffload, run: Any, *args: Any, **kwargs: Any) -> Any:
+    with offload.layer():
         return run(*args, **kwargs)
 
 
@@ -57,16 +102,18 @@ def apply_checkpointing(
     the attention output (T × width × 2 bytes a layer in bf16), so that the part whose cost grows with the square of
     the length runs once. In both, the last ``kept_layers`` keep everything. ``matmuls`` is ``attention`` whose last
     ``kept_layers`` keep the outputs of most projections instead (``COMPUTED_AGAIN``), in two thirds of the memory, so
-    that little but element-wise arithmetic runs twice. ``offload`` keeps the layers' inputs in the host's memory until
-    the backward asks for them. Works through transformers' own per-layer hook: parameter names stay as they are.
+    that little but element-wise arithmetic runs twice. ``offload`` keeps the layers' inputs, and attention outputs that
+    are kept, in the host's memory until the backward asks for them. Works through transformers' own per-layer hook:
+    parameter names stay as they are.
     """
     if mode == "none":
         return
     func: Any = partial(checkpoint, use_reentrant=False)
+    host = ActivationOffload() if offload else None
     if mode in ("attention", "matmuls"):
-        func = partial(func, context_fn=partial(create_selective_checkpoint_contexts, _what_is_saved))
-    if offload:
-        func = partial(_checkpoint_offloaded, InputOffload(), func)
+        func = partial(func, context_fn=partial(_attention_on_host, host) if host else _saved_on_gpu)
+    if host:
+        func = partial(_checkpoint_offloaded, host, func)
     model._set_gradient_checkpointing(True, gradient_checkpointing_func=func)
     layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
     for layer in layers[len(layers) - kept_layers :]:

@@ -29,13 +29,23 @@ class ComputeStreamGradients:
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
         self.parameters = parameters
+        self.input: Tensor | None = None  # of the call that is going on
 
     def allocate(self, size: Sequence[int], *, dtype: torch.dtype, device: torch.device) -> Tensor:
-        """Memory for the input, which FSDP2 asks for on the computing stream, or for the output, on its own."""
-        if device.type == "cuda" and all(parameter.grad is None for parameter in self.parameters):
-            with torch.cuda.stream(torch.cuda.default_stream(device)):
-                return torch.empty(*size, dtype=dtype, device=device)
-        return torch.empty(*size, dtype=dtype, device=device)
+        """Memory for the input, which FSDP2 asks for on the computing stream, then for the output, on its own.
+
+        One rank's output is its input: FSDP2 would copy it.
+        """
+        computing = torch.cuda.default_stream(device) if device.type == "cuda" else None
+        before, self.input = self.input, None
+        if any(parameter.grad is not None for parameter in self.parameters):
+            return torch.empty(*size, dtype=dtype, device=device)
+        if before is not None and before.shape == torch.Size(size):
+            return before
+        with torch.cuda.stream(computing):
+            memory = torch.empty(*size, dtype=dtype, device=device)
+        self.input = memory if before is None else None
+        return memory
 
     def __call__(
         self, output_tensor: Tensor, input_tensor: Tensor, group: Any, op: Any, async_op: bool = False

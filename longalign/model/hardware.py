@@ -1,4 +1,4 @@
-"""What the machine has: peak dense bf16 rates of GPUs, for model FLOPs utilisation, and memory of the host.
+"""What the machine has: peak dense bf16 rates of GPUs, memory of the host, and the link between them.
 
 An unknown GPU has no figure rather than a wrong one.
 """
@@ -45,6 +45,25 @@ def peak_bf16_flops(name: str) -> float | None:
 def device_peak_flops(device: torch.device) -> float | None:
     """Dense bf16 FLOP/s of ``device``; None for a CPU or an unknown GPU."""
     return peak_bf16_flops(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
+
+
+def host_link_bytes_per_s(device: torch.device, size: int = 1 << 27) -> float:
+    """What copies between pinned host memory and a GPU reach, in the slower direction (measured now, 20 ms)."""
+    host, there = (
+        torch.empty(size, dtype=torch.uint8, pin_memory=True),
+        torch.empty(size, dtype=torch.uint8, device=device),
+    )
+    slowest = 0.0
+    for target, source in ((there, host), (host, there)):
+        target.copy_(source)
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start.record()
+        for _ in range(3):
+            target.copy_(source, non_blocking=True)
+        end.record()
+        end.synchronize()
+        slowest = max(slowest, start.elapsed_time(end) / 1e3 / 3)
+    return size / slowest
 
 
 def free_host_bytes(root: Path = Path("/")) -> int | None:

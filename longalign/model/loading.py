@@ -211,7 +211,7 @@ def shard_model(
     else:
         state = {} if weights is None else weights.state_dict()
         set_model_state_dict(model, state, options=StateDictOptions(full_state_dict=True, broadcast_from_rank0=True))
-    use_compute_stream(model, decoder_layers(model))
+    use_compute_stream(model, list(decoder_layers(model)))
     if weights is not None:
         model.generation_config = weights.generation_config
     return model.train()

@@ -20,8 +20,11 @@ from longalign.model.loss import LOGITS_BYTES
 
 GIB = 2**30
 RESERVED = 2 * GIB  # CUDA context, NCCL and kernel workspaces, which torch's allocator does not see
-SHARE_USED = 0.95  # of the free memory: the rest is for fragments and for what the model leaves out
+SHARE_USED = 0.97  # of the free memory: the rest is for fragments and for what the model leaves out
 HOST_SHARE_USED = 0.8  # of the host's: loaders, checkpoints and other processes grow, too
+SHARE_OF_PEAK = 0.7  # of a card's peak rate: what matrix products of a training step reach
+ELEMENTWISE = 0.07  # norms, rotary embedding and SwiGLU of a layer beside its matrix products, in time (one H200)
+OFFLOADING = 0.05  # what offloading may cost where copies are hidden: less gained than this is not worth it
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,15 @@ class LayerSizes:
         """Bytes a token that a layer keeps on the GPU under a checkpointing mode."""
         if mode == "none":
             return self.all_activations(bytes_a_number, fused)
-        numbers = 0 if offload else self.hidden
-        if mode in ("attention", "matmuls"):
-            numbers += self.query
+        there = 0 if offload else self.movable(mode, bytes_a_number)
         if mode == "matmuls":  # values, outputs of the attention block, gate and up
-            numbers += self.key_value + self.hidden + 2 * self.intermediate
-        return numbers * bytes_a_number + (0 if mode == "full" else 4 * self.heads)
+            there += (self.key_value + self.hidden + 2 * self.intermediate) * bytes_a_number
+        return there
+
+    def movable(self, mode: Checkpointing, bytes_a_number: int) -> int:
+        """Bytes a token of a checkpointed layer that can wait on the host: its input, and attention output and lse."""
+        attention = 0 if mode == "full" else self.query * bytes_a_number + 4 * self.heads
+        return self.hidden * bytes_a_number + attention
 
 
 COMPONENTS = {"optimizer": "optimizer states", "gathered": "gathered weights", "working": "buffers of the kernels"}
@@ -99,6 +105,24 @@ class MemoryEstimate:
         return {key: value / GIB for key, value in {**vars(self), "peak": self.peak}.items()}
 
 
+@dataclass(frozen=True)
+class Host:
+    """What a GPU has of its host: free bytes, and bytes that go there and back while it does a FLOP at its peak rate.
+
+    Without such a rate offloading counts as slow, and is for what does not fit otherwise.
+    """
+
+    free_bytes: float = math.inf
+    bytes_per_flop: float = 0.0
+
+    @property
+    def budget(self) -> float:
+        return HOST_SHARE_USED * self.free_bytes
+
+
+UNKNOWN_HOST = Host()
+
+
 class NoRoom(UserError):
     """A step does not fit into a GPU: its estimate, the first component that is too much, the cheapest change.
 
@@ -107,7 +131,7 @@ class NoRoom(UserError):
 
     def __init__(self, step: "StepMemory", budget: float, host_budget: float = math.inf) -> None:
         self.estimate = step.estimate()
-        self.component = self.estimate.first_over(budget) or "offloaded inputs of layers"
+        self.component = self.estimate.first_over(budget) or "offloaded activations"
         self.remedy = cheapest_remedy(step, budget, host_budget)
         needs, there = f"{self.estimate.peak / GIB:.0f} GiB a GPU", f"{budget / GIB:.0f}"
         if self.estimate.peak <= budget:
@@ -132,7 +156,7 @@ class StepMemory:
     fused: bool = True
     checkpointing: Checkpointing = "attention"
     kept_layers: int = 0
-    offload: bool = False  # inputs of checkpointed layers to the host
+    offload: bool = False  # inputs of checkpointed layers to the host, and the attention outputs that are kept
     resharded: bool = True  # gathered weights of a layer are freed between its forward and its backward
 
     def __str__(self) -> str:
@@ -140,16 +164,34 @@ class StepMemory:
         return (
             f"checkpointing: {self.checkpointing}, {self.kept_layers} of {self.sizes.layers} layers "
             f"{'with matrix products kept' if self.checkpointing == 'matmuls' else 'kept whole'}"
-            f"{', inputs of the others offloaded' if self.offload else ''}; "
+            f"{', inputs and attention outputs offloaded' if self.offload else ''}; "
             f"expecting a peak of {self.estimate().peak / GIB:.1f} GiB"
         )
 
     @property
     def offloaded(self) -> int:
-        """Bytes of layers' inputs that wait in the host's memory, for one GPU."""
-        inputs = self.tokens * self.sizes.hidden * self.compute_bytes
-        whole = 0 if self.checkpointing == "matmuls" else self.kept_layers
-        return inputs * (self.sizes.layers - whole) if self.offload else 0
+        """Bytes that wait in the host's memory, for one GPU."""
+        of_layer = self.tokens * self.sizes.movable(self.checkpointing, self.compute_bytes)
+        return of_layer * (self.sizes.layers - self._whole) if self.offload else 0
+
+    @property
+    def _whole(self) -> int:
+        """Layers that keep all activations."""
+        return 0 if self.checkpointing == "matmuls" else self.kept_layers
+
+    def slowness(self, host: Host = UNKNOWN_HOST) -> float:
+        """What this way adds to a step that computes nothing twice, in forwards of all layers' matrix products.
+
+        Offloading costs little where a layer's copies take no longer than its matrix products.
+        """
+        again = self.computed_again + ELEMENTWISE * (1 - self._whole / self.sizes.layers)
+        if self.checkpointing == "full":
+            again += 10  # attention, whose share grows with the lengths: the last resort
+        if not self.offload:
+            return again
+        products = 2 * self.sizes.parameters / SHARE_OF_PEAK
+        hidden = self.sizes.movable(self.checkpointing, self.compute_bytes) <= products * host.bytes_per_flop
+        return again + (OFFLOADING if hidden else 2)
 
     @property
     def computed_again(self) -> float:
@@ -228,8 +270,9 @@ class StepMemory:
         return self.compute_bytes * (layers * self.sizes.parameters + self.sizes.root_parameters)
 
     def _beside_layers(self) -> int:
-        """The embeddings' output; with offloading, one layer's input that goes out or comes in, and one in use."""
-        return self.tokens * self.sizes.hidden * self.compute_bytes * (3 if self.offload else 1)
+        """The embeddings' output; with offloading, what of one layer goes out or comes in, and an input in use."""
+        moving = self.sizes.movable(self.checkpointing, self.compute_bytes) if self.offload else 0
+        return self.tokens * (self.sizes.hidden * self.compute_bytes * (2 if self.offload else 1) + moving)
 
 
 def layer_sizes(config: PreTrainedConfig, shape: ModelShape) -> LayerSizes:
@@ -259,22 +302,22 @@ def choose_checkpointing(
     free_bytes: int,
     mode: Checkpointing | Literal["auto"] = "auto",
     offload: bool | None = None,
-    host_bytes: float | None = None,
+    host: Host = UNKNOWN_HOST,
 ) -> StepMemory:
-    """The fastest way through a step that fits into ``free_bytes`` of a GPU and its ``host_bytes`` (None: any).
+    """The fastest way through a step that fits into ``free_bytes`` of a GPU and into its host.
 
-    For mode auto: attention saved, with as many layers kept whole as fit; else with the layers' inputs offloaded; else
-    whole layers computed again. ``offload`` True or False decides that part; None offloads where nothing else fits.
+    For mode auto, the least of ``StepMemory.slowness``: attention saved, and as much more as fits, of whole layers or
+    of matrix products; at last, whole layers computed again. ``offload`` True or False decides that part; None offloads
+    where it pays, or where nothing else fits.
 
     Raises:
         NoRoom: nothing fits; says what is too much, and what would help.
     """
     budget = usable(free_bytes)
-    host_budget = math.inf if host_bytes is None else HOST_SHARE_USED * host_bytes
-    for found in _ways(step, mode, offload):
-        if found.estimate().peak <= budget and found.offloaded <= host_budget:
+    for found in _ways(step, mode, offload, host):
+        if found.estimate().peak <= budget and found.offloaded <= host.budget:
             return found
-    raise NoRoom(found, budget, host_budget)
+    raise NoRoom(found, budget, host.budget)
 
 
 def usable(free_bytes: int) -> float:
@@ -282,18 +325,23 @@ def usable(free_bytes: int) -> float:
     return SHARE_USED * free_bytes - RESERVED
 
 
-def _ways(step: StepMemory, mode: Checkpointing | Literal["auto"], offload: bool | None) -> Iterator[StepMemory]:
+def _ways(
+    step: StepMemory, mode: Checkpointing | Literal["auto"], offload: bool | None, host: Host
+) -> list[StepMemory]:
     """From the fastest to the smallest."""
     if mode == "none":
-        yield replace(step, checkpointing="none")
-        return
+        return [replace(step, checkpointing="none")]
     places = (False, True) if offload is None else (offload,)
-    for place in places:
-        for kept in range(step.sizes.layers, -1, -1) if mode == "auto" else (step.kept_layers,):
-            name: Checkpointing = "attention" if mode == "auto" else mode
-            yield replace(step, checkpointing=name, kept_layers=kept, offload=place)
-    for place in places if mode == "auto" else ():
-        yield replace(step, checkpointing="full", kept_layers=0, offload=place)
+    if mode != "auto":
+        return [replace(step, checkpointing=mode, offload=place) for place in places]
+    modes: tuple[Checkpointing, ...] = ("attention", "matmuls")
+    kept = [(name, layers) for name in modes for layers in range(step.sizes.layers + 1)]
+    ways = [
+        replace(step, checkpointing=name, kept_layers=layers, offload=place)
+        for place in places
+        for name, layers in (*kept, ("full", 0))
+    ]
+    return sorted(ways, key=lambda way: way.slowness(host))
 
 
 def cheapest_remedy(step: StepMemory, budget: float, host_budget: float = math.inf) -> str:

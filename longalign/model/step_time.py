@@ -15,7 +15,7 @@ from longalign.model.memory import StepMemory
 
 @dataclass(frozen=True)
 class Card:
-    """A GPU's free memory in GiB; FLOP/s of bf16 matrices and of attention, bytes/s of memory and between GPUs."""
+    """A GPU: free GiB, FLOP/s of bf16 matrices and of attention, bytes/s of memory, between GPUs and to the host."""
 
     name: str
     free_gib: float
@@ -23,17 +23,18 @@ class Card:
     attention: float
     memory: float
     link: float
+    host_link: float  # an estimate: of PCIe 5, 5, 4
     measured: bool = False
 
 
 CARDS = (
-    Card("H200 141 GB", 139.8, 650e12, 623e12, 4.0e12, 350e9, measured=True),
-    Card("H100 80 GB", 79.2, 650e12, 623e12, 2.8e12, 350e9),  # the same chip with slower memory
-    Card("A100 80 GB", 79.2, 240e12, 190e12, 1.7e12, 230e9),  # FlashAttention 2
+    Card("H200 141 GB", 139.8, 615e12, 627e12, 4.0e12, 350e9, 50e9, measured=True),
+    Card("H100 80 GB", 79.2, 615e12, 627e12, 2.8e12, 350e9, 50e9),  # the same chip with slower memory
+    Card("A100 80 GB", 79.2, 240e12, 190e12, 1.7e12, 230e9, 25e9),  # FlashAttention 2
 )
 
 STEP_BYTES = 40  # a parameter: gradient norm, clipping, AdamW in fp32 read and write ten numbers
-EIGHT_BIT_STEP_BYTES = 260  # torchao's AdamW8bit, from the step times of a 7B model on one H200 against two
+EIGHT_BIT_STEP_BYTES = 75  # AdamW8bit and the gradient norm: 0.127 s of a 7B model's step on one H200
 LAUNCH_S = 2e-3  # a layer and micro-step: the host cannot start its kernels in less (an assumption)
 GATHERED_BYTES = 2 + 2 + 4  # a parameter: bf16 weights for forward and backward, fp32 gradients
 

@@ -5,8 +5,6 @@ average, and the sum over a step is the paper's Eq. 2 for any packing, accumulat
 """
 
 import logging
-import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,10 +24,8 @@ from longalign.data.datamodule import LongAlignData
 from longalign.data.plan import SequenceCost
 from longalign.errors import UserError
 from longalign.model.attention import choose_backend
-from longalign.model.checkpointing import Checkpointing
 from longalign.model.flops import ModelShape, model_shape, sequence_cost
 from longalign.model.fused import choose_fused
-from longalign.model.hardware import free_host_bytes
 from longalign.model.loading import (
     CACHE_DIR,
     join_overrides,
@@ -42,15 +38,14 @@ from longalign.model.loading import (
 )
 from longalign.model.memory import (
     GIB,
-    NoRoom,
+    LayerSizes,
     StepMemory,
-    cheapest_remedy,
-    choose_checkpointing,
     layer_sizes,
     optimizer_state_bytes,
     optimizer_update_bytes,
 )
 from longalign.model.packed import check_packed_forward
+from longalign.training.memory_plan import MemorySettings, free_memory
 from longalign.training.schedule import WarmupCosine
 from longalign.training.strategy import ShardStrategy
 
@@ -76,12 +71,13 @@ class LongAlignModule(LightningModule):
         fused: kernels of RMSNorm, SwiGLU and rotary embedding: liger (package liger-kernel), none (transformers' own),
             or auto (Liger's on a GPU where the package is installed, under ``ShardStrategy``).
         checkpointing: what the backward computes again: none, full (whole layers), attention (all but attention),
-            matmuls (likewise, and in the last ``kept_layers`` not most matrix products, either), or auto: attention in
-            as many layers as the GPU's memory asks for, nothing in the others.
+            matmuls (likewise, and in the last ``kept_layers`` not most matrix products, either), or auto: the fastest
+            of these, with as many ``kept_layers``, for which the GPU's memory has room.
         kept_layers: how many of the last layers keep all activations where ``checkpointing`` is full or attention, and
             the outputs of matrix products where it is matmuls.
-        offload: activations keeps the inputs of checkpointed layers in the host's memory until the backward; auto does
-            so where a step would not fit otherwise; none.
+        offload: activations keeps the inputs of checkpointed layers, and their attention outputs, in the host's memory
+            until the backward; auto does so where a step would not fit otherwise, and where the link to the host is
+            fast enough to hide it and the room makes the step faster; none.
         gpu_memory_gib: how much of each GPU's memory to plan with; by default what is free.
         compute_dtype: of activations and gathered weights: auto is bfloat16 on a GPU and float32 on a CPU. Master
             weights, gradients between ranks and optimizer states are float32.
@@ -125,19 +121,11 @@ class LongAlignModule(LightningModule):
         self.path, self.gguf_file = str(Path(model).expanduser()) if model.startswith("~") else model, gguf_file
         self.cache_dir = cache_dir or CACHE_DIR
         self.source_folder = self.path  # of the weights; once loaded, that of a converted model
-        self.attention, self.fused, self.checkpointing = attention, fused, checkpointing
-        self.kept_layers, self.compute_dtype, self.random_weights = kept_layers, compute_dtype, random_weights
-        self.offload, self.gpu_memory_gib = offload, gpu_memory_gib
+        self.attention, self.fused, self.compute_dtype = attention, fused, compute_dtype
+        self.random_weights = random_weights
+        self.memory_settings = MemorySettings(checkpointing, kept_layers, offload, gpu_memory_gib)
         self.optimizer, self.scheduler = optimizer, scheduler
         self.max_skipped_steps = max_skipped_steps
-        if kept_layers and checkpointing in ("auto", "none"):
-            raise UserError(
-                f"model.kept_layers: goes with checkpointing attention, matmuls or full, got {checkpointing}"
-            )
-        if checkpointing == "matmuls" and not kept_layers:
-            raise UserError("model.kept_layers: checkpointing matmuls needs the number of layers that keep them, got 0")
-        if offload == "activations" and checkpointing == "none":
-            raise UserError("model.offload: goes with checkpointing auto, attention, matmuls or full, got none")
         context = {
             "rope_theta": rope_theta,
             "rope_scaling": rope_scaling,
@@ -172,9 +160,9 @@ class LongAlignModule(LightningModule):
             if self.fused == "liger":
                 raise UserError("model.fused: liger goes with ShardStrategy (the default trainer.strategy); use auto")
             whole = self._load_whole(dtype=torch.float32)
-            mode: Checkpointing = "attention" if self.checkpointing == "auto" else self.checkpointing
-            offload = self.offload == "activations"
-            self.model = prepare_model(whole, backend, mode, kept_layers=self.kept_layers, offload=offload)
+            asked = self.memory_settings.unplanned(self._layer_sizes())
+            mode, kept, offload = asked.checkpointing, asked.kept_layers, asked.offload
+            self.model = prepare_model(whole, backend, mode, kept_layers=kept, offload=offload)
             return
         if not isinstance(strategy, ShardStrategy):
             raise UserError("trainer.strategy: use longalign.training.strategy.ShardStrategy instead of its base class")
@@ -208,49 +196,30 @@ class LongAlignModule(LightningModule):
     def step_memory(self, data: LongAlignData, ranks: int, **more: Any) -> StepMemory:
         """What a training step on the data's longest packs takes of a GPU's memory."""
         return StepMemory(
-            layer_sizes(self.config, self.shape),
+            self._layer_sizes(),
             data.max_length,
             ranks,
             micro_steps=max(1, data.packs_per_step // ranks),
             state_bytes=optimizer_state_bytes(self.optimizer),
             update_bytes=optimizer_update_bytes(self.optimizer),
-            kept_layers=self.kept_layers,
             **more,
         )
 
-    def fit_into(self, step: StepMemory, free_bytes: int, host_bytes: float | None = None) -> StepMemory:
-        """The step as this module goes about it on a GPU with so much free memory, and so much of its host's.
-
-        Raises:
-            NoRoom: it does not fit.
-        """
-        offload = {"auto": None, "none": False, "activations": True}[self.offload]
-        return choose_checkpointing(step, free_bytes, self.checkpointing, offload, host_bytes)
+    def _layer_sizes(self) -> LayerSizes:
+        return layer_sizes(self.config, self.shape)
 
     def explain_out_of_memory(self) -> str:
         """One line for a run that died of it: when, how much was in use and expected, and what to change."""
         used = torch.cuda.max_memory_allocated(self.device) / GIB if self.device.type == "cuda" else 0.0
         line = f"out of GPU memory after {self.trainer.global_step} steps, {used:.1f} GiB in use"
-        if self.memory is None:
-            return f"{line}: try --data.max_length with fewer tokens"
-        expected = self.memory.estimate().peak
-        if self.checkpointing == "auto" and self.memory.kept_layers:
-            remedy = f"keep fewer activations: --model.gpu_memory_gib {0.9 * (self.gpu_memory_gib or used):.0f}"
-        else:
-            remedy = cheapest_remedy(self.memory, 0.9 * expected)
-        return f"{line} where {expected / GIB:.1f} were expected: {remedy}"
+        joint = ":" if self.memory is None else " where"
+        return f"{line}{joint} {self.memory_settings.explain_out_of_memory(self.memory, used)}"
 
     def _plan_memory(self, strategy: ShardStrategy, fused: bool, dtype: torch.dtype) -> StepMemory:
         """How to go about a step: on a GPU by the memory that is free and the longest pack, the same on every rank."""
         data: Any = getattr(self.trainer, "datamodule", None)
-        mode: Checkpointing = "attention" if self.checkpointing == "auto" else self.checkpointing
         if strategy.root_device.type != "cuda" or data is None:
-            offload = self.offload == "activations"
-            sizes = layer_sizes(self.config, self.shape)
-            return StepMemory(sizes, tokens=0, checkpointing=mode, kept_layers=self.kept_layers, offload=offload)
-        free_bytes, host_bytes = self._free_memory(strategy)
-        if self.gpu_memory_gib is not None:
-            free_bytes = min(free_bytes, int(self.gpu_memory_gib * GIB))
+            return self.memory_settings.unplanned(self._layer_sizes())
         step = self.step_memory(
             data,
             self.trainer.world_size,
@@ -258,24 +227,7 @@ class LongAlignModule(LightningModule):
             fused=fused,
             resharded=strategy.reshard_after_forward,
         )
-        try:
-            found = self.fit_into(step, free_bytes, host_bytes)
-        except NoRoom as error:
-            if self.checkpointing == "auto":
-                raise
-            log.warning("%s", error)  # asked for by name, and the estimate is one
-            return replace(step, checkpointing=mode, offload=self.offload != "none")
-        log.info("%s of %.1f", found, free_bytes / GIB)
-        return found
-
-    def _free_memory(self, strategy: ShardStrategy) -> tuple[int, float]:
-        """Bytes of the GPU, and of the host for each of its GPUs: the least of all ranks, the same on every rank."""
-        device = strategy.root_device
-        host = free_host_bytes()
-        host_share = math.inf if host is None else host / self.trainer.num_devices
-        free = torch.tensor([torch.cuda.mem_get_info(device)[0], host_share], dtype=torch.float64, device=device)
-        least = strategy.reduce(free, reduce_op="min")
-        return int(least[0]), float(least[1])
+        return self.memory_settings.plan(step, *free_memory(strategy, self.trainer.num_devices))
 
     def _autocast(self) -> torch.autocast:
         """Compute in bf16 where no FSDP2 policy does it: under DDP or on one device with fp32 weights."""

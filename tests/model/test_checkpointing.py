@@ -1,5 +1,7 @@
 """Checkpointing changes what is kept, not what is computed."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -7,8 +9,9 @@ from torch.utils.checkpoint import checkpoint
 
 from longalign.data.collate import collate
 from longalign.model.checkpointing import MATMULS
+from longalign.model.kernels import BACKENDS, sdpa_forward
 from longalign.model.loading import decoder_layers, load_config, prepare_model, random_model
-from longalign.model.offload import InputOffload
+from longalign.model.offload import ActivationOffload
 from tests.model.golden_numbers import GOLDEN
 from tests.model.test_packed import tiny
 
@@ -82,10 +85,17 @@ class CountMatmuls(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("mode", ["attention", "matmuls", "full"])
-def test_offloaded_inputs_give_the_same_gradients(mode, monkeypatch):
-    monkeypatch.setattr("longalign.model.checkpointing.InputOffload", lambda: InputOffload(min_bytes=0))
+def test_offloaded_activations_give_the_same_gradients_and_attention_runs_once(mode, monkeypatch):
+    offload = ActivationOffload(min_bytes=0)
+    monkeypatch.setattr("longalign.model.checkpointing.ActivationOffload", lambda: offload)
     expected, _ = gradients("none")
+    calls = []
+    counted = replace(BACKENDS["sdpa"], forward=lambda *args: calls.append(args) or sdpa_forward(*args))
+    monkeypatch.setitem(BACKENDS, "sdpa", counted)
     ours, runs = gradients(mode, kept_layers=1, offload=True)
+    assert len(calls) == (5 if mode == "full" else 3)
+    of_layers = {"full": [1, 1], "attention": [3, 3], "matmuls": [3, 3, 3]}[mode]  # input; attention output, lse
+    assert len(offload._free) == sum(of_layers)
     assert runs == [2, 2, 2 if mode == "matmuls" else 1]
     for name, gradient in expected.items():
         torch.testing.assert_close(ours[name], gradient, atol=0, rtol=0)
@@ -97,7 +107,7 @@ def steps(layers, offload, x, backward=(True, True)):
     for wanted in backward:
         y = x
         for layer in layers:
-            with offload.hooks():
+            with offload.layer():
                 y = checkpoint(lambda h, layer=layer: torch.tanh(layer(h)), y, use_reentrant=False)
         if wanted:
             y.sum().backward()
@@ -114,9 +124,9 @@ def test_host_buffers_are_used_again_and_forwards_without_backward_do_no_harm(de
     torch.manual_seed(0)
     layers = torch.nn.ModuleList(torch.nn.Linear(512, 512) for _ in range(5)).to(device)
     x = torch.randn(2048, 512, device=device)
-    expected = steps(layers, InputOffload(min_bytes=1 << 40), x, backward)
+    expected = steps(layers, ActivationOffload(min_bytes=1 << 40), x, backward)
     layers.zero_grad()
-    offload = InputOffload()
+    offload = ActivationOffload()
     ours = steps(layers, offload, x, backward)
     for gradient, truth in zip(ours, expected, strict=True):
         torch.testing.assert_close(gradient, truth, atol=0, rtol=0)
@@ -126,7 +136,7 @@ def test_host_buffers_are_used_again_and_forwards_without_backward_do_no_harm(de
 def test_packs_of_all_sizes_share_the_chunks():
     torch.manual_seed(0)
     layers = torch.nn.ModuleList(torch.nn.Linear(8, 8) for _ in range(3))
-    offload, plain = InputOffload(min_bytes=0, chunk_bytes=500), InputOffload(min_bytes=1 << 40)
+    offload, plain = ActivationOffload(min_bytes=0, chunk_bytes=500), ActivationOffload(min_bytes=1 << 40)
     for tokens in (50, 31, 64, 7, 63, 64, 10):
         x = torch.randn(tokens, 8)
         layers.zero_grad()

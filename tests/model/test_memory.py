@@ -11,6 +11,7 @@ from longalign.model.hardware import free_host_bytes
 from longalign.model.memory import (
     EIGHT_BIT_STATE,
     GIB,
+    Host,
     NoRoom,
     StepMemory,
     choose_checkpointing,
@@ -37,6 +38,7 @@ MEASURED = [  # on an H200 with packs of 65,536 tokens: torch.cuda.max_memory_al
     (StepMemory(glm(4), 65536, state_bytes=0, checkpointing="attention"), 22.6),
     # longalign fit, Llama-2-7B
     (StepMemory(llama(32), 65536, state_bytes=EIGHT_BIT_STATE, kept_layers=7), 122.5),
+    (StepMemory(llama(32), 65536, state_bytes=EIGHT_BIT_STATE, checkpointing="matmuls", kept_layers=13), 124.5),
     (StepMemory(llama(32), 65536, ranks=2, kept_layers=7), 122.6),
     (StepMemory(glm(28), 65536, state_bytes=EIGHT_BIT_STATE, kept_layers=8), 125.8),
 ]
@@ -95,7 +97,7 @@ def test_kept_matrix_products_take_two_thirds_of_whole_layers_and_leave_little_t
     assert 0.5 < (products.estimate().activations - nothing) / (everything - nothing) < 0.7
     assert products.computed_again == pytest.approx(2 * 4096**2 / step.sizes.parameters)  # queries and keys
     assert replace(products, kept_layers=0).computed_again == 1.0 > replace(step, kept_layers=31).computed_again
-    assert replace(products, offload=True).offloaded == 32 * 65536 * 4096 * 2
+    assert replace(products, offload=True).offloaded == 32 * 65536 * ((4096 + 4096) * 2 + 32 * 4)
 
 
 def test_more_ranks_need_less_and_micro_steps_more():
@@ -108,7 +110,7 @@ def test_more_ranks_need_less_and_micro_steps_more():
 
 def test_what_cannot_fit_says_what_is_too_much_and_what_would_help():
     step = StepMemory(llama(32), 65536)
-    said = r"65,536 tokens needs \d+ GiB a GPU, there are 73 \(optimizer states are too much\): use 2 GPUs"
+    said = r"65,536 tokens needs \d+ GiB a GPU, there are 75 \(optimizer states are too much\): use 2 GPUs"
     with pytest.raises(NoRoom, match=said):
         choose_checkpointing(step, int(79.2 * GIB))
     with pytest.raises(NoRoom, match=r"\(activations are too much\): use 8-bit .*AdamW8bit"):
@@ -123,24 +125,35 @@ def test_what_is_fastest_comes_first_and_modes_that_are_asked_for_are_kept():
     step = StepMemory(llama(32), 65536, micro_steps=8)  # 7B with AdamW in fp32 on one GPU
     assert choose_checkpointing(step, int(180 * GIB)).offload is False
     found = choose_checkpointing(step, int(139.8 * GIB))
-    assert (found.checkpointing, found.offload) == ("attention", True)
-    assert choose_checkpointing(step, int(132 * GIB)).checkpointing == "full"
+    assert (found.checkpointing, found.offload) == ("matmuls", True)
+    few = choose_checkpointing(step, int(121 * GIB))
+    assert (few.checkpointing, few.kept_layers, few.offload) == ("attention", 1, True)
+    assert choose_checkpointing(step, int(121 * GIB), host=Host(30 * GIB)).checkpointing == "full"  # half as much there
     assert not choose_checkpointing(replace(step, micro_steps=1), int(139.8 * GIB), "auto", False).offload
     full = choose_checkpointing(replace(step, kept_layers=2), int(200 * GIB), "full")
     assert (full.checkpointing, full.kept_layers, full.offload) == ("full", 2, False)
     assert choose_checkpointing(step, int(400 * GIB), "none").checkpointing == "none"
 
 
+def test_room_goes_to_matrix_products_and_more_is_made_where_the_hosts_link_is_fast():
+    step = StepMemory(llama(32), 65536, ranks=8)
+    slow, fast = (
+        choose_checkpointing(step, int(79 * GIB), host=Host(bytes_per_flop=link / 989e12)) for link in (15e9, 50e9)
+    )
+    assert (slow.checkpointing, slow.offload, fast.checkpointing, fast.offload) == ("matmuls", False, "matmuls", True)
+    assert slow.kept_layers < fast.kept_layers
+    whole = choose_checkpointing(step, int(400 * GIB), host=Host(bytes_per_flop=1.0))
+    assert (whole.checkpointing, whole.kept_layers, whole.offload) == ("attention", 32, False)  # nothing to be gained
+
+
 def test_what_is_offloaded_fits_into_the_hosts_memory():
     step = StepMemory(llama(32), 65536, micro_steps=8)
-    found = choose_checkpointing(step, int(139.8 * GIB), host_bytes=64 * GIB)
-    assert found.offload and 0 < found.offloaded == (32 - found.kept_layers) * 65536 * 4096 * 2 <= 0.8 * 64 * GIB
-    assert choose_checkpointing(step, int(142 * GIB), host_bytes=8 * GIB).offloaded == 0  # layers again instead
-    said = (
-        r"needs 16 GiB a GPU of the host's memory, there are 6 \(offloaded inputs of layers are too much\): use 8-bit"
-    )
+    found = choose_checkpointing(step, int(139.8 * GIB), host=Host(64 * GIB))
+    assert found.offload and 32 * GIB < found.offloaded <= 0.8 * 64 * GIB
+    assert choose_checkpointing(step, int(142 * GIB), host=Host(8 * GIB)).offloaded == 0  # layers again instead
+    said = r"needs 16 GiB a GPU of the host's memory, there are 6 \(offloaded activations are too much\): use 8-bit"
     with pytest.raises(NoRoom, match=said):
-        choose_checkpointing(step, int(132 * GIB), host_bytes=8 * GIB)
+        choose_checkpointing(step, int(132 * GIB), host=Host(8 * GIB))
 
 
 def test_the_hosts_memory_is_the_machines_or_the_containers(tmp_path):

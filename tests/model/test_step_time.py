@@ -29,7 +29,10 @@ def seconds(plan, step=STEP, card=CARDS[0]):
 
 @pytest.mark.parametrize(
     ("ranks", "step", "measured"),  # model TFLOP/s a GPU: longalign fit, Llama-2-7B, one document a pack, H200
-    [(1, replace(STEP, state_bytes=EIGHT_BIT_STATE, kept_layers=7), 504), (2, replace(STEP, kept_layers=7), 521)],
+    [
+        (1, replace(STEP, state_bytes=EIGHT_BIT_STATE, checkpointing="matmuls", kept_layers=13), 519),
+        (2, replace(STEP, kept_layers=7), 521),
+    ],
 )
 def test_predictions_are_within_a_tenth_of_what_was_measured(ranks, step, measured):
     plan = plan_of([65536] * 4 * ranks, ranks)

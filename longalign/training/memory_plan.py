@@ -1,0 +1,118 @@
+"""How a training step goes through the memory of the GPUs that there are: as the user asks, or as it fits.
+
+In: the model module's memory settings, what is free on every rank's GPU and host, the longest packs. Out:
+`StepMemory`, the same on every rank.
+"""
+
+import logging
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+
+from longalign.errors import UserError
+from longalign.model.checkpointing import Checkpointing
+from longalign.model.hardware import device_peak_flops, free_host_bytes, host_link_bytes_per_s
+from longalign.model.memory import (
+    GIB,
+    UNKNOWN_HOST,
+    Host,
+    LayerSizes,
+    NoRoom,
+    StepMemory,
+    cheapest_remedy,
+    choose_checkpointing,
+)
+from longalign.training.strategy import ShardStrategy
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MemorySettings:
+    """The options of ``LongAlignModule`` of these names.
+
+    Raises:
+        UserError: two of them contradict each other.
+    """
+
+    checkpointing: Literal["auto", "none", "full", "attention", "matmuls"]
+    kept_layers: int
+    offload: Literal["auto", "none", "activations"]
+    gpu_memory_gib: float | None
+
+    def __post_init__(self) -> None:
+        if self.kept_layers and self.checkpointing in ("auto", "none"):
+            raise UserError(
+                f"model.kept_layers: goes with checkpointing attention, matmuls or full, got {self.checkpointing}"
+            )
+        if self.checkpointing == "matmuls" and not self.kept_layers:
+            raise UserError("model.kept_layers: checkpointing matmuls needs the number of layers that keep them, got 0")
+        if self.offload == "activations" and self.checkpointing == "none":
+            raise UserError("model.offload: goes with checkpointing auto, attention, matmuls or full, got none")
+
+    def unplanned(self, sizes: LayerSizes) -> StepMemory:
+        """As asked for, with auto for its plainest meaning: where there is no GPU's memory to plan with."""
+        mode: Checkpointing = "attention" if self.checkpointing == "auto" else self.checkpointing
+        offload = self.offload == "activations"
+        return StepMemory(sizes, tokens=0, checkpointing=mode, kept_layers=self.kept_layers, offload=offload)
+
+    def fit_into(self, step: StepMemory, free_bytes: int, host: Host = UNKNOWN_HOST) -> StepMemory:
+        """The step on a GPU with so much free memory, and such a host.
+
+        Raises:
+            NoRoom: it does not fit.
+        """
+        offload = {"auto": None, "none": False, "activations": True}[self.offload]
+        step = replace(step, kept_layers=self.kept_layers)
+        return choose_checkpointing(step, free_bytes, self.checkpointing, offload, host)
+
+    def plan(self, step: StepMemory, free_bytes: int, host: Host) -> StepMemory:
+        """Likewise with at most ``gpu_memory_gib``; what is asked for by name is tried whatever the estimate says.
+
+        Raises:
+            NoRoom: nothing fits.
+        """
+        if self.gpu_memory_gib is not None:
+            free_bytes = min(free_bytes, int(self.gpu_memory_gib * GIB))
+        try:
+            found = self.fit_into(step, free_bytes, host)
+        except NoRoom as error:
+            if self.checkpointing == "auto":
+                raise
+            log.warning("%s", error)
+            mode, offload = self.checkpointing, self.offload != "none"
+            return replace(step, checkpointing=mode, kept_layers=self.kept_layers, offload=offload)
+        log.info("%s of %.1f", found, free_bytes / GIB)
+        return found
+
+    def explain_out_of_memory(self, step: StepMemory | None, used_gib: float) -> str:
+        """What was expected of a run that died of it, and what to change."""
+        if step is None:
+            return "try --data.max_length with fewer tokens"
+        expected = step.estimate().peak
+        if self.checkpointing == "auto" and step.kept_layers:
+            remedy = f"keep fewer activations: --model.gpu_memory_gib {0.9 * (self.gpu_memory_gib or used_gib):.0f}"
+        else:
+            remedy = cheapest_remedy(step, 0.9 * expected)
+        return f"{expected / GIB:.1f} were expected: {remedy}"
+
+
+def free_memory(strategy: ShardStrategy, gpus_of_host: int) -> tuple[int, Host]:
+    """Free bytes of the GPU, and its share of the host: the least of all ranks, the same on every rank."""
+    device = strategy.root_device
+    host = free_host_bytes()
+    peak = device_peak_flops(device)
+    strategy.barrier("link")  # so that the GPUs of a host share its memory's speed as they will in training
+    least = torch.tensor(
+        [
+            torch.cuda.mem_get_info(device)[0],
+            math.inf if host is None else host / gpus_of_host,
+            0.0 if peak is None else host_link_bytes_per_s(device) / peak,
+        ],
+        dtype=torch.float64,
+        device=device,
+    )
+    free_bytes, host_share, bytes_per_flop = strategy.reduce(least, reduce_op="min").tolist()
+    return int(free_bytes), Host(host_share, bytes_per_flop)

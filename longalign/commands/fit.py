@@ -1,6 +1,7 @@
 """``longalign fit`` and ``longalign validate``: the trainer, by config."""
 
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 
 from lightning.pytorch import Trainer
@@ -9,7 +10,7 @@ from longalign.commands.cli import LongAlignCLI
 from longalign.commands.screen import make_console, make_table, show
 from longalign.files import write_json
 from longalign.training.callbacks import StepLogger
-from longalign.training.callbacks.checkpoint import checkpoint_folder
+from longalign.training.callbacks.checkpoint import checkpoint_folder, preemptible
 from longalign.training.checkpoints import newest_checkpoint
 
 log = logging.getLogger(__name__)
@@ -17,7 +18,8 @@ log = logging.getLogger(__name__)
 
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and run; mistakes are UserErrors."""
-    trainer = LongAlignCLI([name, *args]).trainer
+    with preemptible() if name == "fit" else nullcontext():
+        trainer = LongAlignCLI([name, *args]).trainer
     if name == "validate" and trainer.is_global_zero:
         show_validation(trainer)
     if name == "fit" and newest_checkpoint(checkpoint_folder(trainer)):

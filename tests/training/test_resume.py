@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Timer
 
 from longalign.__main__ import main
 from longalign.training.checkpoints import newest_checkpoint
+from longalign.training.module import LongAlignModule
 from tests.training.conftest import final_weights, finish, run_here, scalars, start, wait_for
 
 STEPS = ["--data.max_length=128", "--data.packs_per_step=2", "--data.epochs=2", "--model.optimizer.lr=1e-3"]
@@ -78,6 +79,33 @@ def test_a_run_that_is_ended_in_the_middle_of_a_step_keeps_the_steps_before_and_
     run_here(build(tmp_path, "--ckpt_path=auto"))
     assert_bit_equal(final_weights(tmp_path), weights)
     assert scalars(tmp_path, "train/loss") == losses
+
+
+def test_a_run_whose_time_is_over_says_so_when_it_is_started_again(whole, tmp_path, monkeypatch, caplog):
+    build, _, _ = whole
+
+    def over(self, trainer, *_):
+        trainer.should_stop = trainer.global_step == 3
+
+    monkeypatch.setattr(Timer, "on_train_batch_end", over)
+    run_here(build(tmp_path, "--trainer.max_time=01:00:00:00"))
+    assert "no step done" not in caplog.text
+    monkeypatch.setattr(Timer, "on_fit_start", over)
+    run_here(build(tmp_path, "--trainer.max_time=01:00:00:00", "--ckpt_path=auto"))
+    assert "no step done: trainer.max_time, which counts the run's earlier parts too" in caplog.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_stop_signal_before_the_first_step_ends_with_the_status_of_later_ones(
+    number, whole, tmp_path, monkeypatch, caplog
+):
+    build, _, _ = whole
+    monkeypatch.setattr(LongAlignModule, "configure_model", lambda self: os.kill(os.getpid(), number))
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as end, caplog.at_level("INFO"):
+        main(build(tmp_path))
+    assert end.value.code == 75 and "not training, nothing to save, exiting with status 75" in caplog.text
+    assert signal.getsignal(number) == before
 
 
 def test_a_full_disk_while_saving_costs_one_line_and_no_checkpoint(whole, tmp_path, disk_of, capfd):

@@ -5,6 +5,9 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,6 +19,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from longalign.chat import save_tokenizer
 from longalign.data.collate import Pack
 from longalign.errors import UserError
+from longalign.launch import this_launch
 from longalign.model.generate import save_generation_config
 from longalign.model.record import read_record, write_record
 from longalign.training.checkpoints import put_in_place, remove, whole_checkpoints
@@ -34,6 +38,31 @@ class Preempted(SystemExit):
         super().__init__(PREEMPTED)
 
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+@contextmanager
+def preemptible() -> Iterator[None]:
+    """In the block a stop signal ends the process with status 75, too, while no ``StepCheckpoint`` listens for one.
+
+    Such as while the weights are read: there is nothing to save yet.
+    """
+    own = threading.current_thread() is threading.main_thread()  # signals come to no other
+    before = {number: signal.signal(number, _nothing_to_save) for number in STOP_SIGNALS if own}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _nothing_to_save(number: int, frame: FrameType | None) -> None:
+    log.info("%s: not training, nothing to save, exiting with status %d", signal.Signals(number).name, PREEMPTED)
+    if number == signal.SIGUSR1 and this_launch().is_first:
+        _requeue()
+    raise Preempted
+
+
 class StepCheckpoint(Checkpoint):
     """Write ``checkpoints/step<number>.ckpt`` under the run's folder, and ``checkpoints/hf`` for ``longalign export``.
 
@@ -50,13 +79,15 @@ class StepCheckpoint(Checkpoint):
         self.every_n_steps, self.keep, self.save_last = every_n_steps, keep, save_last
         self._stop_signal = 0
         self._previous: dict[int, Any] = {}
+        self._first_step = 0
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         self.folder = checkpoint_folder(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
         # installed here so as to replace Lightning's own handler, which talks to other ranks from inside the signal
-        for number in (signal.SIGTERM, signal.SIGUSR1):
+        self._first_step = trainer.global_step
+        for number in STOP_SIGNALS:
             self._previous[number] = signal.signal(number, self._remember)
         if trainer.is_global_zero:
             for leftover in self.folder.glob(".step*.ckpt.*"):  # of a run that was killed
@@ -80,8 +111,8 @@ class StepCheckpoint(Checkpoint):
             self._save(trainer, step)
         if stop and step < total:
             log.info("%s: saved step %d, exiting with status %d", signal.Signals(stop).name, step, PREEMPTED)
-            if stop == signal.SIGUSR1:
-                _requeue(trainer)
+            if stop == signal.SIGUSR1 and trainer.is_global_zero:
+                _requeue()
             trainer.strategy.barrier("requeued")
             raise Preempted
 
@@ -90,6 +121,16 @@ class StepCheckpoint(Checkpoint):
         log.info("trainer.max_time or a callback ends the run after step %d of %d", step, total)
         if self.save_last and step:
             self._save(trainer, step)
+
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        step, total = trainer.global_step, trainer.datamodule.total_steps  # type: ignore[attr-defined]
+        if trainer.should_stop and step == self._first_step < total:
+            log.warning(
+                "no step done: trainer.max_time, which counts the run's earlier parts too, or a callback ends it at "
+                "step %d of %d",
+                step,
+                total,
+            )
 
     def _save(self, trainer: Trainer, step: int) -> None:
         path = self.folder / f"step{step:06d}.ckpt"
@@ -142,9 +183,9 @@ def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) ->
     write_record(folder, chat_format=data.chat_format, chatglm=record)
 
 
-def _requeue(trainer: Trainer) -> None:
+def _requeue() -> None:
     job = os.environ.get("SLURM_JOB_ID")
-    if not job or not trainer.is_global_zero:
+    if not job:
         return
     try:
         subprocess.run(["scontrol", "requeue", job], check=True, timeout=60)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jsonargparse
 import torch
 import transformers
 from lightning.pytorch import LightningModule, Trainer
@@ -16,7 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.distributed import DistNetworkError, DistStoreError
 
-from longalign.commands.messages import explain_parser_error
+from longalign.commands.messages import explained
 from longalign.data.cache import write_atomically
 from longalign.data.datamodule import LongAlignData
 from longalign.errors import UserError
@@ -134,14 +133,9 @@ class LongAlignCLI(LightningCLI):
         parser.add_lightning_class_args(StepCheckpoint, "checkpoint")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Lightning warns that args are given beside sys.argv
-                super().parse_arguments(parser, paths_as_keys(args))
-        except jsonargparse.ArgumentError as error:
-            raise UserError(explain_parser_error(str(error), known_keys(self), args or [])) from error
-        except UnicodeDecodeError as error:
-            raise UserError(f"config: not UTF-8 text: {error}") from error
+        with warnings.catch_warnings(), explained(lambda: known_keys(self), args or []):
+            warnings.simplefilter("ignore")  # Lightning warns that args are given beside sys.argv
+            super().parse_arguments(parser, paths_as_keys(args))
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would let the hyper-parameters of a checkpoint win over the command line; here they do not."""

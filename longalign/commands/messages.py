@@ -2,19 +2,34 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import jsonargparse
 import yaml
+
+from longalign.errors import UserError
 
 UNKNOWN_KEY = re.compile(
     r"(?:accept option|accept nested option|nrecognized arguments:|Key|key|Option) ['\"]?-*([\w.]+)"
 )
 SOURCE = re.compile(r'Parser key "(data\.(?:long|short|text|sources))": Does not validate.*Given value: (.*)$')
 OPTION_OF_SOURCE = re.compile(r"NestedArg\(key='([^']*)', val=(.*)\)$")
+
+
+@contextmanager
+def explained(keys: Callable[[], Sequence[str]], args: Sequence[str]) -> Iterator[None]:
+    """What a parser of ``args`` raises in the block becomes a UserError of one line. ``keys``: those that there are."""
+    try:
+        yield
+    except jsonargparse.ArgumentError as error:
+        raise UserError(explain_parser_error(str(error), keys(), args)) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"config: not UTF-8 text: {error}") from error
 
 
 def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str]) -> str:

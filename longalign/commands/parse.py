@@ -5,8 +5,7 @@ from typing import Any
 
 import jsonargparse
 
-from longalign.commands.messages import explain_parser_error
-from longalign.errors import UserError
+from longalign.commands.messages import explained
 
 
 def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
@@ -23,13 +22,8 @@ def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
     )
     parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_function_arguments(function)
-    try:
+    with explained(lambda: [action.dest for action in parser._actions], args):
         config = parser.parse_args(args)
-    except jsonargparse.ArgumentError as error:
-        keys = [action.dest for action in parser._actions]
-        raise UserError(explain_parser_error(str(error), keys, args)) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"config: not UTF-8 text: {error}") from error
     options = parser.instantiate(config).as_dict()
     options.pop("config", None)
     return function(**options)

@@ -226,6 +226,7 @@ class StepMemory:
         sizes, n = self.sizes, self.sizes.layers
         everything = self.tokens * sizes.all_activations(self.compute_bytes, self.fused)
         kept = self._kept()
+        reduced = 4 * sizes.parameters if self.ranks > 1 else 0  # one rank's gradients need no second place
         for layer in range(n):
             done = n if self.micro_steps > 1 else n - layer
             lm_head = self.compute_bytes * sizes.lm_head_parameters  # not yet reduced
@@ -233,7 +234,7 @@ class StepMemory:
                 "gradients": done * 4 * sizes.parameters // self.ranks + lm_head,
                 "gathered": self._gathered(),
                 "activations": sum(kept[:layer]) + everything + self._beside_layers(),
-                "working": self.tokens * sizes.intermediate * self.compute_bytes + 4 * sizes.parameters,
+                "working": self.tokens * sizes.intermediate * self.compute_bytes + reduced,
             }
 
     def _at_loss(self) -> dict[str, int]:

@@ -78,6 +78,11 @@ class _InsteadOfAttention(TorchDispatchMode):
         super().__init__()
         self.instead = instead
 
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        """Compiled functions, such as GLM's rotary embedding, stay compiled."""
+        return True
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return self.instead(func, *args, **(kwargs or {})) if func is ATTENTION else func(*args, **(kwargs or {}))
 

@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import checkpoint
 
 from longalign.data.collate import collate
-from longalign.model.checkpointing import MATMULS
+from longalign.model.checkpointing import MATMULS, _attention_on_host, _saved_on_gpu
 from longalign.model.kernels import BACKENDS, sdpa_forward
 from longalign.model.loading import decoder_layers, load_config, prepare_model, random_model
 from longalign.model.offload import ActivationOffload
@@ -104,6 +104,14 @@ def test_offloaded_activations_give_the_same_gradients_and_attention_runs_once(m
     assert runs == [2, 2, 2 if mode == "matmuls" else 1]
     for name, gradient in expected.items():
         torch.testing.assert_close(ours[name], gradient, atol=0 if device == "cpu" else 1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("contexts", [_saved_on_gpu, lambda: _attention_on_host(ActivationOffload())])
+def test_compiled_functions_stay_compiled(contexts):
+    compiled = []
+    with contexts()[0]:
+        torch.compile(torch.sin, backend=lambda graph, _: compiled.append(graph) or graph.forward)(torch.ones(2))
+    assert len(compiled) == 1
 
 
 def steps(layers, offload, x, backward=(True, True)):

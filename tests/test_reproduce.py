@@ -70,7 +70,8 @@ def test_steps_use_what_earlier_steps_have_made(reproduce, tmp_path):
 
 def test_the_tables_hold_the_files_figures(reproduce, tmp_path):
     rows = [{"length": 1000, "recall": 0.5, "low": 0.3, "high": 0.7, "n": 24}]
-    summary = {"by_length": rows, "effective_length": {"length": 1000}}
+    cells = [{"length": 1000, "depth": 50.0, "recall": 0.5, "n": 24}]
+    summary = {"by_length": rows, "cells": cells, "effective_length": {"length": 1000}}
     for name in ("as_it_comes", "aligned"):
         folder = tmp_path / "needle" / name / "kv"
         folder.mkdir(parents=True)
@@ -78,7 +79,9 @@ def test_the_tables_hold_the_files_figures(reproduce, tmp_path):
     (tmp_path / "held_out/aligned").mkdir(parents=True)
     losses = {f"loss_source/{name}": value for name, value in (("long", 0.25), ("short", 0.5), ("own", 0.75))}
     (tmp_path / "held_out/aligned/validation.json").write_text(json.dumps(losses))
-    text = reproduce.report(reproduce.collect(tmp_path))
+    found = reproduce.collect(tmp_path)
+    assert found["aligned"]["needle"]["kv"]["cells"] == [[1000, 50.0, 0.5]]
+    text = reproduce.report(found)
     assert "| as_it_comes | 0.50 (0.30-0.70) | 1,000 |" in text and "| aligned | 0.2500 | 0.5000 | 0.7500 |" in text
     assert text.index("as_it_comes") < text.index("| aligned |")
 

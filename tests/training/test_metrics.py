@@ -58,7 +58,7 @@ def test_losses_by_position_are_means_over_targets():
 @pytest.mark.parametrize(("peak", "mfu"), [(200e12, 0.25), (None, None)])
 def test_an_unknown_gpu_has_tflops_and_no_mfu(peak, mfu, monkeypatch):
     monkeypatch.setattr(step_logger, "device_peak_flops", lambda device: peak)
-    monkeypatch.setattr(step_logger, "peak_memory_gib", lambda device: 1.0)
+    monkeypatch.setattr(step_logger, "memory_figures", lambda device: {"memory/peak_gib": 1.0})
     data = SimpleNamespace(epochs=1, num_steps=4, working_share=lambda step: 1.0)
     trainer = SimpleNamespace(datamodule=data, global_step=1, world_size=2)
     module = SimpleNamespace(device=torch.device("cuda"), grad_norm=1.0, skipped_steps=0)

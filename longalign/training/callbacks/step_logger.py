@@ -106,11 +106,7 @@ class StepLogger(Callback):
             metrics["perf/tflops_per_s_per_gpu"] = flops / seconds / trainer.world_size / 1e12
         if peak := device_peak_flops(module.device):
             metrics["perf/mfu"] = flops / seconds / peak / trainer.world_size
-        metrics["memory/peak_gib"] = peak_memory_gib(module.device)
-        if module.device.type == "cuda":
-            metrics["memory/reserved_gib"] = torch.cuda.max_memory_reserved(module.device) / 2**30
-            metrics["memory/alloc_retries"] = torch.cuda.memory_stats(module.device)["num_alloc_retries"]
-        return metrics
+        return metrics | memory_figures(module.device)
 
     def _show(self, step: int, metrics: dict[str, float]) -> None:
         note = f"loss {metrics['train/loss']:.4f}  lr {metrics['lr']:.2e}  {metrics['perf/tokens_per_s']:,.0f} tokens/s"
@@ -162,11 +158,18 @@ class StepLogger(Callback):
             self.progress = None
 
 
-def peak_memory_gib(device: torch.device) -> float:
-    """The most memory that this rank has held so far: allocated on its GPU, or resident in its process on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts in KiB
+def memory_figures(device: torch.device) -> dict[str, float]:
+    """The most memory that this rank has held so far: allocated on its GPU, or resident in its process on a CPU.
+
+    Of a GPU also what the allocator has reserved for that, and how often it had to stop the GPU to make room.
+    """
+    if device.type != "cuda":
+        return {"memory/peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}  # Linux counts in KiB
+    return {
+        "memory/peak_gib": torch.cuda.max_memory_allocated(device) / 2**30,
+        "memory/reserved_gib": torch.cuda.max_memory_reserved(device) / 2**30,
+        "memory/alloc_retries": torch.cuda.memory_stats(device)["num_alloc_retries"],
+    }
 
 
 def _duration(seconds: float) -> str:

@@ -25,7 +25,8 @@ def script():
 @pytest.mark.parametrize(("kind", "sequences"), [("document", 1), ("mix", 5)])
 def test_conversations_fill_packs_to_the_last_token(kind, sequences, tmp_path, script):
     script["make_model"](tmp_path, script["MODELS"]["chatglm3_6b"], 65536)
-    script["make_data"](tmp_path / "data.jsonl", kind, 2, 65536)
+    case = script["Case"]("chatglm3_6b", kind)
+    script["make_data"](tmp_path / "data.jsonl", script["all_lengths"](case, 2))
     tokenizer = load_tokenizer(tmp_path)
     lengths = [
         len(encode_conversation(messages, tokenizer, "llama2")[0])
@@ -40,7 +41,7 @@ def test_predictions_are_read_from_the_log_of_fit(offload, script, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H200")
     case = script["CASES"]["7b-document-2"]
     step = StepMemory(llama(32), 65536, ranks=2, kept_layers=3, offload=offload)
-    found = script["predicted"](case, f"INFO {step} of 139.8\n")
+    found = script["predicted"](case, 3, f"INFO {step} of 139.8\n")
     assert (found["checkpointing"], found["kept_layers"], found["offload"]) == ("attention", 3, offload)
     assert found["predicted_gib"] == pytest.approx(step.estimate().gib()["peak"], abs=0.05)
     assert 10 < found["predicted_seconds_per_step"] < 13
@@ -49,11 +50,23 @@ def test_predictions_are_read_from_the_log_of_fit(offload, script, monkeypatch):
 def test_every_case_is_a_fit_that_parses(script, tmp_path):
     for case in script["CASES"].values():
         script["make_model"](tmp_path / "model", script["MODELS"][case.model], 65536)
-        case = replace(case, optimizer=script["ADAMW"])  # torchao is not installed here
+        case = replace(case, gpus=case.gpus or 8, optimizer=script["ADAMW"])  # torchao is not installed here
         command = script["fit_command"](case, tmp_path, 3, ["--model.fused=none"])
         config = ParseOnly(command[3:]).config.fit
-        assert config.data.packs_per_step == int(config.trainer.devices) == case.gpus
+        assert config.data.packs_per_step == case.packs_per_step and int(config.trainer.devices) == case.gpus
         assert config.model.fused == "none" and config.model.random_weights
+
+
+def test_every_way_of_batching_steps_over_the_same_conversations_of_longalign(script, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H200")
+    log = f"INFO {StepMemory(llama(32), 65536, ranks=8)} of 139.8\n"
+    cases = {name: script["CASES"][f"7b-longalign-{name}"] for name in ("naive", "sorted", "packing", "balanced")}
+    cases = {name: replace(case, gpus=8) for name, case in cases.items()}
+    assert len({tuple(script["all_lengths"](case, 12)) for case in cases.values()}) == 1
+    found = {name: script["predicted"](case, 12, log) for name, case in cases.items()}
+    share = {name: row["working_share"] for name, row in found.items()}
+    assert share["naive"] < 0.5 < share["packing"] < 0.9 < share["balanced"]
+    assert found["naive"]["predicted_seconds_per_step"] > 2 * found["balanced"]["predicted_seconds_per_step"]
 
 
 def test_the_chart_is_drawn_of_what_has_figures(script, tmp_path):

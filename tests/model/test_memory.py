@@ -7,7 +7,7 @@ import torch
 from transformers import GlmConfig, LlamaConfig
 
 from longalign.model.flops import model_shape
-from longalign.model.hardware import free_host_bytes
+from longalign.model.hardware import free_host_bytes, host_link_bytes_per_s
 from longalign.model.memory import (
     EIGHT_BIT_STATE,
     GIB,
@@ -170,6 +170,16 @@ def test_the_hosts_memory_is_the_machines_or_the_containers(tmp_path):
     write("sys/fs/cgroup/memory.stat", "anon 5\ninactive_file 700\n")
     assert free_host_bytes(tmp_path) == 2700
     assert 1 << 20 < free_host_bytes() < 1 << 50
+
+
+@pytest.mark.gpu
+def test_the_link_to_the_host_is_measured():
+    assert 1e9 < host_link_bytes_per_s(torch.device("cuda")) < 1e12
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_memory_that_can_be_pinned_the_link_counts_as_unknown():
+    assert host_link_bytes_per_s(torch.device("cuda")) == 0.0
 
 
 def test_optimizer_state_is_measured_or_known_by_name():

@@ -95,11 +95,9 @@ def _duration(hours: float) -> str:
 def _activations(row: dict[str, Any]) -> str:
     mode, kept = row["checkpointing"], f"{row['kept_layers']} of {row['layers']} layers"
     if mode == "none" or (mode != "matmuls" and row["kept_layers"] == row["layers"]):
-        words = "all kept"
+        parts = ["all kept"]
     else:
-        words = "layers again" if mode == "full" else "attention kept"
+        parts = ["layers again" if mode == "full" else "attention kept"]
         if row["kept_layers"]:
-            words += (
-                f", {'matrix products of ' if mode == 'matmuls' else ''}{kept}{'' if mode == 'matmuls' else ' whole'}"
-            )
-    return words + (", offloaded" if row["offload"] else "")
+            parts.append(f"matrix products of {kept}" if mode == "matmuls" else f"{kept} whole")
+    return ", ".join(parts + ["offloaded"] * row["offload"])

@@ -23,7 +23,7 @@ RESERVED = 2 * GIB  # CUDA context, NCCL and kernel workspaces, which torch's al
 SHARE_USED = 0.97  # of the free memory: the rest is for fragments and for what the model leaves out
 HOST_SHARE_USED = 0.8  # of the host's: loaders, checkpoints and other processes grow, too
 SHARE_OF_PEAK = 0.7  # of a card's peak rate: what matrix products of a training step reach
-ELEMENTWISE = 0.07  # norms, rotary embedding and SwiGLU of a layer beside its matrix products, in time (one H200)
+ELEMENTWISE = 0.07  # time of a layer's norms, rotary embedding and SwiGLU beside its matrix products (profiled, H200)
 OFFLOADING = 0.05  # what offloading may cost where copies are hidden: less gained than this is not worth it
 
 

@@ -1,7 +1,8 @@
 """How long a run takes, from its plan and the model's shape: what ``longalign plan`` says of hours.
 
 In: tokens and squared lengths of each pack, the way a step goes through memory. Out: seconds. Rates of the H200 were
-measured with this code; those of other cards are estimates from their data sheets, and are marked so.
+fitted to what ``bin/benchmark-gpu`` took (``tests/model/test_step_time.py``); those of other cards are estimates from
+their data sheets, and are marked so.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ CARDS = (
 )
 
 STEP_BYTES = 40  # a parameter: gradient norm, clipping, AdamW in fp32 read and write ten numbers
-EIGHT_BIT_STEP_BYTES = 75  # AdamW8bit and the gradient norm: 0.127 s of a 7B model's step on one H200
+EIGHT_BIT_STEP_BYTES = 75  # likewise with AdamW8bit; of a profiled step of a 7B model on one H200
 LAUNCH_S = 2e-3  # a layer and micro-step: the host cannot start its kernels in less (an assumption)
 GATHERED_BYTES = 2 + 2 + 4  # a parameter: bf16 weights for forward and backward, fp32 gradients
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from transformers import AutoConfig, LlamaConfig, MistralConfig
 
 from longalign.__main__ import main
@@ -101,7 +102,15 @@ def test_a_model_that_cannot_be_packed_answers_one_prompt_at_a_time(caplog):
     assert answers(LocalModel(grouped, [2]), prompts()) == answers(one_at_a_time(LocalModel(grouped, [2])), prompts())
 
 
-@pytest.mark.parametrize("family", ["gemma2", "gpt_oss"])  # which know no sdpa
+OLD_DOGE = pytest.mark.xfail(
+    transformers.__version__.startswith("5.17."), strict=True, reason="one short prompt is answered otherwise"
+)
+
+
+@pytest.mark.parametrize(
+    "family",
+    ["gemma2", "gpt_oss", pytest.param("doge", marks=OLD_DOGE)],  # two that know no sdpa, one with its own mask
+)
 def test_models_of_unusual_attention_answer_as_transformers_has_it(family):
     config = AutoConfig.for_model(
         family, vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,

@@ -1,11 +1,13 @@
 """bin/benchmark-gpu without a GPU: its packs are full, and it says what is missing."""
 
+import json
 import runpy
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.axes import Axes
 
 from longalign.chat import encode_conversation, load_tokenizer
 from longalign.data.sources import read_conversations
@@ -72,7 +74,7 @@ def test_every_way_of_batching_steps_over_the_same_conversations_of_longalign(sc
 def test_the_chart_is_drawn_of_what_has_figures(script, tmp_path):
     row = {"case": "7b-document", "tflops_per_s_per_gpu": 500.0, "peak_gib": 80.0}
     result = {"gpu": "a GPU", "gemm_tflops": 790.0, "rows": [row, {"case": "7b-mix", "failed": "out of memory"}]}
-    script["draw"](result, tmp_path / "chart.png")
+    script["draw"]([result], tmp_path / "chart.png")
     assert (tmp_path / "chart.png").stat().st_size > 10_000
 
 
@@ -96,6 +98,21 @@ def test_a_card_too_small_for_all_cases_is_an_error(failing, status, script, mon
     monkeypatch.setattr("sys.argv", ["benchmark-gpu", "--cases", "1b-document", "7b-document", "--out", str(tmp_path)])
     assert main() == status
     assert (tmp_path / "chart.png").is_file() == (status == 0)
+
+
+def test_results_of_several_calls_become_one_chart_without_a_gpu(script, monkeypatch, tmp_path):
+    drawn, barh = [], Axes.barh
+    monkeypatch.setattr(
+        Axes, "barh", lambda axes, names, *args, **kw: drawn.extend(names) or barh(axes, names, *args, **kw)
+    )
+    for name in ("7b-document", "7b-document-trl"):
+        result = {"gpu": "NVIDIA H200", "gemm_tflops": 100.0, "rows": [{**FIGURES, "case": name}]}
+        (tmp_path / f"{name}.json").write_text(json.dumps(result))
+    files = [str(tmp_path / f"{name}.json") for name in ("7b-document", "7b-document-trl")]
+    monkeypatch.setattr("sys.argv", ["benchmark-gpu", "--out", str(tmp_path / "chart"), "--draw", *files])
+    assert script["main"]() == 0
+    assert drawn == ["7b-document-trl", "7b-document"]
+    assert (tmp_path / "chart/chart.png").is_file()
 
 
 FIGURES = {"tflops_per_s_per_gpu": 50.0, "tokens_per_s": 100.0, "seconds_per_step": 1.0, "peak_gib": 20.0}

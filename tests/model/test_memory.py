@@ -39,8 +39,11 @@ MEASURED = [  # on an H200 with packs of 65,536 tokens: torch.cuda.max_memory_al
     # longalign fit, Llama-2-7B
     (StepMemory(llama(32), 65536, state_bytes=EIGHT_BIT_STATE, kept_layers=7), 122.5),
     (StepMemory(llama(32), 65536, state_bytes=EIGHT_BIT_STATE, checkpointing="matmuls", kept_layers=13), 124.5),
+    (StepMemory(llama(32), 65536, 1, 1, EIGHT_BIT_STATE, checkpointing="matmuls", kept_layers=22, offload=True), 127.5),
+    (StepMemory(llama(32), 393216, state_bytes=0, checkpointing="full", offload=True), 111.5),  # before states exist
     (StepMemory(llama(32), 65536, ranks=2, kept_layers=7), 122.6),
     (StepMemory(glm(28), 65536, state_bytes=EIGHT_BIT_STATE, kept_layers=8), 125.8),
+    (StepMemory(glm(28), 65536, 1, 1, EIGHT_BIT_STATE, checkpointing="matmuls", kept_layers=22, offload=True), 131.4),
 ]
 
 

@@ -32,6 +32,7 @@ def seconds(plan, step=STEP, card=CARDS[0]):
     [
         (1, replace(STEP, state_bytes=EIGHT_BIT_STATE, kept_layers=7), 504),
         (1, replace(STEP, state_bytes=EIGHT_BIT_STATE, checkpointing="matmuls", kept_layers=13), 519),
+        (1, replace(STEP, state_bytes=EIGHT_BIT_STATE, checkpointing="matmuls", kept_layers=22, offload=True), 537),
         (2, replace(STEP, kept_layers=7), 521),
     ],
 )

@@ -49,26 +49,6 @@ def test_updates_are_torchaos_to_the_bit():
     assert optimizer.state[ours[0]]["exp_avg"].codes.dtype == torch.uint8
 
 
-@pytest.mark.parametrize("signed", [True, False])
-@pytest.mark.parametrize("compiled", [False, True])
-def test_codes_are_torchaos_at_each_boundary_and_between(signed, compiled):
-    from torchao.optim.quant_utils import create_dynamic_map, quantize_8bit_with_qmap
-
-    from longalign.training.adamw_8bit import code_bounds, quantize
-
-    table = torch.tensor(create_dynamic_map(signed))
-    bounds = code_bounds(table)
-    edges = torch.cat([bounds[1:-1], table, torch.tensor([10.0**-k for k in range(9)])])
-    around = edges.view(torch.int32)[:, None] + torch.arange(-8, 9, dtype=torch.int32)
-    generator = torch.Generator().manual_seed(0)
-    tiny = 10 ** (-9 * torch.rand(200_000, generator=generator))
-    numbers = torch.cat([around.view(torch.float32).flatten(), tiny, torch.rand(200_000, generator=generator)])
-    numbers = torch.cat([numbers, -numbers] if signed else [numbers.abs()])
-    numbers = torch.cat([numbers[numbers.abs() <= 1], torch.tensor([0.0, -0.0, 1.0])])
-    run = torch.compile(quantize) if compiled else quantize
-    assert torch.equal(run(numbers, bounds, signed), quantize_8bit_with_qmap(numbers, table))
-
-
 def test_what_the_step_does_not_have_is_refused():
     from longalign.training.adamw_8bit import AdamW8bit
 

@@ -111,7 +111,7 @@ def test_results_of_several_calls_become_one_chart_without_a_gpu(script, monkeyp
     files = [str(tmp_path / f"{name}.json") for name in ("7b-document", "7b-document-trl")]
     monkeypatch.setattr("sys.argv", ["benchmark-gpu", "--out", str(tmp_path / "chart"), "--draw", *files])
     assert script["main"]() == 0
-    assert drawn == ["7b-document-trl", "7b-document"]
+    assert drawn == [["7b-document-trl", "7b-document"]]
     assert (tmp_path / "chart/chart.png").is_file()
 
 

@@ -113,6 +113,14 @@ def test_results_of_several_calls_become_one_chart_without_a_gpu(script, monkeyp
     assert (tmp_path / "chart/chart.png").is_file()
 
 
+def test_results_that_are_not_there_are_one_line(script, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["benchmark-gpu", "--draw", "nowhere/results.json"])
+    with pytest.raises(SystemExit) as stop:
+        script["main"]()
+    assert stop.value.code == 2
+    assert "--draw: [Errno 2] No such file or directory: 'nowhere/results.json'" in capsys.readouterr().err
+
+
 FIGURES = {"tflops_per_s_per_gpu": 50.0, "tokens_per_s": 100.0, "seconds_per_step": 1.0, "peak_gib": 20.0}
 
 

@@ -113,12 +113,25 @@ def test_results_of_several_calls_become_one_chart_without_a_gpu(script, monkeyp
     assert (tmp_path / "chart/chart.png").is_file()
 
 
-def test_results_that_are_not_there_are_one_line(script, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["benchmark-gpu", "--draw", "nowhere/results.json"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "--draw: FileNotFoundError(2, 'No such file or directory') in "),
+        ("", "--draw: JSONDecodeError("),
+        ('{"answer": 42}', "--draw: KeyError('rows') in "),
+        ('{"rows": [{"case": "7b-mix", "failed": "out of memory"}]}', "--draw: no case there has TFLOP/s\n"),
+    ],
+)
+def test_results_without_figures_are_one_line(content, said, script, monkeypatch, capsys, tmp_path):
+    file = tmp_path / "results.json"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setattr("sys.argv", ["benchmark-gpu", "--draw", str(file), "--out", str(tmp_path / "chart")])
     with pytest.raises(SystemExit) as stop:
         script["main"]()
     assert stop.value.code == 2
-    assert "--draw: [Errno 2] No such file or directory: 'nowhere/results.json'" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "chart").exists()
 
 
 FIGURES = {"tflops_per_s_per_gpu": 50.0, "tokens_per_s": 100.0, "seconds_per_step": 1.0, "peak_gib": 20.0}

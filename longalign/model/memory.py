@@ -161,11 +161,11 @@ class StepMemory:
 
     def __str__(self) -> str:
         """As the log has it."""
-        there = "inputs" if self.checkpointing == "full" else "inputs and attention outputs"
+        what = "inputs" if self.checkpointing == "full" else "inputs and attention outputs"
         return (
             f"checkpointing: {self.checkpointing}, {self.kept_layers} of {self.sizes.layers} layers "
             f"{'with matrix products kept' if self.checkpointing == 'matmuls' else 'kept whole'}"
-            f"{f', {there} offloaded' if self.offload else ''}; "
+            f"{f', {what} offloaded' if self.offload else ''}; "
             f"expecting a peak of {self.estimate().peak / GIB:.1f} GiB"
         )
 

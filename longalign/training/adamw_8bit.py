@@ -58,7 +58,7 @@ class AdamW8bit(TorchaoAdamW8bit):
         numbers = (_local(parameter.detach()), _local(parameter.grad), state["step"])
         settings = (group["lr"], *group["betas"], group["weight_decay"], group["eps"])
         if isinstance(first, OptimState8bit):
-            parts = (x for state in (first, second) for x in (state.codes, state.scale, state.qmap))
+            parts = (x for moment in (first, second) for x in (moment.codes, moment.scale, moment.qmap))
             _step_8bit(*numbers, *parts, *settings, block_size=first.block_size)
         else:
             _step_whole(*numbers, first, second, *settings)
@@ -79,7 +79,7 @@ def _adamw(
     return p32 - lr * (m / (1 - b1**step)) / denominator, m, v
 
 
-@torch.compile(fullgraph=True, dynamic=False, options={"assert_indirect_indexing": False})  # 256 codes and entries
+@torch.compile(fullgraph=True, dynamic=False, options={"assert_indirect_indexing": False})  # codes are bytes
 def _step_8bit(
     p: Tensor,
     grad: Tensor,

@@ -296,14 +296,14 @@ class LongAlignData(LightningDataModule):
             rank=trainer.global_rank,
             start_step=start_step,
         )
-        return DataLoader(
+        return PackLoader(
             dataset,
             batch_size=None,
             sampler=sampler,
             num_workers=self.num_workers,
             pin_memory=trainer.strategy.root_device.type == "cuda",
             prefetch_factor=4 if self.num_workers else None,
-            worker_init_fn=_leave_stop_signals_to_the_rank,
+            worker_init_fn=_end_with_the_rank,
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -329,21 +329,32 @@ class LongAlignData(LightningDataModule):
             )
 
 
-def _leave_stop_signals_to_the_rank(worker: int) -> None:
-    """A cluster signals the whole process group; a worker that died of it would break the rank's last step.
+class PackLoader(DataLoader):
+    """Workers that leave stop signals to the rank.
 
-    SIGTERM from the rank itself still ends the worker: Python sends it at exit to the workers that are left, and then
-    waits for them.
+    A cluster signals the whole process group; a worker that died of it would break the rank's last step. SIGTERM is
+    blocked while a worker is born, so that it is in all of its threads: libraries start some of their own after a fork.
     """
+
+    def __iter__(self) -> Any:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            return super().__iter__()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_the_rank(worker: int) -> None:
+    """SIGTERM from the rank itself still ends a worker: Python sends it at exit to those left, and waits for them."""
     for number in (signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    if not hasattr(signal, "sigtimedwait"):  # macOS
-        return
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    threading.Thread(target=_end_with_the_rank, args=(os.getppid(),), daemon=True).start()
+    if hasattr(signal, "sigtimedwait"):
+        threading.Thread(target=_wait_for_the_end, args=(os.getppid(),), daemon=True).start()
+    else:  # macOS
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
-def _end_with_the_rank(rank: int) -> None:
+def _wait_for_the_end(rank: int) -> None:
     while True:
         found = signal.sigtimedwait({signal.SIGTERM}, 1.0)
         if (found and found.si_pid == rank) or os.getppid() != rank:

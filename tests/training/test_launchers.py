@@ -172,15 +172,18 @@ def test_ranks_of_srun_meet_at_the_first_node(monkeypatch):
 
 
 LOADER = """
-import os, signal, subprocess
-from torch.utils.data import DataLoader
-from longalign.data.datamodule import _leave_stop_signals_to_the_rank
-batches = iter(DataLoader(range(9), batch_size=None, num_workers=1, worker_init_fn=_leave_stop_signals_to_the_rank))
+import os, signal, subprocess, threading, time
+from longalign.data.datamodule import PackLoader, _end_with_the_rank
+# libraries, too, start threads in a worker before it can say anything about signals
+os.register_at_fork(after_in_child=lambda: threading.Thread(target=time.sleep, args=(60,), daemon=True).start())
+def loader():
+    return iter(PackLoader(range(9), batch_size=None, num_workers=1, worker_init_fn=_end_with_the_rank))
+batches = loader()
 assert next(batches) == 0
 signal.signal(signal.SIGTERM, lambda *_: None)
 subprocess.run(["kill", "-TERM", "--", f"-{os.getpgid(0)}"], check=True, preexec_fn=os.setsid)  # not from the rank
 assert list(batches)[:3] == [1, 2, 3]
-batches = iter(DataLoader(range(9), batch_size=None, num_workers=1, worker_init_fn=_leave_stop_signals_to_the_rank))
+batches = loader()
 next(batches)
 class Cycle: pass
 kept = Cycle()

@@ -29,7 +29,7 @@ def answer(
     count: int | None = None,
     max_new_tokens: int = 512,
     chat_format: Literal["auto", "template", "chatglm3", "llama2"] = "auto",
-    batch_size: int = 64,
+    batch_size: int = 256,
     device: str = "auto",
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto",
     attention: str = "auto",

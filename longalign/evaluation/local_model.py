@@ -133,7 +133,8 @@ class LocalModel:
     def _write(self, prompts: list[list[int]], max_new_tokens: int) -> list[tuple[list[int], bool]]:
         lengths = torch.tensor([len(prompt) for prompt in prompts])
         token, cache = self._read(prompts, max_new_tokens)
-        firsts = (lengths.max() - lengths).tolist()
+        longest = int(lengths.max())
+        rows = _Rows((longest - lengths).tolist(), longest + max_new_tokens, self.model.device)
         written = [token.tolist()]
         ended = [step in self._stops for step in written[0]]
         self.model.set_attn_implementation(DECODE)
@@ -145,7 +146,8 @@ class LocalModel:
                     position_ids=positions,
                     past_key_values=cache,
                     use_cache=True,
-                    first_keys=firsts,
+                    rows=rows,
+                    columns=longest + len(written),
                 ).last_hidden_state
                 token = self._next(hidden[:, -1])
                 written.append(token.tolist())  # the one device sync of a step
@@ -227,35 +229,85 @@ def _packs(prompts: list[list[int]], tokens: int) -> Iterator[list[list[int]]]:
 
 
 class _BatchLayer(DynamicLayer):
-    """Keys and values ``[B, K, L, D]`` of one layer: prompts end in the same column, answers go in behind them.
+    """Keys and values of one layer, ``[B, L, K, D]``: prompts end in the same column, answers go in behind them.
 
-    lengths 3, 5 -> [0 0 a b c | x .], [d e f g h | y .]
+    lengths 3, 5 -> [0 0 a b c | x .], [d e f g h | y .]. Attention gets all of it, as ``[B, K, L, D]``.
     """
 
     def __init__(self, keys: Tensor, values: Tensor, rows: int, longest: int, room: int) -> None:
         super().__init__()
         self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
         self._length = longest
-        sizes = ((rows, like.shape[1], longest + room, like.shape[3]) for like in (keys, values))
+        sizes = ((rows, longest + room, like.shape[1], like.shape[3]) for like in (keys, values))
         self._stores = [keys.new_zeros(size) for size in sizes]
-        self._show()
+        self.keys, self.values = self._all = self._stores[0].transpose(1, 2), self._stores[1].transpose(1, 2)
 
     def fill(self, first: int, read: Any, lengths: list[int]) -> None:
         """Put a pack's sequences into the rows from ``first`` on, and free the pack's own."""
         for store, packed in zip(self._stores, (read.keys, read.values), strict=True):
             for row, part in zip(store[first:], packed[0].split(lengths, dim=1), strict=False):
-                row[:, self._length - part.shape[1] : self._length] = part
+                row[self._length - part.shape[1] : self._length] = part.transpose(0, 1)
         read.keys = read.values = None
 
-    def _show(self) -> tuple[Tensor, Tensor]:
-        self.keys, self.values = keys, values = [store[:, :, : self._length] for store in self._stores]
-        return keys, values
+    def get_seq_length(self) -> int:
+        return self._length
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         for store, states in zip(self._stores, (key_states, value_states), strict=True):
-            store[:, :, self._length : self._length + 1] = states
+            store[:, self._length : self._length + 1] = states.transpose(1, 2)
         self._length += 1
-        return self._show()
+        return self._all
+
+
+class _Rows:
+    """Where each row's keys begin, in a cache of ``length`` columns. `attend` is a row's new token with its keys."""
+
+    def __init__(self, firsts: list[int], length: int, device: torch.device) -> None:
+        self._firsts = firsts
+        self._starts = torch.tensor(firsts, dtype=torch.int32, device=device)
+        self._queries = torch.arange(len(firsts) + 1, dtype=torch.int32, device=device)  # bounds: one token a row
+        self._keys = self._queries * length
+        self._keys[:-1] += self._starts
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, columns: int, scale: float | None) -> Tensor:
+        """Attention ``[B, 1, H, D]`` of queries ``[B, H, 1, D]`` with ``[B, K, L, D]``, filled up to ``columns``."""
+        flash = query.is_cuda and query.dtype in (torch.bfloat16, torch.float16) and key.shape == value.shape
+        if flash and key.shape[-1] % 8 == 0 and key.shape[-1] <= 256:
+            return self._together(query, key, value, columns, scale)
+        return self._neighbours(query, key, value, columns, scale)
+
+    def _together(self, query: Tensor, key: Tensor, value: Tensor, columns: int, scale: float | None) -> Tensor:
+        """All rows in one call of torch's own FlashAttention, as sequences of which a part is used."""
+        out, *_ = torch.ops.aten._flash_attention_forward(
+            query.squeeze(2),
+            key.transpose(1, 2).flatten(0, 1),
+            value.transpose(1, 2).flatten(0, 1),
+            self._queries,
+            self._keys,
+            1,
+            columns,
+            0.0,
+            False,
+            False,
+            scale=scale,
+            seqused_k=columns - self._starts,
+        )
+        return out.unsqueeze(1)
+
+    def _neighbours(self, query: Tensor, key: Tensor, value: Tensor, columns: int, scale: float | None) -> Tensor:
+        """Neighbours of the same length together; without a mask, so that the fast kernels can be used."""
+        out = torch.empty_like(query)
+        for first, rows in groupby(range(len(self._firsts)), key=self._firsts.__getitem__):
+            some = list(rows)
+            chosen = slice(some[0], some[-1] + 1)
+            out[chosen] = scaled_dot_product_attention(
+                query[chosen],
+                key[chosen, :, first:columns],
+                value[chosen, :, first:columns],
+                scale=scale,
+                enable_gqa=query.shape[1] != key.shape[1],
+            )
+        return out.transpose(1, 2)
 
 
 def _decode_attention(
@@ -265,26 +317,13 @@ def _decode_attention(
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    first_keys: list[int],
+    rows: _Rows,
+    columns: int,
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """One new token of each row, ``[B, H, 1, D]``, with the row's keys from ``first_keys[row]`` on.
-
-    Neighbours of the same length go together; without a mask, so that the fast kernels can be used.
-    """
-    out = torch.empty_like(query)
-    for first, rows in groupby(range(len(first_keys)), key=first_keys.__getitem__):
-        some = list(rows)
-        chosen = slice(some[0], some[-1] + 1)
-        out[chosen] = scaled_dot_product_attention(
-            query[chosen],
-            key[chosen, :, first:],
-            value[chosen, :, first:],
-            scale=scaling,
-            enable_gqa=query.shape[1] != key.shape[1],
-        )
-    return out.transpose(1, 2), None
+    """The attention function that transformers calls."""
+    return rows.attend(query, key, value, columns, scaling), None
 
 
 def _register_decode() -> None:

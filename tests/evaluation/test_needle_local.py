@@ -70,6 +70,21 @@ def test_on_a_gpu_in_bfloat16_most_answers_of_a_batch_are_those_of_each_prompt_a
     assert sum(a[0][:1] == b[0][:1] for a, b in zip(found, alone, strict=True)) >= 20  # rounding may turn a tie
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("heads", [(9, 3), (4, 4), (8, 1)])
+def test_on_a_gpu_all_rows_of_a_step_attend_in_one_call_as_each_does_alone(heads):
+    torch.manual_seed(0)
+    firsts, length = [700, 0, 3, 690, 3], 800
+    rows = local_model._Rows(firsts, length, torch.device("cuda"))
+    query = torch.randn(len(firsts), heads[0], 1, 64, device="cuda", dtype=torch.bfloat16)
+    key, value = (torch.randn(len(firsts), length, heads[1], 64).to(query).transpose(1, 2) for _ in range(2))
+    for columns in (701, 750, 800):
+        together = rows.attend(query, key, value, columns, None)
+        plain = rows._neighbours(*(x.double() for x in (query, key, value)), columns, None)
+        assert together.shape == plain.shape
+        torch.testing.assert_close(together.double(), plain, rtol=0.02, atol=0.01)
+
+
 def test_no_logits_are_made_but_those_of_the_last_tokens(network):
     seen = []
     hook = network.get_output_embeddings().register_forward_hook(

@@ -36,6 +36,7 @@ def generate(
     tokenizer: str | None = None,
     styles: str = "all",
     unanswerable: float | None = None,
+    questions: str | None = None,
 ) -> None:
     """Write conversations with known answers by a seed, without a model or a download, as JSON lines to train on.
 
@@ -56,12 +57,20 @@ def generate(
         tokenizer: folder or name of a model whose tokens the length counts; by default it counts characters.
         styles: of the text around, all or a comma list of logbook, ledger, story, minutes, letters, travel, handbook.
         unanswerable: share of the long rows whose document does not answer, 0.05 by default.
+        questions: of a long row, N or LOW:HIGH, of all its tasks; mostly one by default. Many about one document teach
+            as much as many documents, and cost as little to train on as one.
     """
     _check_out(out)
     if count < 1:
         raise UserError(f"count: got {count}, expected 1 or more")
-    given = _parse_length(length)
-    long_only = {"tasks": tasks != "all", "styles": styles != "all", "unanswerable": unanswerable is not None}
+    given = _parse_range("length", length)
+    asked = _parse_range("questions", questions)
+    long_only = {
+        "tasks": tasks != "all",
+        "styles": styles != "all",
+        "unanswerable": unanswerable is not None,
+        "questions": asked is not None,
+    }
     if kind != "long" and (useless := [name for name, set_ in long_only.items() if set_]):
         raise UserError(f"{useless[0]}: --kind {kind} has none; leave it out, or give --kind long")
     measure, unit = _measure(tokenizer)
@@ -77,6 +86,7 @@ def generate(
             styles=_names("styles", styles, STYLES),
             length=given or LENGTH,
             unanswerable=0.05 if unanswerable is None else unanswerable,
+            questions=(asked, asked) if isinstance(asked, int) else asked,
             **common,
         )
     log.info("lengths are %s of the messages; a chat format adds its own tokens", unit)
@@ -93,15 +103,16 @@ def _check_out(out: str) -> None:
         raise UserError(f"out: {out} exists already; give a new file")
 
 
-def _parse_length(length: str | None) -> int | tuple[int, int] | None:
-    if length is None:
+def _parse_range(option: str, given: str | None) -> int | tuple[int, int] | None:
+    if given is None:
         return None
     try:
-        low, *high = (int(part) for part in length.split(":"))
+        low, *high = (int(part) for part in given.split(":"))
     except ValueError:
         low, high = 0, []
     if low < 1 or len(high) > 1 or any(one < low for one in high):
-        raise UserError(f"length: got {length!r}, expected N or LOW:HIGH, such as 16000 or 4000:64000")
+        example = {"length": "16000 or 4000:64000", "questions": "8 or 4:16"}[option]
+        raise UserError(f"{option}: got {given!r}, expected N or LOW:HIGH, such as {example}")
     return (low, high[0]) if high else low
 
 

@@ -1,5 +1,6 @@
 """Long tasks: answers worked out anew from the documents, lengths, depths, splits, and nothing of the needle test."""
 
+import functools
 import itertools
 import re
 import time
@@ -45,9 +46,18 @@ def document_of(row: dict) -> str:
     return row["messages"][0]["content"][start:end]
 
 
+@functools.cache
+def with_many_questions(code: str) -> list[dict]:
+    return make(16, language=code, unanswerable=0, length=20_000, questions=(8, 24))
+
+
 def told(task: str, code: str, count: int = 60, **options):
-    """(document, question without its request to be brief, row of the question) of the questions of a task."""
-    for row in make(count, tasks=[task], language=code, unanswerable=0, **options):
+    """(document, question without its request to be brief, row of the question) of the questions of a task.
+
+    Of rows of that task, and of rows with many questions of all tasks.
+    """
+    rows = make(count, tasks=[task], language=code, unanswerable=0, **options)
+    for row in [*rows, *with_many_questions(code)]:
         for one in row["questions"]:
             if one["task"] == task:
                 yield document_of(row), without_brief(one["question"], code), one
@@ -384,6 +394,39 @@ def test_both_languages_have_the_same_templates_to_fill():
     assert len(en.lookup) == len(zh.lookup) and len(en.multi_value) == len(zh.multi_value)
     assert len(en.measures.measures) == len(zh.measures.measures) and len(en.sorts) == len(zh.sorts)
     assert set(en.words) - {"month"} == set(zh.words)
+
+
+@both_languages
+def test_many_questions_of_all_tasks_can_be_asked_about_one_document(code):
+    rows = with_many_questions(code)
+    assert all(8 <= len(row["questions"]) <= 24 for row in rows)
+    assert len({len(row["questions"]) for row in rows}) > 6
+    assert {one["task"] for row in rows for one in row["questions"]} == set(TASKS)
+    for row in rows:
+        assert 0.95 * 20_000 <= size(row) <= 20_000
+        assert len({one["question"] for one in row["questions"]}) == len(row["questions"])
+        assert max(Counter(one["task"] for one in row["questions"]).values()) < len(row["questions"])
+        turns = {one["turn"] for one in row["questions"]}
+        assert len(row["messages"]) == 2 * len(turns) and len(turns) in (1, len(row["questions"]))
+    stated = [
+        bool(one["answers"])
+        for row in make(8, unanswerable=1, tasks=["lookup"], questions=(6, 6))
+        for one in row["questions"]
+    ]
+    assert stated.count(False) == 8
+
+
+@pytest.mark.parametrize("length", [300, 1000, 4000])
+def test_a_short_row_has_as_many_questions_as_it_has_room_for(length):
+    rows = make(40, length=length, questions=(40, 40))
+    assert all(0.85 * length <= size(row) <= length for row in rows)
+    asked = [len(row["questions"]) for row in rows]
+    assert min(asked) >= 1 and max(asked) <= max(1, length // 240)
+
+
+def test_names_may_run_out_and_the_row_has_fewer_questions():
+    row = make(1, length=200_000, split="validation", tasks=["count"], language="en", questions=(400, 400))[0]
+    assert 5 < len(row["questions"]) < 400
 
 
 def test_rows_vary_in_task_style_and_number_of_questions():

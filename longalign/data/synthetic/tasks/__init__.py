@@ -6,10 +6,11 @@ does not depend on the count, and the names that facts are about never occur in 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from longalign.data.synthetic.documents import Language
-from longalign.data.synthetic.tasks.cast import Cast
+from longalign.data.synthetic.tasks.cast import Cast, NoneLeft
 from longalign.data.synthetic.tasks.chains import multi_hop
 from longalign.data.synthetic.tasks.digest import summarise_by_key
 from longalign.data.synthetic.tasks.exercise import Exercise, Fact, Question
@@ -45,11 +46,14 @@ _WEIGHTS = {"lookup": 3, "multi_value": 2, "multi_hop": 3}
 _FACT = 60  # length a fact may take: how many there may be at most
 _MOST_FACTS = 64
 _SHARE = 0.7  # of the length, for facts, questions and answers
+_FACTS = 4  # of a question, where there are many
+_EACH = 2  # questions of an exercise at most, where there are many
 _FULL = 0.97  # of it, where the row is so short that not even the least number of facts leaves more for prose
 _TRIES = 8  # with the least number of facts
 
 Length = int | tuple[int, int]
 Turns = list[list[Question]]
+Named = list[tuple[str, Exercise]]  # with the task's name
 
 
 def generate_tasks(
@@ -62,14 +66,16 @@ def generate_tasks(
     split: str = "train",
     styles: Sequence[str] = STYLES,
     unanswerable: float = 0.05,
+    questions: tuple[int, int] | None = None,
     measure: Measure = len,
 ) -> Iterator[dict[str, Any]]:
     """Yield `count` rows `{"id", "kind", "language", "split", "messages", "styles", "length", "document", …}`.
 
     `tasks`: of `TASKS`. `length`: of all messages of a row together, or a range of which it is drawn evenly on a log
     scale, as `measure` counts (characters by default; each piece of text is counted once). `language`: `en`, `zh` or
-    `both` in turn. `styles`: of the prose, of `STYLES`. `unanswerable`: share of the rows whose first question the
-    document does not answer, where the task knows such questions.
+    `both` in turn. `styles`: of the prose, of `STYLES`. `unanswerable`: share of the rows whose first question (one
+    of many) the document does not answer, where the task knows such questions. `questions`: how many of a row, a range
+    of which it is drawn evenly, of all `tasks`; by default mostly one, and at most four. A short row has fewer.
 
     `kind` is the task, `length` what the row was measured to, `document` [start, end] in the first message. Each of
     `questions` has `task`, `question`, `answer`, the strings `answers` that a right answer holds (none: not stated),
@@ -79,19 +85,25 @@ def generate_tasks(
     Raises:
         UserError: an argument has none of the named values, or the length has no room for the task.
     """
-    _check(tasks, length, language, split, styles, unanswerable)
+    _check(tasks, length, language, split, styles, unanswerable, questions)
     for number in range(count):
         code = language if language != "both" else ("en", "zh")[number % 2]
         draw = Draw(f"{seed}/tasks/{split}/{number}")
-        task = draw.choices(tasks, weights=[_WEIGHTS.get(task, 1) for task in tasks])[0]
+        task = draw.choices(tasks, weights=_weights(tasks))[0]
         low, high = (length, length) if isinstance(length, int) else length
         size = round(low * (high / low) ** draw.random())
-        row = _Writer(draw, code, split, styles, unanswerable, measure).write(task, size)
+        row = _Writer(draw, code, split, styles, unanswerable, questions, tasks, measure).write(task, size)
         yield {"id": f"tasks-{split}-{seed}-{number}", "kind": task, "language": code, "split": split} | row
 
 
 def _check(
-    tasks: Sequence[str], length: Length, language: str, split: str, styles: Sequence[str], unanswerable: float
+    tasks: Sequence[str],
+    length: Length,
+    language: str,
+    split: str,
+    styles: Sequence[str],
+    unanswerable: float,
+    questions: tuple[int, int] | None,
 ) -> None:
     for name, values, known in (
         ("tasks", tasks, TASKS),
@@ -107,19 +119,31 @@ def _check(
     low, high = (length, length) if isinstance(length, int) else length
     if not 0 < low <= high:
         raise UserError(f"length: got {low}:{high}, expected a positive number or LOW:HIGH with LOW at most HIGH")
+    if questions is not None and not 0 < questions[0] <= questions[1]:
+        got = "{}:{}".format(*questions)
+        raise UserError(f"questions: got {got}, expected a positive number or LOW:HIGH with LOW at most HIGH")
 
 
 class _Writer:
     """Writes one row."""
 
     def __init__(
-        self, draw: Draw, code: str, split: str, styles: Sequence[str], unanswerable: float, measure: Measure
+        self,
+        draw: Draw,
+        code: str,
+        split: str,
+        styles: Sequence[str],
+        unanswerable: float,
+        questions: tuple[int, int] | None,
+        tasks: Sequence[str],
+        measure: Measure,
     ) -> None:
         self.draw, self.code, self.split, self.styles = draw, code, split, styles
-        self.measure = measure
+        self.measure, self.tasks = measure, tasks
         self.words, self.language = _LANGUAGES[code]
         self.unknown = draw.random() < unanswerable
-        self.asked = draw.choices((1, 2, 3, 4), weights=(14, 3, 2, 1))[0]
+        self.many = questions is not None
+        self.asked = draw.randint(*questions) if questions else draw.choices((1, 2, 3, 4), weights=(14, 3, 2, 1))[0]
         self.at_once = draw.random() < 0.5
         self.frame = draw.choice(self.words.frames)
 
@@ -127,10 +151,10 @@ class _Writer:
         names, exercises, turns, left = self._fitting(task, length)
         world = Crowd(self.draw, self.code, self.split, names)
         paragraphs, styles, left = write_prose(world, self.language, self.styles, left, self.measure)
-        groups = [group for exercise in exercises.values() for group in exercise.groups]
+        groups = [group for _, exercise in exercises for group in exercise.groups]
         document, starts = weave(self.draw, paragraphs, groups, self.words.joint)
         messages, offset = self._messages(turns, document)
-        of_task = {question: name for name, exercise in exercises.items() for question in exercise.questions}
+        of_task = {question: name for name, exercise in exercises for question in exercise.questions}
         asked = [
             {"task": of_task[question], "turn": turn} | _located(question, starts, offset, len(document))
             for turn, questions in enumerate(turns)
@@ -144,12 +168,14 @@ class _Writer:
             "questions": asked,
         }
 
-    def _fitting(self, task: str, length: int) -> tuple[frozenset[str], dict[str, Exercise], Turns, int]:
+    def _fitting(self, task: str, length: int) -> tuple[frozenset[str], Named, Turns, int]:
         """Exercises, as large as the length has room for; names in them, turns, and what is left for prose."""
-        limit = min(_MOST_FACTS, max(4, length // _FACT))
+        limit = min(max(_MOST_FACTS, _FACTS * self.asked), max(4, length // _FACT))
         asked, least = self.asked, length
         limits = [limit >> halved for halved in range(limit.bit_length())] + [1] * _TRIES
         for limit in limits:
+            if self.many:
+                asked = min(asked, max(1, limit // _FACTS))
             if limit < 8:  # a short row has one question in a plain frame
                 asked, self.frame = 1, self.words.frames[0]
             cast = Cast(self.draw, self.code, self.split, self.words.words)
@@ -161,21 +187,37 @@ class _Writer:
             least = min(least, size) if least != length else size
         raise UserError(f"length: got {length}, a row of the task {task} needs about {round(least / _FULL)} here")
 
-    def _exercises(self, task: str, cast: Cast, limit: int, asked: int) -> dict[str, Exercise]:
+    def _exercises(self, task: str, cast: Cast, limit: int, asked: int) -> Named:
         """One, and more of other tasks where more questions are asked than it has."""
         teller = Teller(cast, self.words)
+        if self.many:
+            return self._many_exercises(task, teller, limit, asked)
         exercises = {task: TASKS[task](teller, limit, self.unknown)}
         while len(exercises) < 3 and sum(len(exercise.questions) for exercise in exercises.values()) < asked:
             other = self.draw.choice([name for name in TASKS if name not in exercises])
             exercises[other] = TASKS[other](teller, max(1, limit // 3), False)
+        return list(exercises.items())
+
+    def _many_exercises(self, task: str, teller: Teller, limit: int, asked: int) -> Named:
+        """Of the wanted tasks until there are questions enough, or no new names; each has a share of the facts."""
+        share = min(limit, max(_FACTS, _EACH * limit // asked))
+        exercises = [(task, _cut(TASKS[task](teller, share, self.unknown)))]
+        while len(_questions(exercises)) < asked:
+            other = self.draw.choices(self.tasks, weights=_weights(self.tasks))[0]
+            try:
+                exercises.append((other, _cut(TASKS[other](teller, share, False))))
+            except NoneLeft:
+                break
         return exercises
 
-    def _turns(self, exercises: dict[str, Exercise], asked: int) -> Turns:
-        questions = [question for exercise in exercises.values() for question in exercise.questions][:asked]
+    def _turns(self, exercises: Named, asked: int) -> Turns:
+        questions = _questions(exercises)[:asked]
+        if self.many:
+            self.draw.shuffle(questions)
         return [questions] if self.at_once else [[question] for question in questions]
 
-    def _size(self, exercises: dict[str, Exercise], turns: Turns) -> int:
-        facts = [fact for exercise in exercises.values() for fact in exercise.facts]
+    def _size(self, exercises: Named, turns: Turns) -> int:
+        facts = [fact for _, exercise in exercises for fact in exercise.facts]
         messages, _ = self._messages(turns, "")
         pieces = [fact.with_space(self.words.joint) for fact in facts]
         pieces += [message["content"] for message in messages]
@@ -199,6 +241,19 @@ class _Writer:
         numbered = "\n".join(f"{n}. {question.text}" for n, question in enumerate(questions, start=1))
         answers = "\n".join(f"{n}. {question.answer}" for n, question in enumerate(questions, start=1))
         return self.words.several.format(questions=numbered), answers
+
+
+def _weights(tasks: Sequence[str]) -> list[int]:
+    return [_WEIGHTS.get(task, 1) for task in tasks]
+
+
+def _cut(exercise: Exercise) -> Exercise:
+    return replace(exercise, questions=exercise.questions[:_EACH])
+
+
+def _questions(exercises: Named) -> list[Question]:
+    """Each text once."""
+    return list({question.text: question for _, exercise in exercises for question in exercise.questions}.values())
 
 
 def _located(question: Question, starts: dict[Fact, int], offset: int, size: int) -> dict[str, Any]:

@@ -7,6 +7,11 @@ from collections.abc import Callable
 from longalign.data.synthetic.tasks.prose import stock_of
 from longalign.data.synthetic.world import Draw, split_of
 
+
+class NoneLeft(Exception):
+    """A document has used up all names of a kind."""
+
+
 _LETTERS = ("alpha", "beta", "gamma", "delta", "sigma", "omega", "kappa")
 _ENOUGH = 20_000  # attempts; a stock is never asked for more than a third of it
 
@@ -32,14 +37,18 @@ class Cast:
         self._near = draw.choice((None, None, 0, 1, 2))  # a third of the stuffs: the walnut clock, the walnut drum
 
     def draw_new(self, kind: str) -> str:
-        """A value of `kind` that was not given out yet, nor is part of one that was."""
+        """A value of `kind` that was not given out yet, nor is part of one that was.
+
+        Raises:
+            NoneLeft: there is none.
+        """
         make: Callable[[], str] = getattr(self, f"_{kind}")
         for _ in range(_ENOUGH):
             value = make()
             if not any(value in other or other in value for other in self._given):
                 self._given.add(value)
                 return value
-        raise AssertionError(f"no {kind} left")
+        raise NoneLeft(kind)
 
     def value(self, kind: str) -> str:
         """A value of `kind`: of a list of words, or a year or small number, where it may be met again; or a new one."""

@@ -10,20 +10,21 @@ Group = tuple[Fact, ...]
 
 
 def multi_hop(teller: Teller, limit: int, unknown: bool) -> Exercise:
-    """A chain of two to five facts, and others like it that lead elsewhere."""
+    """A chain of two to five facts, and others like it that lead elsewhere; their questions come after its own."""
     make = teller.draw.choice((_relations, _relations, _relations, _hands, _hands, _renames, _copies, _copies, _copies))
     least = 3
     most = max(least, min(6, limit))
     first, question = make(teller, teller.draw.randint(least, most), unknown)
-    groups = [first] if first else []
+    groups, questions = [first] if first else [], [question]
     left = limit - len(first)
     for _ in range(teller.draw.choice((0, 1, 1, 2, 3, 5))):
         if left < most:
             break
-        group, _ = make(teller, teller.draw.randint(least, most), False)
+        group, question = make(teller, teller.draw.randint(least, most), False)
         groups.append(group)
+        questions.append(question)
         left -= len(group)
-    return Exercise(tuple(groups), (question,))
+    return Exercise(tuple(groups), tuple(questions))
 
 
 def _relations(teller: Teller, length: int, unknown: bool) -> tuple[Group, Question]:

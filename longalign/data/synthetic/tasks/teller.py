@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from longalign.data.synthetic.tasks.cast import Cast
+from longalign.data.synthetic.tasks.cast import Cast, NoneLeft
 from longalign.data.synthetic.tasks.exercise import Evidence, Fact, Question
 from longalign.data.synthetic.tasks.wording import Wording
 
@@ -55,8 +55,15 @@ class Teller:
         return Question(self.say(asks, key=key, **slots), self.say(self.words.unknown, key=key), (), ())
 
     def deeds(self, kind: str, count: int) -> list[tuple[str, str]]:
-        """What keys of a kind did, in past and plain form; no deed is met in two exercises of a document."""
-        deeds = self.draw.sample([deed for deed in self.words.dated.did[kind] if deed not in self.cast.deeds], count)
+        """What keys of a kind did, in past and plain form; no deed is met in two exercises of a document.
+
+        Raises:
+            NoneLeft: so many are not left.
+        """
+        left = [deed for deed in self.words.dated.did[kind] if deed not in self.cast.deeds]
+        if len(left) < count:
+            raise NoneLeft("deed")
+        deeds = self.draw.sample(left, count)
         self.cast.deeds.update(deeds)
         return deeds
 

@@ -47,7 +47,7 @@ _FACT = 60  # length a fact may take: how many there may be at most
 _MOST_FACTS = 64
 _SHARE = 0.7  # of the length, for facts, questions and answers
 _FACTS = 4  # of a question, where there are many
-_EACH = 2  # questions of an exercise at most, where there are many
+_EACH = 4  # questions of an exercise at most, where there are many
 _FULL = 0.97  # of it, where the row is so short that not even the least number of facts leaves more for prose
 _TRIES = 8  # with the least number of facts
 
@@ -189,7 +189,7 @@ class _Writer:
 
     def _exercises(self, task: str, cast: Cast, limit: int, asked: int) -> Named:
         """One, and more of other tasks where more questions are asked than it has."""
-        teller = Teller(cast, self.words)
+        teller = Teller(cast, self.words, crowded=self.many)
         if self.many:
             return self._many_exercises(task, teller, limit, asked)
         exercises = {task: TASKS[task](teller, limit, self.unknown)}
@@ -213,8 +213,18 @@ class _Writer:
     def _turns(self, exercises: Named, asked: int) -> Turns:
         questions = _questions(exercises)[:asked]
         if self.many:
-            self.draw.shuffle(questions)
+            return self._in_turns(questions)
         return [questions] if self.at_once else [[question] for question in questions]
+
+    def _in_turns(self, questions: list[Question]) -> Turns:
+        """Mixed; mostly one question at a time."""
+        self.draw.shuffle(questions)
+        turns = []
+        while questions:
+            size = self.draw.choice((1, 1, 1, 2, 4))
+            turns.append(questions[:size])
+            questions = questions[size:]
+        return turns
 
     def _size(self, exercises: Named, turns: Turns) -> int:
         facts = [fact for _, exercise in exercises for fact in exercise.facts]

@@ -11,13 +11,13 @@ Group = tuple[Fact, ...]
 
 def multi_hop(teller: Teller, limit: int, unknown: bool) -> Exercise:
     """A chain of two to five facts, and others like it that lead elsewhere; their questions come after its own."""
-    make = teller.draw.choice((_relations, _relations, _relations, _hands, _hands, _renames, _copies, _copies, _copies))
+    make = teller.draw.choice((_relations, _relations, _hands, _hands, _renames, _copies, _copies, _copies, _copies))
     least = 3
     most = max(least, min(6, limit))
     first, question = make(teller, teller.draw.randint(least, most), unknown)
     groups, questions = [first] if first else [], [question]
     left = limit - len(first)
-    for _ in range(teller.draw.choice((0, 1, 1, 2, 3, 5))):
+    for _ in range(teller.crowd("chain", 0, limit // least)):
         if left < most:
             break
         group, question = make(teller, teller.draw.randint(least, most), False)
@@ -69,7 +69,8 @@ def _renames(teller: Teller, length: int, unknown: bool) -> tuple[Group, Questio
 
 def _linked(teller: Teller, chain: Chain, names: list[str], **slots: str) -> list[Fact]:
     first = teller.fact(chain.first, b=names[0], **slots)
-    return [first, *(teller.fact(chain.then, a=a, b=b, **slots) for a, b in pairwise(names))]
+    then = teller.alike(chain.then)
+    return [first, *(teller.fact(then, a=a, b=b, **slots) for a, b in pairwise(names))]
 
 
 def _passed(
@@ -96,8 +97,7 @@ def _copies(teller: Teller, length: int, unknown: bool) -> tuple[Group, Question
     labels = cast.several("label", length)
     named = [f"{sort}{teller.words.joint}{label}" for label in labels]
     value = cast.draw_new("number")
-    facts = [teller.fact(chain.first, b=named[0], value=value)]
-    facts += [teller.fact(chain.then, a=a, b=b) for a, b in pairwise(named)]
+    facts = _linked(teller, chain, named, value=value)
     group = tuple(facts) if draw.random() < 0.7 else _shuffled(teller, facts)
     if unknown:
         missing = f"{sort}{teller.words.joint}{cast.draw_new('label')}"

@@ -1,5 +1,7 @@
 """Tasks `lookup` (a fact of a key, among others of its form) and `multi_value` (all values of a key, in order)."""
 
+from collections.abc import Sequence
+
 from longalign.data.synthetic.tasks.exercise import Exercise, Fact, Question, alone, cite
 from longalign.data.synthetic.tasks.teller import Teller, bare
 from longalign.data.synthetic.tasks.wording import Kind
@@ -14,10 +16,11 @@ def lookup(teller: Teller, limit: int, unknown: bool) -> Exercise:
     key_kind, value_kind = draw.choice(kind.keys), draw.choice(kind.values)
     relation = draw.choice(kind.relations)
     keys = cast.several(key_kind, teller.crowd(key_kind, 1, limit))
+    says = teller.alike(kind.says)
     facts: list[Fact] = []
     questions: list[Question] = []
     for key in keys:
-        fact, question = _record(teller, kind, key, relation, cast.value(value_kind))
+        fact, question = _record(teller, kind, says, key, relation, cast.value(value_kind))
         facts.append(fact)
         questions.append(question)
     if unknown:
@@ -25,13 +28,15 @@ def lookup(teller: Teller, limit: int, unknown: bool) -> Exercise:
     if len(kind.relations) > 1:
         other = draw.choice([name for name in kind.relations if name != relation])
         for key in draw.sample(keys, min(len(keys), max(0, limit - len(keys)), draw.choice((0, 0, 1, 3)))):
-            facts.append(_record(teller, kind, key, other, cast.value(value_kind))[0])
+            facts.append(_record(teller, kind, says, key, other, cast.value(value_kind))[0])
     return Exercise(alone(facts), tuple(questions[:_ASKED]))
 
 
-def _record(teller: Teller, kind: Kind, key: str, relation: str, value: str) -> tuple[Fact, Question]:
+def _record(
+    teller: Teller, kind: Kind, says: Sequence[str], key: str, relation: str, value: str
+) -> tuple[Fact, Question]:
     slots = {"key": key, "relation": relation, "value": value}
-    quote = teller.say(kind.says, **slots)
+    quote = teller.say(says, **slots)
     fact = teller.hide(quote)
     wanted = value.removesuffix(".")
     if kind.backwards and teller.draw.random() < 0.12:
@@ -47,13 +52,14 @@ def multi_value(teller: Teller, limit: int, unknown: bool) -> Exercise:
     key_kind, value_kind, relation = draw.choice(kind.keys), draw.choice(kind.values), draw.choice(kind.relations)
     groups: list[tuple[Fact, ...]] = []
     questions: list[Question] = []
+    says = teller.alike(kind.says)
     left = max(limit, 2)
     for key in cast.several(key_kind, teller.crowd(key_kind, 1, max(1, limit // 4))):
         values = cast.several(value_kind, min(left, draw.choice((2, 3, 4, 4, 5, 6))))
         if len(values) < 2:
             break
         slots = _plural(relation) | {"key": key}
-        group = tuple(teller.fact(kind.says, value=value, **slots) for value in values)
+        group = tuple(teller.fact(says, value=value, **slots) for value in values)
         left -= len(group)
         groups.append(group)
         more = {"count": teller.numeral(len(values)), "values": teller.listed(values)}

@@ -12,17 +12,30 @@ BRIEF = 0.2
 """Share of the questions that ask for the bare answer."""
 
 APART = 0.2
-"""Share of the exercises whose facts are paragraphs of their own."""
+"""Share of the documents whose facts are paragraphs of their own."""
+
+ALIKE = 0.4
+"""Share of the exercises whose facts are in the same words, so that nothing but the key tells them apart."""
+
+_FEW = (0, 1, 2, 3, 3, 5, 9)
+_MANY = (2, 3, 5, 9)
 
 
 class Teller:
-    def __init__(self, cast: Cast, words: Wording) -> None:
+    """`crowded`: exercises have as many facts that are not asked for as there is room for, more often than not."""
+
+    def __init__(self, cast: Cast, words: Wording, crowded: bool = False) -> None:
         self.cast, self.draw, self.words = cast, cast.draw, words
+        self._crowded = crowded
         self._apart = cast.draw.random() < APART
 
     def say(self, templates: Sequence[str], **slots: object) -> str:
         """One of the templates, filled; its first letter is a capital."""
         return _fill(self.draw.choice(templates), slots)
+
+    def alike(self, templates: Sequence[str]) -> Sequence[str]:
+        """What the facts of an exercise are worded in: the templates, or one of them."""
+        return (self.draw.choice(templates),) if self.draw.random() < ALIKE else templates
 
     def fact(self, templates: Sequence[str], **slots: object) -> Fact:
         """A sentence to hide, of a template."""
@@ -78,9 +91,10 @@ class Teller:
         return self.words.numerals[number] if number < len(self.words.numerals) else str(number)
 
     def crowd(self, kind: str, least: int, most: int) -> int:
-        """How many keys of a kind a document has: mostly few, sometimes as many as there may be."""
+        """How many keys of a kind an exercise has: mostly few, sometimes as many as there may be."""
         most = max(least, min(most, self.cast.stock(kind)))
-        return max(least, min(most, least + self.draw.choice((0, 1, 2, 3, 3, 5, 9, most))))
+        more = (*_MANY, *[most] * len(_MANY)) if self._crowded else (*_FEW, most)
+        return max(least, min(most, least + self.draw.choice(more)))
 
 
 def bare(key: str) -> str:

@@ -71,19 +71,37 @@ def test_steps_use_what_earlier_steps_have_made(reproduce, tmp_path):
 def test_the_tables_hold_the_files_figures(reproduce, tmp_path):
     rows = [{"length": 1000, "recall": 0.5, "low": 0.3, "high": 0.7, "n": 24}]
     cells = [{"length": 1000, "depth": 50.0, "recall": 0.5, "n": 24}]
-    summary = {"by_length": rows, "cells": cells, "effective_length": {"length": 1000}}
-    for name in ("as_it_comes", "aligned"):
-        folder = tmp_path / "needle" / name / "kv"
+    summary = {"by_length": rows, "cells": cells, "effective_length": {"length": 1000}, "planned": 24}
+    for name, task, asked in (("as_it_comes", "kv", 24), ("aligned", "kv", 24), ("aligned", "single", 23)):
+        folder = tmp_path / "needle" / name / task
         folder.mkdir(parents=True)
-        (folder / "summary.json").write_text(json.dumps(summary))
+        (folder / "summary.json").write_text(json.dumps(summary | {"prompts": asked}))
+        step = reproduce.Step("needle", (), folder / "summary.json")
+        assert step.is_done() == (asked == 24)
     (tmp_path / "held_out/aligned").mkdir(parents=True)
     losses = {f"loss_source/{name}": value for name, value in (("long", 0.25), ("short", 0.5), ("own", 0.75))}
     (tmp_path / "held_out/aligned/validation.json").write_text(json.dumps(losses))
     found = reproduce.collect(tmp_path)
     assert found["aligned"]["needle"]["kv"]["cells"] == [[1000, 50.0, 0.5]]
+    assert "single" not in found["aligned"]["needle"]  # stopped: what it has says little of the whole
     text = reproduce.report(found)
     assert "| as_it_comes | 0.50 (0.30-0.70) | 1,000 |" in text and "| aligned | 0.2500 | 0.5000 | 0.7500 |" in text
     assert text.index("as_it_comes") < text.index("| aligned |")
+
+
+def test_the_picture_shows_each_models_recall_where_it_was_measured(reproduce, tmp_path):
+    spots = [(length, depth) for length in (1000, 64000) for depth in (10.0, 90.0)]
+    models = {
+        name: {"needle": {"single": {"cells": [[*spot, recall] for spot, recall in zip(spots, recalls, strict=True)]}}}
+        for name, recalls in (("as_it_comes", (1.0, 1.0, 0.0, 0.0)), ("aligned", (1.0, 0.5, 1.0, None)))
+    }
+    figure = reproduce.draw(models | {"naive": {}}, tmp_path / "heatmaps.png")
+    assert (tmp_path / "heatmaps.png").read_bytes().startswith(b"\x89PNG")
+    grids = {axis.get_title(loc="left"): axis.images[0].get_array() for axis in figure.axes if axis.images}
+    assert grids["as it comes"].tolist() == [[1, 0], [1, 0]]
+    assert grids["aligned"].tolist() == [[1, 1], [0.5, None]]  # masked: not known
+    assert len(grids) == 2
+    assert reproduce.draw({"naive": {}}, tmp_path / "none.png") is None and not (tmp_path / "none.png").exists()
 
 
 def test_texts_appear_when_they_are_whole(reproduce, tmp_path):

@@ -50,6 +50,7 @@ def synthesize(
     concurrency: int = 8,
     timeout_s: float = 600,
     max_retries: int = 6,
+    skip_failed: bool = False,
 ) -> None:
     """Let a model write questions about long documents, and answer them, as LongAlign's data was made.
 
@@ -83,6 +84,8 @@ def synthesize(
         concurrency: requests at a time.
         timeout_s: of a request.
         max_retries: of a request that failed in a way that may pass.
+        skip_failed: let documents whose requests failed all the same give way to others, and write the rows; by default
+            the next run tries these requests again.
     """
     from longalign.api.budget import Budget, Prices
     from longalign.api.endpoint import Endpoint
@@ -110,7 +113,8 @@ def synthesize(
     setup = Setup(str(api_model), seed, max_new_tokens, temperature)
     with Records(target.with_name(f"{target.name}.work")) as records:
         refuse_other_setups(records, {**vars(setup)}, "replies")
-        work = Synthesis(documents, text_column, chosen, quotas, records, setup, Checks(grounded, similar, passages))
+        checks = Checks(grounded, similar, passages)
+        work = Synthesis(documents, text_column, chosen, quotas, records, setup, checks, skip_failed)
         log.info("%s", budget.announce(endpoint.model, endpoint.url, *work.cost(), _MORE))
         if plan:
             return
@@ -118,8 +122,14 @@ def synthesize(
         run_loop(_ask(work, endpoint, budget))
         log.info("%s", budget)
         outcomes = work.outcomes()
-        if failed := sum(reason == NO_REPLY for reason in outcomes.values()):
-            log.warning("%d requests failed: the same command tries them again; %s is not written yet", failed, out)
+        failed = sum(reason == NO_REPLY for reason in outcomes.values())
+        if failed and not skip_failed:
+            log.warning(
+                "%d requests failed: the same command tries them again; with --skip_failed true it then takes other "
+                "documents for those that fail once more; %s is not written yet",
+                failed,
+                out,
+            )
             raise SystemExit(1)
         if not any(reason is None for reason in outcomes.values()):
             raise UserError(f"out: no row is left to write: {_reasons(Counter(outcomes.values()))}")

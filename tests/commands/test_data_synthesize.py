@@ -193,6 +193,25 @@ def test_failed_requests_leave_no_file_and_are_tried_again(documents, tmp_path):
     assert (tmp_path / "a.jsonl").exists()
 
 
+def test_a_request_that_fails_for_ever_gives_way_if_it_is_to(documents, tmp_path, capsys, caplog):
+    def broken(body: dict) -> str | Reply:
+        return error(500, "oops") if "Harrow0" in body["messages"][-1]["content"] else author(body)
+
+    out = tmp_path / "a.jsonl"
+    with FakeOpenAIServer(broken) as server:
+        arguments = options(documents, out, server, "--count=24", "--max_retries=0")
+        with pytest.raises(SystemExit, match="1"):
+            main(arguments)
+        assert "--skip_failed true" in caplog.text and not out.exists()
+        before = len(server.requests)
+        assert main([*arguments, "--skip_failed=true"]) == 0
+        again = server.requests[before:]
+    assert sum("Harrow0" in json.dumps(request.body) for request in again) >= 1  # tried once more, and then others
+    assert "request failed" in capsys.readouterr().out
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert rows and not any("Harrow0" in json.dumps(row) for row in rows)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_run_asks_nothing_twice(documents, tmp_path, number):
     out = tmp_path / "long.jsonl"

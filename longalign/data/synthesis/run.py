@@ -53,7 +53,10 @@ class Checks:
 
 @dataclass
 class Synthesis:
-    """A run: `chosen` has each bucket's candidates in order, `quotas` how many rows each is to give."""
+    """A run: `chosen` has each bucket's candidates in order, `quotas` how many rows each is to give.
+
+    `skip_failed`: candidates whose requests fail in this run give way, as those that fail a check.
+    """
 
     path: str
     column: str
@@ -62,6 +65,7 @@ class Synthesis:
     records: Records
     setup: Setup
     checks: Checks
+    skip_failed: bool = False
     asked: dict[str, int] = field(default_factory=dict)
     problems: dict[Candidate, str | None] = field(default_factory=dict)
 
@@ -94,8 +98,9 @@ class Synthesis:
             await self._ask(client, budget, AGAIN)
             await self._ask(client, budget, ANSWER)
             self._judge()
-            # a request that failed is tried again by the next run: nothing is asked in its place
-            filled = Counter(one.bucket for one, reason in self.outcomes().items() if reason in (None, NO_REPLY))
+            # unless it gives way, a request that failed is tried again by the next run: nothing is asked in its place
+            filling = (None,) if self.skip_failed else (None, NO_REPLY)
+            filled = Counter(one.bucket for one, reason in self.outcomes().items() if reason in filling)
             more = {
                 bucket: min(quota - filled[bucket], len(self.chosen[bucket]) - self.asked[bucket])
                 for bucket, quota in self.quotas.items()
@@ -104,7 +109,7 @@ class Synthesis:
                 return
             for bucket, number in more.items():
                 self.asked[bucket] += number
-            log.info("rows fall short of a check; %d other candidates are asked about", sum(more.values()))
+            log.info("rows are missing; %d other candidates are asked about", sum(more.values()))
 
     def _limit(self, step: str) -> int:
         return max(self.setup.max_new_tokens, 0 if step == ANSWER else QUESTION_TOKENS)
@@ -202,8 +207,10 @@ class Synthesis:
         """Find what is wrong with each answer of its own."""
         for one, text in self.texts([one for one in self.waiting() if one not in self.problems]):
             found = self._problem(one, text)
-            if found != FAILED:  # it may be answered next time
+            if found != FAILED:
                 self.problems[one] = found
+            elif self.skip_failed:  # else it may be answered next time
+                self.problems[one] = NO_REPLY
 
     def _problem(self, one: Candidate, text: str) -> str | None:
         questions = self.questions(one)

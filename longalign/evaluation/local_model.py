@@ -6,12 +6,14 @@ written together. Models that cannot be packed answer one prompt at a time (`mod
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Embedding
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, PreTrainedConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
@@ -33,7 +35,10 @@ READ_TOKENS = 65_536
 """Tokens of a batch that a GPU reads at once, unless one prompt is longer."""
 
 CPU_TOKENS = 4096
-"""Tokens of a batch on a CPU, unless one prompt is longer: answers come one by one, and a killed run loses little."""
+"""Tokens of a batch's prompts on a CPU, unless one is longer: answers come in small lots, so a kill costs few."""
+
+CPU_CACHE_BYTES = 2 * 2**30
+"""For the keys and values of a batch on a CPU, unless one prompt needs more."""
 
 
 class LocalModel:
@@ -46,6 +51,7 @@ class LocalModel:
         settings = generation_settings(model.generation_config, stop_ids, max_new_tokens=1, temperature=0)
         self._stops = set(settings.eos_token_id)
         self.backend = self._prepare(attention)
+        self._positions = learned_positions(model) or math.inf
 
     def _prepare(self, attention: str) -> str | None:
         """Switch to packed attention; None where the model must answer one prompt at a time."""
@@ -68,13 +74,14 @@ class LocalModel:
 
     def batches(self, lengths: Iterable[int], max_new_tokens: int) -> Iterator[int]:
         """How many of the next prompts, by their lengths, to answer together."""
-        room = self._room()
-        size = longest = 0
+        room, most = self._room(), math.inf if self.model.device.type == "cuda" else CPU_TOKENS
+        size = longest = read = 0
         for length in lengths:
-            longest = max(longest, length + max_new_tokens)
-            if size and (size == self._batch_size or longest * (size + 1) > room or self.backend is None):
+            longest, read = max(longest, length + max_new_tokens), read + length
+            full = size == self._batch_size or longest * (size + 1) > room or read > most
+            if size and (full or self.backend is None):
                 yield size
-                size, longest = 0, length + max_new_tokens
+                size, longest, read = 0, length + max_new_tokens, length
             size += 1
         if size:
             yield size
@@ -90,8 +97,14 @@ class LocalModel:
         Where the GPU's memory is too small, fewer prompts are read at a time.
 
         Raises:
-            UserError: it is too small for one prompt.
+            UserError: it is too small for one prompt, or the model has no positions for one.
         """
+        longest = max(map(len, prompts), default=0)
+        if longest + max_new_tokens > self._positions:
+            raise UserError(
+                f"a prompt of {longest} tokens with {max_new_tokens} new ones: {self.model.config.model_type} has "
+                f"learned positions for {self._positions}, and none beyond; give shorter prompts (--lengths)"
+            )
         first = 0
         for size in self.batches(map(len, prompts), max_new_tokens):
             self._answer(prompts[first : first + size], max_new_tokens, lambda n, *a, f=first: on_done(f + n, *a))
@@ -200,13 +213,18 @@ class LocalModel:
 
     def _room(self) -> int:
         """Tokens that a batch's cache can hold."""
-        if self.model.device.type != "cuda":
-            return CPU_TOKENS
-        device = self.model.device
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # free for torch alone
-        return int(CACHE_SHARE * (torch.cuda.mem_get_info(device)[0] + kept)) // bytes_of_a_token(
-            self.model.config, self.model.dtype.itemsize
-        )
+        device, free = self.model.device, CPU_CACHE_BYTES
+        if device.type == "cuda":
+            kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # free for torch alone
+            free = int(CACHE_SHARE * (torch.cuda.mem_get_info(device)[0] + kept))
+        return free // bytes_of_a_token(self.model.config, self.model.dtype.itemsize)
+
+
+def learned_positions(model: PreTrainedModel) -> int | None:
+    """How many positions a model has whose positions are a table of vectors (GPT-2, OPT); None for all others."""
+    names = (name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, Embedding))
+    table = any(name == "wpe" or "position" in name for name in names)
+    return model.config.get_text_config().max_position_embeddings if table else None
 
 
 def bytes_of_a_token(config: PreTrainedConfig, itemsize: int) -> int:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from transformers import AutoConfig, LlamaConfig, MistralConfig
+from transformers import AutoConfig, GPT2Config, LlamaConfig, MistralConfig, OPTConfig
 
 from longalign.__main__ import main
 from longalign.commands.needle_models import Local, Where
 from longalign.errors import UserError
 from longalign.evaluation import local_model
-from longalign.evaluation.local_model import LocalModel
+from longalign.evaluation.local_model import LocalModel, bytes_of_a_token
 from longalign.model.loading import load_config, load_model, random_model, weights_folder
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -54,6 +54,24 @@ def test_answers_in_a_batch_are_those_of_each_prompt_alone(network, monkeypatch,
     stopped = answers(LocalModel(network, [2, stop]), prompts())
     assert stopped == answers(one_at_a_time(LocalModel(network, [2, stop])), prompts())
     assert stopped[1] == (batched[1][0][: batched[1][0].index(stop)], True) and not batched[1][1]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        GPT2Config(vocab_size=300, n_positions=64, n_embd=32, n_layer=1, n_head=2),
+        OPTConfig(
+            vocab_size=300, hidden_size=32, word_embed_proj_dim=32, ffn_dim=64, num_hidden_layers=1,
+            num_attention_heads=2, max_position_embeddings=64,
+        ),
+    ],
+    ids=["gpt2", "opt"],
+)  # fmt: skip
+def test_a_prompt_beyond_the_positions_that_a_model_has_is_refused_in_a_line(config):
+    model = LocalModel(random_model(config).eval(), [2])
+    assert len(answers(model, [[5] * 52], 12)) == 1
+    with pytest.raises(UserError, match=f"a prompt of 53 tokens with 12 new ones: {config.model_type} has .* 64"):
+        answers(model, [[5] * 3, [5] * 53], 12)
 
 
 @pytest.mark.gpu
@@ -97,10 +115,12 @@ def test_no_logits_are_made_but_those_of_the_last_tokens(network):
     assert max(seen) == len(LENGTHS)
 
 
-def test_batches_hold_what_the_cache_has_room_for_and_a_prompt_at_least(network):
+def test_batches_hold_what_the_cache_has_room_for_and_a_prompt_at_least(network, monkeypatch):
     model = LocalModel(network, [2], batch_size=4)
     assert list(model.batches([100] * 9, 10)) == [4, 4, 1]
     assert list(model.batches([1000, 1900, 2000, 9000, 10], 48)) == [2, 1, 1, 1]
+    monkeypatch.setattr(local_model, "CPU_CACHE_BYTES", 330 * bytes_of_a_token(network.config, 4))
+    assert list(model.batches([100] * 9, 10)) == [3, 3, 3]
     model.backend = None
     assert list(model.batches([100] * 3, 10)) == [1, 1, 1]
 

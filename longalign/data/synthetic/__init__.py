@@ -11,7 +11,7 @@ from typing import Any
 from longalign.data.synthetic.chinese import CHINESE
 from longalign.data.synthetic.documents import Fact, pick_facts, write_document
 from longalign.data.synthetic.english import ENGLISH
-from longalign.data.synthetic.questions import write_question
+from longalign.data.synthetic.questions import shuffled_questions
 from longalign.data.synthetic.short import write_short_chat
 from longalign.data.synthetic.world import SPLITS, Draw, World
 from longalign.errors import UserError
@@ -59,26 +59,32 @@ def generate_conversations(
 
     `kind`: `long` (a logbook, ledger or story with one to three questions whose answers stand in it), `short` (one to
     three everyday questions with computed answers) or `questions` (one everyday question without answer, which
-    `longalign data answer` lets a model give). `length`: of a row, or a range of which it is drawn evenly on a
-    log scale (default for `long` 8,000); for `short` it is how far questions are added, a minimum. It is counted by
-    `measure`: characters, or e.g. `lambda text: len(tokenizer(text).input_ids)`; a document ends with a whole entry.
-    `language`: `en`, `zh` or `both` in turn. `split`: `train` or `validation`.
+    `longalign data answer` lets a model give; none comes again before all have). `length`: of a row, or a range of
+    which it is drawn evenly on a log scale (default for `long` 8,000); for `short` it is how far questions are added, a
+    minimum. It is counted by `measure`: characters, or e.g. `lambda text: len(tokenizer(text).input_ids)`; a document
+    ends with a whole entry. `language`: `en`, `zh` or `both` in turn. `split`: `train` or `validation`.
 
     Raises:
         UserError: an argument has none of the named values.
     """
     for name, value, known in (
-        ("kind", kind, tuple(KINDS)),
+        ("kind", kind, ("long", "short", "questions")),
         ("language", language, ("en", "zh", "both")),
         ("split", split, SPLITS),
     ):
         if value not in known:
             raise UserError(f"{name}: got {value!r}, expected one of {', '.join(known)}")
+    codes = ("en", "zh") if language == "both" else (language,)
+    stock = {code: shuffled_questions(code, split, seed) for code in codes}
     for number in range(count):
-        code = language if language != "both" else ("en", "zh")[number % 2]
-        draw = Draw(f"{seed}/{kind}/{split}/{number}")  # of a string: the same on every machine
-        world = World(draw, code, split)
-        messages, what = KINDS[kind](world, code, _draw_length(draw, length), measure)
+        code = codes[number % len(codes)]
+        if kind == "questions":
+            text = stock[code][number // len(codes) % len(stock[code])]
+            messages, what = [{"role": "user", "content": text}], "question"
+        else:
+            draw = Draw(f"{seed}/{kind}/{split}/{number}")  # of a string: the same on every machine
+            write = _long if kind == "long" else _short
+            messages, what = write(World(draw, code, split), code, _draw_length(draw, length), measure)
         yield {"id": f"{kind}-{split}-{seed}-{number}", "kind": what, "language": code, "messages": messages}
 
 
@@ -113,13 +119,6 @@ def _short(world: World, code: str, length: int | None, measure: Callable[[str],
     while length is not None and sum(measure(message["content"]) for message in messages) < length:
         messages += [message for message in write_short_chat(world, LANGUAGES[code], 1) if message["role"] != "system"]
     return messages, "short"
-
-
-def _question(world: World, code: str, length: int | None, measure: Callable[[str], int]) -> tuple[Messages, str]:
-    return [{"role": "user", "content": write_question(world.draw, code, world.split)}], "question"
-
-
-KINDS = {"long": _long, "short": _short, "questions": _question}
 
 
 def _turn(fact: Fact) -> Messages:

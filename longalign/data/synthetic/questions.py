@@ -179,15 +179,11 @@ _TEMPLATES = {
 HELD_OUT = 5  # every fifth subject is of the split `validation`
 
 
-def num_questions(code: str, split: str) -> int:
-    """How many different questions there are."""
-    return sum(len(_subjects(code, kind, split)) for kind, _ in _TEMPLATES[code])
-
-
-def write_question(draw: Draw, code: str, split: str) -> str:
-    """One question in the language `code` (`en`, `zh`); each template is as likely."""
-    kind, template = draw.choice(_TEMPLATES[code])
-    return template.format(draw.choice(_subjects(code, kind, split)))
+def shuffled_questions(code: str, split: str, seed: int) -> list[str]:
+    """All questions in the language `code` (`en`, `zh`) that the split has, in the seed's order."""
+    found = [template.format(one) for kind, template in _TEMPLATES[code] for one in _subjects(code, kind, split)]
+    Draw(f"{seed}/questions/{split}/{code}").shuffle(found)
+    return found
 
 
 def _subjects(code: str, kind: str, split: str) -> list[str]:

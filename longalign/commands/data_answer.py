@@ -58,14 +58,19 @@ def answer(
     from longalign.files import write_jsonl
     from longalign.records import Records
 
-    if max_new_tokens < 1 or batch_size < 1:
-        raise UserError(f"max_new_tokens and batch_size: got {max_new_tokens} and {batch_size}, expected 1 or more")
+    for name, value in (("count", count), ("max_new_tokens", max_new_tokens), ("batch_size", batch_size)):
+        if value is not None and value < 1:
+            raise UserError(f"{name}: got {value}, expected 1 or more")
     target = Path(out).expanduser()
+    if target.suffix != ".jsonl":
+        raise UserError(f"out: got {out}, expected a file that ends in .jsonl")
     if target.exists():
         raise UserError(f"out: {out} exists already; give a new file")
     source = Local(model, Where(device, dtype, attention, batch_size, gguf_file, {}), max_new_tokens)
     encoder = source.encoder(None, chat_format)
-    asked = _questions(questions, count, {"model": source.identity(), "max_new_tokens": max_new_tokens})
+    setup = {"model": source.identity(), "max_new_tokens": max_new_tokens}
+    given = {name: value for name, value in (("chat_format", chat_format), ("dtype", dtype)) if value != "auto"}
+    asked = _questions(questions, count, setup | given)
     work = target.with_name(f"{target.name}.work")
     with Records(work) as records:
         waiting = [(key, messages) for key, messages in asked.items() if not records.done(key)]
@@ -101,10 +106,18 @@ def _questions(path: str, count: int | None, setup: dict[str, Any]) -> dict[str,
     for _, messages in read_conversations(path, "questions"):
         last = max((n for n, message in enumerate(messages, start=1) if message["role"] == "user"), default=0)
         if last and (count is None or len(found) < count):
-            found.setdefault(content_key({"messages": messages[:last], **setup}), messages[:last])
+            asked = [_well_formed(message) for message in messages[:last]]
+            found.setdefault(content_key({"messages": asked, **setup}), asked)
     if not found:
         raise UserError(f"questions: {path} has no user message")
     return found
+
+
+def _well_formed(message: Any) -> Any:
+    """With U+FFFD for half a surrogate pair, which no tokenizer reads."""
+    from longalign.api.replies import well_formed
+
+    return {name: well_formed(value) if isinstance(value, str) else value for name, value in message.items()}
 
 
 def _with_answer(messages: list[Any], text: str) -> list[Any]:

@@ -58,9 +58,10 @@ def generate(
         styles: of the text around, all or a comma list of logbook, ledger, story, minutes, letters, travel, handbook.
         unanswerable: share of the long rows whose document does not answer, 0.05 by default.
         questions: of a long row, N or LOW:HIGH, of all its tasks; mostly one by default. Many about one document teach
-            as much as many documents, and cost as little to train on as one.
+            as much as many documents, and cost as little to train on as one. A row has fewer where it is too short for
+            them, or where its names run out, as they do where one task alone is wanted.
     """
-    _check_out(out)
+    target = _checked(out)
     if count < 1:
         raise UserError(f"count: got {count}, expected 1 or more")
     given = _parse_range("length", length)
@@ -91,16 +92,18 @@ def generate(
         )
     log.info("lengths are %s of the messages; a chat format adds its own tokens", unit)
     tally = _Tally(measure)
-    write_jsonl(out, tally.watch(rows, count))
+    write_jsonl(target, tally.watch(rows, count))
     tally.show(unit)
-    log.info("%s: %d rows, %.1f MiB", out, count, Path(out).stat().st_size / 2**20)
+    log.info("%s: %d rows, %.1f MiB", out, count, target.stat().st_size / 2**20)
 
 
-def _check_out(out: str) -> None:
-    if not out.endswith(".jsonl"):
+def _checked(out: str) -> Path:
+    target = Path(out).expanduser()
+    if target.suffix != ".jsonl":
         raise UserError(f"out: got {out!r}, expected a file that ends in .jsonl")
-    if Path(out).exists():
+    if target.exists():
         raise UserError(f"out: {out} exists already; give a new file")
+    return target
 
 
 def _parse_range(option: str, given: str | None) -> int | tuple[int, int] | None:

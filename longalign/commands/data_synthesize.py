@@ -41,7 +41,7 @@ def synthesize(
     seed: int = 0,
     grounded: float | None = None,
     similar: float = 0.7,
-    exclude: list[str] | None = None,
+    exclude: list[str] | str | None = None,
     plan: bool = False,
     price_in: float | None = None,
     price_out: float | None = None,
@@ -74,8 +74,8 @@ def synthesize(
         grounded: least share of an answer's words, numbers and Han pairs that stand in its document, 0 to 1, in place
             of 0.7 for extraction, 0.5 for summary and 0.45 for the others.
         similar: Jaccard similarity from which a document, or a question with its answer, is the same as another.
-        exclude: files of evaluation sets (texts, or JSON and Parquet rows): no row shares 13 words in a row with them,
-            or 20 Han characters.
+        exclude: a file or files of evaluation sets (texts, or JSON and Parquet rows): no row shares 13 words in a row
+            with them, or 20 Han characters.
         plan: say documents, calls, tokens and cost, and stop.
         price_in: money for a million tokens read.
         price_out: money for a million tokens written.
@@ -102,7 +102,7 @@ def synthesize(
     quotas = parse_buckets(buckets, count)
     endpoint = Endpoint(str(api_model), base_url, api_key_env, concurrency, timeout_s, max_retries)
     budget = Budget(Prices(price_in, price_out), max_cost)
-    passages = Passages(_excluded(exclude or []))
+    passages = Passages(_excluded([exclude] if isinstance(exclude, str) else exclude or []))
     ranges = [length_range(bucket, "buckets") for bucket in quotas]
     room = int(ranges[-1].below or 0) - max_new_tokens - 300  # for a question, its answer and the chat format
     if room < ranges[-1].low:

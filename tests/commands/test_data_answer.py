@@ -74,3 +74,36 @@ def test_a_real_model_answers_and_a_file_without_answers_is_not_written(ask, tmp
     assert ask("--max_new_tokens=4", "--count=2") == 2  # its weights are random: it never stops
     assert "no answer is left (2 not ended); raise --max_new_tokens" in capfd.readouterr().err
     assert not (tmp_path / "a.jsonl").exists()
+
+
+def test_half_a_character_in_a_question_is_replaced(ask, tmp_path, monkeypatch):
+    (tmp_path / "q.jsonl").write_text('{"messages": [{"role": "user", "content": "river \\ud83d?"}]}\n')
+    always(monkeypatch, [([300], True)])
+    assert ask() == 0
+    ((_, messages),) = read_conversations(str(tmp_path / "a.jsonl"))
+    assert messages[0]["content"] == "river \ufffd?"
+
+
+def test_answers_under_other_settings_are_asked_for_anew(ask, monkeypatch):
+    def killed(self, prompts, max_new_tokens, on_done):
+        on_done(0, [300], True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalModel, "answer", killed)
+    with pytest.raises(SystemExit, match="130"):
+        ask()
+    asked = always(monkeypatch, [([301], True)] * 3)
+    assert ask("--dtype=bfloat16") == 0
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("--count=0", "count: got 0, expected 1 or more"),
+        ("--out=a.txt", "out: got a.txt, expected a file that ends in"),
+    ],
+)
+def test_options_without_sense_are_refused_by_name(ask, capfd, option, expected):
+    assert ask(option) == 2
+    assert expected in capfd.readouterr().err

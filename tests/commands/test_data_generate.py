@@ -107,6 +107,13 @@ def test_a_file_is_never_overwritten_and_needs_its_suffix(tmp_path, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+def test_a_file_in_the_home_folder_may_be_named_by_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    generate("--out=~/a.jsonl", *SMALL)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.jsonl"]
+
+
 def test_help_is_quick_and_imports_nothing_heavy():
     code = (
         "import sys; from longalign.__main__ import main\n"

@@ -258,11 +258,12 @@ def test_a_mistake_is_one_line_before_anything_is_asked(documents, tmp_path, cap
     assert expected in capfd.readouterr().err.strip().splitlines()[-1]
 
 
-def test_evaluation_sets_are_kept_out(documents, tmp_path, caplog):
+@pytest.mark.parametrize("files", ["[{}]", "{}"])
+def test_evaluation_sets_are_kept_out(documents, tmp_path, caplog, files):
     caplog.set_level("INFO")
     (tmp_path / "tests.json").write_text(json.dumps([{"case": {"question": text("Harrow", 4)}}]))
     with FakeOpenAIServer(author) as server:
-        more = ["--count=8", f"--exclude=[{tmp_path}/tests.json]"]
+        more = ["--count=8", "--exclude=" + files.format(tmp_path / "tests.json")]
         assert main(options(documents, tmp_path / "a.jsonl", server, *more)) == 0
         assert not any("Harrow0" in json.dumps(request.body) for request in server.requests)
     assert "1 with a passage of an evaluation set" in caplog.text

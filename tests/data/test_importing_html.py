@@ -1,5 +1,7 @@
 """Pages become Markdown; what is no page stays as it is to the letter."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +93,13 @@ def test_what_is_no_page_stays_to_the_letter(text, page_like):
 def test_text_that_starts_with_no_tag_stays_to_the_letter(text):
     messages = _turns(text, f"a{text}")
     assert convert(messages, "auto", True) == (messages, False)
+
+
+def test_a_long_word_behind_an_angle_takes_no_time():
+    text = f"<p>a</p><{'A0' * 200_000} <p>b</p>"
+    started = time.perf_counter()
+    convert(_turns(text, text), "auto", True)
+    assert time.perf_counter() - started < 5
 
 
 def test_html_stays_where_it_is_not_wanted():

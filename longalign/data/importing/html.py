@@ -31,7 +31,7 @@ _RENDERED_START = re.compile(r"<(p|ol|ul|pre|h[1-6]|table|blockquote|div|hr)[\s/
 _RENDERED_BLOCK = re.compile(r"<(p|ol|ul|pre|h[1-6]|table|blockquote)[\s>]", re.IGNORECASE)
 _WRITTEN = re.compile(
     r"<(?:html|head|body|form|input|label|select|script|style|link|meta|nav|header|footer|section|main|iframe)[\s/>]"
-    r"|<(?!td|th|h[1-6]|span|math)\w+[^<>]*\s(?:id|style|on\w+)\s*="
+    r"|<(?!td|th|h[1-6]|span|math)\w{1,30}\b[^<>]*\s(?:id|style|on\w+)\s*="
     r"|>[ \t]*\n[ \t]+<",
     re.IGNORECASE,
 )

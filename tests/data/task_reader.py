@@ -72,11 +72,6 @@ def without_brief(question: str, code: str) -> str:
     return question
 
 
-def shown_keys(text: str, code: str) -> list[str]:
-    """Keys of "a, b or c"."""
-    return [bare(key) for key in re.split(", | or | and " if code == "en" else "、|还是|和(?!平)", text)]
-
-
 Row = dict[str, Any]
 
 

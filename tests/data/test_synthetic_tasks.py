@@ -23,7 +23,6 @@ from task_reader import (
     read_multi_value,
     read_relations,
     read_tables,
-    shown_keys,
     without_brief,
 )
 
@@ -245,7 +244,9 @@ def _from_table(name: str, slots: dict[str, str], figures: dict[str, int], code:
     if name == "cell":
         return str(figures[slots["row"]])
     if name == "total":
-        return str(sum(figures[row] for row in shown_keys(slots["rows"], code)))
+        named = re.findall(either(list(figures)), slots["rows"])  # a name may hold the word for "and": 钱清和
+        assert not set(re.sub(either(list(figures)), "", slots["rows"])) - set(" ,and、和"), slots
+        return str(sum(figures[row] for row in named))
     if name == "which":
         return next(row for row, cell in figures.items() if cell == int(slots["value"]))
     return (max if name == "most" else min)(figures, key=figures.__getitem__)

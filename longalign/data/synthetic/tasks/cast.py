@@ -14,10 +14,14 @@ class NoneLeft(Exception):
 
 _LETTERS = ("alpha", "beta", "gamma", "delta", "sigma", "omega", "kappa")
 _ENOUGH = 20_000  # attempts; a stock is never asked for more than a third of it
+_ALIKE = 6  # words that the names of things in a document share
 
 
-@functools.cache
-def _pairs(heads: tuple[str, ...], tails: tuple[str, ...], form: str, split: str) -> tuple[str, ...]:
+Words = tuple[str, ...]
+
+
+@functools.lru_cache(64)  # few are met twice: a document may have words of its own
+def _pairs(heads: Words, tails: Words, form: str, split: str) -> Words:
     return tuple(name for head in heads for tail in tails if split_of(name := form.format(head, tail)) == split)
 
 
@@ -28,13 +32,13 @@ class Cast:
     `words`: of the language, see `Words` in `wording.py`.
     """
 
-    def __init__(self, draw: Draw, language: str, split: str, words: dict[str, tuple[str, ...]]) -> None:
+    def __init__(self, draw: Draw, language: str, split: str, words: dict[str, Words]) -> None:
         self.draw, self.language, self.split, self.words = draw, language, split, words
         self.names: set[str] = set()
         self.deeds: set[tuple[str, str]] = set()
         self._given: set[str] = set()
         self._era = draw.randint(1790, 1935), draw.choice((1, 3, 12, 40))
-        self._near = draw.choice((None, None, 0, 1, 2))  # a third of the stuffs: the walnut clock, the walnut drum
+        self._stuffs, self._things = self._near(words["stuff"], words["thing"])
 
     def draw_new(self, kind: str) -> str:
         """A value of `kind` that was not given out yet, nor is part of one that was.
@@ -66,9 +70,21 @@ class Cast:
         """How many of a kind a document may have."""
         if kind in ("person", "place", "ship"):
             return len(stock_of(kind, self.language, self.split)) // 3
-        if kind in ("thing", "house"):
-            return 24
-        return 10_000
+        if kind == "thing":
+            return len(self._all_things()) // 3
+        return 24 if kind == "house" else 10_000
+
+    def _near(self, stuffs: Words, things: Words) -> tuple[Words, Words]:
+        """All words, or few of one list, so that names differ in half: the walnut clock, the walnut drum."""
+        few = self.draw.choice((None, None, "stuffs", "stuffs", "things"))
+        if few is None:
+            return stuffs, things
+        if few == "stuffs":
+            return tuple(self.draw.sample(stuffs, _ALIKE)), things
+        return stuffs, tuple(self.draw.sample(things, _ALIKE))
+
+    def _all_things(self) -> Words:
+        return _pairs(self._stuffs, self._things, "the {} {}" if self.language == "en" else "{}{}", self.split)
 
     def _person(self) -> str:
         return self._name("person")
@@ -88,11 +104,7 @@ class Cast:
         return "the " if self.language == "en" else ""
 
     def _thing(self) -> str:
-        stuffs, things = self.words["stuff"], self.words["thing"]
-        if self._near is not None:
-            stuffs = stuffs[self._near :: 3]
-        form = "the {} {}" if self.language == "en" else "{}{}"
-        return self.draw.choice(_pairs(stuffs, things, form, self.split))
+        return self.draw.choice(self._all_things())
 
     def _house(self) -> str:
         house, place = self.draw.choice(self.words["house"]), self._name("place")

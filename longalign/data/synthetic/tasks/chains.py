@@ -1,5 +1,6 @@
 """Task `multi_hop`: who is the doctor of the keeper of a thing; who had it last; what a cell holds after copies."""
 
+from functools import partial
 from itertools import pairwise
 
 from longalign.data.synthetic.tasks.exercise import Exercise, Fact, Question, cite
@@ -11,7 +12,9 @@ Group = tuple[Fact, ...]
 
 def multi_hop(teller: Teller, limit: int, unknown: bool) -> Exercise:
     """A chain of two to five facts, and others like it that lead elsewhere; their questions come after its own."""
-    make = teller.draw.choice((_relations, _relations, _hands, _hands, _renames, _copies, _copies, _copies, _copies))
+    # other chains are of cells, too: who lists every cell of the document has not followed a chain
+    copies = partial(_copies, sort=teller.draw.choice(teller.words.sorts))
+    make = teller.draw.choice((_relations, _relations, _hands, _hands, _renames, copies, copies, copies, copies))
     least = 3
     most = max(least, min(6, limit))
     first, question = make(teller, teller.draw.randint(least, most), unknown)
@@ -90,19 +93,22 @@ def _passed(
     return _shuffled(teller, facts), question
 
 
-def _copies(teller: Teller, length: int, unknown: bool) -> tuple[Group, Question]:
-    """A number in a cell, copied from one to the next: which cells hold it, or what does one hold."""
+def _copies(teller: Teller, length: int, unknown: bool, sort: tuple[str, str]) -> tuple[Group, Question]:
+    """A number in a cell, copied from one to the next: which cells hold it, or what does one hold.
+
+    `sort`: what is meant by a cell, one and many.
+    """
     draw, cast, chain = teller.draw, teller.cast, teller.words.copies
-    sort, sorts = draw.choice(teller.words.sorts)
+    one, many = sort
     labels = cast.several("label", length)
-    named = [f"{sort}{teller.words.joint}{label}" for label in labels]
+    named = [f"{one}{teller.words.joint}{label}" for label in labels]
     value = cast.draw_new("number")
     facts = _linked(teller, chain, named, value=value)
     group = tuple(facts) if draw.random() < 0.7 else _shuffled(teller, facts)
     if unknown:
-        missing = f"{sort}{teller.words.joint}{cast.draw_new('label')}"
+        missing = f"{one}{teller.words.joint}{cast.draw_new('label')}"
         return group, teller.unknown(chain.end, missing)
-    slots = {"value": value, "sort": sort, "sorts": sorts, "count": teller.numeral(length)}
+    slots = {"value": value, "sort": one, "sorts": many, "count": teller.numeral(length)}
     if draw.random() < 0.35:
         last = draw.randrange(1, length)
         slots |= {"key": named[last], "path": " → ".join([value, *labels[: last + 1]])}

@@ -12,11 +12,18 @@ WORDS = {
     "stuff": (
         "Venetian", "Saxon", "Turkish", "Persian", "Dutch", "Flemish", "Swiss", "Norman", "Moorish", "Prussian", "Danish", "Greek",
         "Bavarian", "Spanish", "Catalan", "Chinese", "Japanese", "Indian", "Russian", "Polish", "Welsh", "Cornish", "Breton", "Lisbon",
+        "oak", "walnut", "copper", "pewter", "ivory", "wicker", "enamel", "leather", "bamboo", "concrete", "paper", "nylon", "rubber", "granite", "porcelain",
+        "silver", "scarlet", "green", "tartan", "quilted", "spotted", "carved", "gilded", "lacquered", "polished", "cracked", "dented", "rusty", "dusty",
+        "crooked", "hollow", "broken", "silent", "narrow", "round", "heavy", "double", "miniature", "enormous", "portable", "inflatable", "waterproof",
+        "wireless", "solar", "frozen", "spare", "borrowed", "secondhand", "left-handed", "three-legged",
     ),
     "thing": (
         "kettle", "cabinet", "globe", "chest", "clock", "drum", "stool", "barometer", "harp", "chessboard", "tray", "vase",
         "ladder", "easel", "cradle", "sundial", "weathervane", "trunk", "bench", "birdcage", "loom", "inkstand", "bookcase",
         "screen", "anvil", "pulpit", "bust", "jug", "plaque", "font", "lectern", "figurehead",
+        "printer", "tent", "helmet", "toaster", "keyboard", "blender", "scooter", "piano", "mirror", "pillow", "suitcase", "wheelbarrow", "lantern",
+        "camera", "kayak", "hammock", "thermometer", "skateboard", "radio", "wardrobe", "carpet", "ukulele", "projector", "chandelier", "teapot",
+        "wallet", "raincoat", "freezer", "grill", "drone", "guitar", "sofa", "robot", "magnifying glass", "mousetrap", "surfboard", "puppet", "bucket",
     ),
     "house": (
         "mill", "school", "library", "customs house", "observatory", "brickworks", "chapel", "hospital", "post office",

@@ -40,7 +40,7 @@ TASKS: dict[str, Callable[[Teller, int, bool], Exercise]] = {
 STYLES = tuple(STYLES_EN.genres)
 _LANGUAGES: dict[str, tuple[Wording, Language]] = {"en": (ENGLISH, STYLES_EN), "zh": (CHINESE, STYLES_ZH)}
 
-_WEIGHTS = {"lookup": 3, "multi_value": 2, "multi_hop": 3}
+_WEIGHTS = {"lookup": 3, "multi_value": 2, "multi_hop": 5}
 """How often a task is drawn; the others 1: copying and following is what long contexts ask for most."""
 
 _FACT = 60  # length a fact may take: how many there may be at most

@@ -14,7 +14,7 @@ def multi_hop(teller: Teller, limit: int, unknown: bool) -> Exercise:
     """A chain of two to five facts, and others like it that lead elsewhere; their questions come after its own."""
     # other chains are of cells, too: who lists every cell of the document has not followed a chain
     copies = partial(_copies, sort=teller.draw.choice(teller.words.sorts))
-    make = teller.draw.choice((_relations, _relations, _hands, _hands, _renames, copies, copies, copies, copies))
+    make = teller.draw.choice((_relations, _relations, _hands, _hands, _renames, *[copies] * 5))
     least = 3
     most = max(least, min(6, limit))
     first, question = make(teller, teller.draw.randint(least, most), unknown)
@@ -109,7 +109,7 @@ def _copies(teller: Teller, length: int, unknown: bool, sort: tuple[str, str]) -
         missing = f"{one}{teller.words.joint}{cast.draw_new('label')}"
         return group, teller.unknown(chain.end, missing)
     slots = {"value": value, "sort": one, "sorts": many, "count": teller.numeral(length)}
-    if draw.random() < 0.35:
+    if draw.random() < 0.25:
         last = draw.randrange(1, length)
         slots |= {"key": named[last], "path": " → ".join([value, *labels[: last + 1]])}
         return group, teller.question(chain.end, chain.ends, (value,), cite(*facts[: last + 1]), **slots)

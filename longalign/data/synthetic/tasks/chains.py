@@ -1,5 +1,6 @@
 """Task `multi_hop`: who is the doctor of the keeper of a thing; who had it last; what a cell holds after copies."""
 
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
@@ -8,13 +9,15 @@ from longalign.data.synthetic.tasks.teller import Teller, bare
 from longalign.data.synthetic.tasks.wording import Chain
 
 Group = tuple[Fact, ...]
+Maker = Callable[[Teller, int, bool], tuple[Group, Question]]  # of one chain and its question
 
 
 def multi_hop(teller: Teller, limit: int, unknown: bool) -> Exercise:
     """A chain of two to five facts, and others like it that lead elsewhere; their questions come after its own."""
     # other chains are of cells, too: who lists every cell of the document has not followed a chain
     copies = partial(_copies, sort=teller.draw.choice(teller.words.sorts))
-    make = teller.draw.choice((_relations, _relations, _hands, _hands, _renames, *[copies] * 5))
+    makers: list[Maker] = [_relations, _relations, _hands, _hands, _renames, *[copies] * 5]
+    make = teller.draw.choice(makers)
     least = 3
     most = max(least, min(6, limit))
     first, question = make(teller, teller.draw.randint(least, most), unknown)

@@ -54,11 +54,11 @@ def asked(question: str, asks: Sequence[str], **slots: str) -> Iterator[dict[str
 
 def literal(text: str) -> str:
     """An expression for a key, with a capital or without."""
-    return f"(?i:{re.escape(text[0])}){re.escape(text[1:])}"
+    return f"(?i:{re.escape(text[:1])}){re.escape(text[1:])}"
 
 
 def either(names: Sequence[str]) -> str:
-    return "(?:" + "|".join(sorted(map(re.escape, names), key=len, reverse=True)) + ")"
+    return "(?:" + "|".join(map(literal, sorted(names, key=len, reverse=True))) + ")"
 
 
 def bare(key: str) -> str:

@@ -151,7 +151,7 @@ def test_everyday_questions_of_the_splits_are_about_other_things(language):
         for split in ("train", "validation")
     }
     assert not asked["train"] & asked["validation"]
-    assert all("{" not in text and len(text) > 4 for text in asked["train"])
+    assert all("{" not in text and len(text) > 5 for text in asked["train"])
     assert len(asked["train"]) == 300, "none twice"
     first = next(generate_conversations("questions", 1, language=language))
     assert [message["role"] for message in first["messages"]] == ["user"]

@@ -40,7 +40,7 @@ TASKS: dict[str, Callable[[Teller, int, bool], Exercise]] = {
 STYLES = tuple(STYLES_EN.genres)
 _LANGUAGES: dict[str, tuple[Wording, Language]] = {"en": (ENGLISH, STYLES_EN), "zh": (CHINESE, STYLES_ZH)}
 
-_WEIGHTS = {"lookup": 3, "multi_value": 2, "multi_hop": 5}
+_WEIGHTS = {"lookup": 5, "multi_value": 3, "multi_hop": 6}
 """How often a task is drawn; the others 1: copying and following is what long contexts ask for most."""
 
 _FACT = 60  # length a fact may take: how many there may be at most
@@ -199,11 +199,15 @@ class _Writer:
         return list(exercises.items())
 
     def _many_exercises(self, task: str, teller: Teller, limit: int, asked: int) -> Named:
-        """Of the wanted tasks until there are questions enough, or no new names; each has a share of the facts."""
+        """Of the wanted tasks until there are questions enough, or no new names; each has a share of the facts.
+
+        The second is of another task than the first: no document is about one task alone.
+        """
         share = min(limit, max(_FACTS, _EACH * limit // asked))
         exercises = [(task, _cut(TASKS[task](teller, share, self.unknown)))]
         while len(_questions(exercises)) < asked:
-            other = self.draw.choices(self.tasks, weights=_weights(self.tasks))[0]
+            others = [name for name in self.tasks if len(exercises) > 1 or name != task] or self.tasks
+            other = self.draw.choices(others, weights=_weights(others))[0]
             try:
                 exercises.append((other, _cut(TASKS[other](teller, share, False))))
             except NoneLeft:

@@ -15,6 +15,7 @@ class NoneLeft(Exception):
 _LETTERS = ("alpha", "beta", "gamma", "delta", "sigma", "omega", "kappa")
 _ENOUGH = 20_000  # attempts; a stock is never asked for more than a third of it
 _ALIKE = 6  # words that the names of things in a document share
+_FORMS = ("letters", "syllable", "greek", "letter", "serial")  # of labels
 
 
 Words = tuple[str, ...]
@@ -39,6 +40,8 @@ class Cast:
         self._given: set[str] = set()
         self._era = draw.randint(1790, 1935), draw.choice((1, 3, 12, 40))
         self._stuffs, self._things = self._near(words["stuff"], words["thing"])
+        # labels of one form are told apart by their letters alone
+        self._forms = draw.choice((_FORMS, _FORMS, ("letters",), ("letters",), (draw.choice(_FORMS),)))
 
     def draw_new(self, kind: str) -> str:
         """A value of `kind` that was not given out yet, nor is part of one that was.
@@ -148,18 +151,20 @@ class Cast:
         )
 
     def _label(self) -> str:
-        """A name in a chain of copies: "Q17", "kel_3", "DAFUTO", "sigma-4"."""
-        draw = self.draw
-        letters = "".join(draw.choices("ABCDEFGHJKLMNPQRSTUVWXYZ", k=draw.choice((2, 3, 4, 6))))
-        return draw.choice(
-            (
-                lambda: f"{draw.choice('ABCDEFGHKMNPQRTW')}{draw.randint(1, 99)}",
-                lambda: f"{self._syllable()}_{draw.randint(1, 9)}",
-                lambda: letters,
-                lambda: f"{draw.choice(_LETTERS)}-{draw.randint(1, 99)}",
-                lambda: f"{letters[:2]}{draw.randint(100, 999)}",
-            )
-        )()
+        """A name in a chain of copies, of one of the document's forms: "Q17", "kel_3", "DAFUTO", "sigma-4", "QP389"."""
+        draw, form = self.draw, self.draw.choice(self._forms)
+        if form == "letters":
+            return self._letters(draw.choice((3, 4, 6, 7)))
+        if form == "syllable":
+            return f"{self._syllable()}_{draw.randint(1, 9)}"
+        if form == "greek":
+            return f"{draw.choice(_LETTERS)}-{draw.randint(1, 99)}"
+        if form == "letter":
+            return f"{draw.choice('ABCDEFGHKMNPQRTW')}{draw.randint(1, 99)}"
+        return f"{self._letters(2)}{draw.randint(100, 999)}"
+
+    def _letters(self, count: int) -> str:
+        return "".join(self.draw.choices("ABCDEFGHJKLMNPQRSTUVWXYZ", k=count))
 
     def _sentence(self) -> str:
         return self._joined("saying_who", "saying_does", "saying_when") + ("." if self.language == "en" else "")

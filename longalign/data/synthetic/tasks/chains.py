@@ -16,7 +16,7 @@ def multi_hop(teller: Teller, limit: int, unknown: bool) -> Exercise:
     """A chain of two to five facts, and others like it that lead elsewhere; their questions come after its own."""
     # other chains are of cells, too: who lists every cell of the document has not followed a chain
     copies = partial(_copies, sort=teller.draw.choice(teller.words.sorts))
-    makers: list[Maker] = [_relations, _relations, _hands, _hands, _renames, *[copies] * 5]
+    makers: list[Maker] = [_relations, _relations, _hands, _hands, _renames, *[copies] * 8]
     make = teller.draw.choice(makers)
     least = 3
     most = max(least, min(6, limit))

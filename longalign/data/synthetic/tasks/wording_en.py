@@ -16,6 +16,10 @@ WORDS = {
         "silver", "scarlet", "green", "tartan", "quilted", "spotted", "carved", "gilded", "lacquered", "polished", "cracked", "dented", "rusty", "dusty",
         "crooked", "hollow", "broken", "silent", "narrow", "round", "heavy", "double", "miniature", "enormous", "portable", "inflatable", "waterproof",
         "wireless", "solar", "frozen", "spare", "borrowed", "secondhand", "left-handed", "three-legged",
+        "mahogany", "cherrywood", "birch", "tin", "zinc", "brass", "steel", "jade", "felt", "linen", "satin", "canvas", "straw", "cork", "cardboard", "ceramic",
+        "knitted", "embroidered", "painted", "varnished", "glazed", "checked", "speckled", "purple", "beige", "black", "pale blue", "olive green", "snow-white",
+        "oval", "triangular", "slender", "curved", "flat", "tall", "tiny", "bulky", "wobbly", "squeaky", "noisy", "sturdy", "fragile", "adjustable", "detachable",
+        "foldaway", "rotating", "floating", "mechanical", "acoustic", "digital", "antique", "modern", "rented", "stolen", "forgotten", "unfinished", "musical",
     ),
     "thing": (
         "kettle", "cabinet", "globe", "chest", "clock", "drum", "stool", "barometer", "harp", "chessboard", "tray", "vase",
@@ -24,6 +28,11 @@ WORDS = {
         "printer", "tent", "helmet", "toaster", "keyboard", "blender", "scooter", "piano", "mirror", "pillow", "suitcase", "wheelbarrow", "lantern",
         "camera", "kayak", "hammock", "thermometer", "skateboard", "radio", "wardrobe", "carpet", "ukulele", "projector", "chandelier", "teapot",
         "wallet", "raincoat", "freezer", "grill", "drone", "guitar", "sofa", "robot", "magnifying glass", "mousetrap", "surfboard", "puppet", "bucket",
+        "trombone", "harmonica", "banjo", "flugelhorn", "metronome", "gramophone", "tractor", "rowing boat", "sledge", "unicycle", "wheelchair", "canoe", "rocket",
+        "chainsaw", "stapler", "shredder", "photocopier", "scanner", "laptop", "telephone", "headset", "loudspeaker", "vacuum cleaner", "dishwasher", "oven",
+        "saucepan", "corkscrew", "nutcracker", "coffee grinder", "salt cellar", "bread bin", "duvet", "curtain", "doormat", "footstool", "armchair", "bunk bed",
+        "sleeping bag", "rucksack", "handbag", "briefcase", "snorkel", "tennis racket", "dartboard", "rocking horse", "doll's house", "jigsaw", "crossbow",
+        "hairdryer", "bathtub", "shower curtain", "watering can", "flowerpot", "beehive", "scarecrow", "letterbox", "signpost", "fire extinguisher", "stopwatch",
     ),
     "house": (
         "mill", "school", "library", "customs house", "observatory", "brickworks", "chapel", "hospital", "post office",
@@ -116,6 +125,16 @@ LOOKUP = (
     Kind(
         ("thing",), ("number", "number", "code"), _RECORD, _RECORD_ASKS, _RECORD_REPLIES,
         ("inventory number", "catalogue number", "lot number", "insurance number", "stock number", "accession number", "serial number", "repair number"),
+        _BACKWARDS,
+    ),
+    Kind(
+        ("thing",), ("number", "number", "number", "word"), _RECORD, _RECORD_ASKS, _RECORD_REPLIES,
+        ("shelf number", "hook number", "tag number", "claim number", "rental number", "storage number", "parcel number", "batch number", "order number", "key number", "deposit number", "voucher number"),
+        _BACKWARDS,
+    ),
+    Kind(
+        ("thing", "person", "house", "place", "ship"), ("number",), _RECORD, _RECORD_ASKS, _RECORD_REPLIES,
+        ("file number", "reference number", "case number", "control number", "index number", "list number", "entry number", "page number"),
         _BACKWARDS,
     ),
     Kind(
@@ -252,7 +271,7 @@ MULTI_VALUE = (
     Kind(("house", "person"), ("number", "number", "code"), _EACH, _EACH_ASKS, _EACH_REPLIES,
          ("permit number", "order number", "invoice number", "case number", "account number", "telephone number", "raffle number", "contract number")),
     Kind(("ship",), ("number", "code"), _EACH, _EACH_ASKS, _EACH_REPLIES, ("container number", "waybill number", "berth number", "seal number", "customs number")),
-    Kind(("thing",), ("number", "code", "token"), _EACH, _EACH_ASKS, _EACH_REPLIES, ("part number", "repair number", "label number", "stock number", "key code", "test mark")),
+    Kind(("thing",), ("number", "code", "token"), _EACH, _EACH_ASKS, _EACH_REPLIES, ("part number", "repair number", "label number", "stock number", "key code", "test mark", "shelf number", "hook number", "claim number", "order number")),
     Kind(("house", "place"), ("word", "token"), _EACH, _EACH_ASKS, _EACH_REPLIES, ("password", "code word", "watchword", "access code")),
     Kind(
         ("house",), ("person",),

@@ -4,6 +4,7 @@ What a model already does well is kept by training on its own answers beside the
 the data that it was aligned with is not at hand.
 """
 
+import itertools
 import logging
 from collections import Counter
 from pathlib import Path
@@ -78,13 +79,15 @@ def answer(
             assert isinstance(encoder, ChatPrompts)
             local, tokenizer = source.load(encoder), encoder.tokenizer
             prompts = [encoder.prompt(messages) for _, messages in waiting]
+            answered = itertools.count(1)
 
             def done(number: int, ids: list[int], ended: bool) -> None:
                 key, messages = waiting[number]
                 said = tokenizer.decode(ids, skip_special_tokens=True).strip()
                 records.append({"key": key, "messages": _with_answer(messages, said), "ended": ended})
-                if len(records) % 100 == 0:
-                    log.info("%d of %d answered", len(records), len(asked))
+                there = len(asked) - len(waiting) + next(answered)
+                if there % 100 == 0:
+                    log.info("%d of %d answered", there, len(asked))
 
             local.answer(prompts, max_new_tokens, done)
         rows, left_out = _kept(records.rows(), asked)

@@ -303,7 +303,6 @@ class LongAlignData(LightningDataModule):
             num_workers=self.num_workers,
             pin_memory=trainer.strategy.root_device.type == "cuda",
             prefetch_factor=4 if self.num_workers else None,
-            worker_init_fn=_end_with_the_rank,
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -335,6 +334,10 @@ class PackLoader(DataLoader):
     A cluster signals the whole process group; a worker that died of it would break the rank's last step. SIGTERM is
     blocked while a worker is born, so that it is in all of its threads: libraries start some of their own after a fork.
     """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.worker_init_fn = _end_with_the_rank
 
     def __iter__(self) -> Any:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})

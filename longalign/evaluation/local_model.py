@@ -22,6 +22,7 @@ from longalign.data.collate import collate
 from longalign.errors import UserError
 from longalign.model.attention import attention_name, choose_backend, register_attention
 from longalign.model.generate import Generator, generation_settings
+from longalign.model.kernels import BACKENDS
 from longalign.model.packed import attach_packed_loss, check_packed_forward, logits_scale
 from longalign.model.support import check_packable
 
@@ -286,11 +287,12 @@ class _Rows:
         self._queries = torch.arange(len(firsts) + 1, dtype=torch.int32, device=device)  # bounds: one token a row
         self._keys = self._queries * length
         self._keys[:-1] += self._starts
+        self._flash = BACKENDS["torch"].missing(device, torch.bfloat16) is None and torch.version.hip is None
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, columns: int, scale: float | None) -> Tensor:
         """Attention ``[B, 1, H, D]`` of queries ``[B, H, 1, D]`` with ``[B, K, L, D]``, filled up to ``columns``."""
-        flash = query.is_cuda and query.dtype in (torch.bfloat16, torch.float16) and key.shape == value.shape
-        if flash and key.shape[-1] % 8 == 0 and key.shape[-1] <= 256:
+        half = query.dtype in (torch.bfloat16, torch.float16)
+        if self._flash and half and key.shape == value.shape and key.shape[-1] % 8 == 0 and key.shape[-1] <= 256:
             return self._together(query, key, value, columns, scale)
         return self._neighbours(query, key, value, columns, scale)
 

@@ -43,6 +43,16 @@ def always(monkeypatch, answers: list[tuple[list[int], bool]]) -> list[list[int]
     return asked
 
 
+def killed_after_one(ask, monkeypatch) -> None:
+    def answer(self, prompts, max_new_tokens, on_done):
+        on_done(0, [300], True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalModel, "answer", answer)
+    with pytest.raises(SystemExit, match="130"):
+        ask()
+
+
 def test_each_question_gets_the_models_own_answer_once(ask, tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO")
     asked = always(monkeypatch, [([300, 301], True), ([], True), ([302], False)])
@@ -56,13 +66,7 @@ def test_each_question_gets_the_models_own_answer_once(ask, tmp_path, monkeypatc
 
 
 def test_a_killed_run_asks_only_what_is_left(ask, tmp_path, monkeypatch):
-    def killed(self, prompts, max_new_tokens, on_done):
-        on_done(0, [300], True)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(LocalModel, "answer", killed)
-    with pytest.raises(SystemExit, match="130"):
-        ask()
+    killed_after_one(ask, monkeypatch)
     assert not (tmp_path / "a.jsonl").exists()
     asked = always(monkeypatch, [([301], True), ([302], True)])
     assert ask() == 0
@@ -85,13 +89,7 @@ def test_half_a_character_in_a_question_is_replaced(ask, tmp_path, monkeypatch):
 
 
 def test_answers_under_other_settings_are_asked_for_anew(ask, monkeypatch):
-    def killed(self, prompts, max_new_tokens, on_done):
-        on_done(0, [300], True)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(LocalModel, "answer", killed)
-    with pytest.raises(SystemExit, match="130"):
-        ask()
+    killed_after_one(ask, monkeypatch)
     asked = always(monkeypatch, [([301], True)] * 3)
     assert ask("--dtype=bfloat16") == 0
     assert len(asked) == 3

@@ -128,7 +128,7 @@ class Synthesis:
         return Call(self._key(one, step), messages, parameters, tokens_in, tokens_out)
 
     def _needs(self, one: Candidate, step: str) -> bool:
-        if self.records.done(self._key(one, step)):
+        if one in self.problems or self.records.done(self._key(one, step)):
             return False
         if step == QUESTIONS:
             return True

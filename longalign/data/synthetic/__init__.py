@@ -75,7 +75,7 @@ def generate_conversations(
         if value not in known:
             raise UserError(f"{name}: got {value!r}, expected one of {', '.join(known)}")
     codes = ("en", "zh") if language == "both" else (language,)
-    stock = {code: shuffled_questions(code, split, seed) for code in codes}
+    stock = {code: shuffled_questions(code, split, seed) for code in codes if kind == "questions"}
     for number in range(count):
         code = codes[number % len(codes)]
         if kind == "questions":

@@ -1,12 +1,17 @@
 """Raw text to sequences for continued pre-training: every token a target, long documents in several sequences."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 from longalign.chat.encode import EncodedRow
 from longalign.chat.formats import require_eos
+from longalign.chat.joints import JOINT
 from longalign.chat.text import TextEncoder
 from longalign.errors import UserError
+
+
+_PART = 200_000  # characters that are encoded at once: `tokenizers` takes some 170 bytes of memory for each
 
 
 def encode_text(text: str, tokenizer: Any, *, max_length: int) -> list[EncodedRow]:
@@ -23,12 +28,23 @@ def encode_text(text: str, tokenizer: Any, *, max_length: int) -> list[EncodedRo
     room = max_length - len(opening)
     if room < 2:
         raise UserError(f"data.max_length: got {max_length}, expected {len(opening) + 2} or more for a text")
-    ids = [*encoder.encode(text), eos_id]
+    ids = [token for part in _parts(text, encoder) for token in encoder.encode(text[part], continuing=part.start > 0)]
+    ids.append(eos_id)
     pieces = [opening + ids[start : start + room] for start in range(0, len(ids), room)]
     rows = [EncodedRow(piece, piece) if len(piece) > 1 else EncodedRow([], [], "no_target") for piece in pieces]
     if len(rows) > 1:
         rows[0] = EncodedRow(rows[0].input_ids, rows[0].labels, None, ("document_split",))
     return rows
+
+
+def _parts(text: str, encoder: TextEncoder) -> Iterator[slice]:
+    """The whole of a text, or parts of it whose ids, put together, are those of the whole."""
+    start = 0
+    if len(text) > _PART and encoder.encodes_in_parts(text):
+        while joint := JOINT.search(text, start + _PART):
+            yield slice(start, joint.start())
+            start = joint.start()
+    yield slice(start, len(text))
 
 
 @lru_cache(maxsize=4)

@@ -100,6 +100,10 @@ class TextEncoder:
         composed = unicodedata.normalize("NFC", text)  # which makes a K of the Kelvin sign
         return self._joints_are_exact and not self._control_pattern.search(composed) and standalone.MARK not in text
 
+    def encodes_in_parts(self, text: str) -> bool:
+        """Whether `encode` gives the ids of a text's parts, where it is cut at `joints.JOINT`; control tokens are text."""
+        return self._joints_are_exact and standalone.MARK not in text
+
     def encode(self, text: str, *, continuing: bool = False) -> list[int]:
         """Ids of one text encoded on its own, as sentencepiece does: a word-start mark in front, unless continuing."""
         backend = self._continuing if continuing else self._segment

@@ -3,6 +3,7 @@
 import pytest
 from tokenizers_for_tests import byte_level, sentencepiece
 
+from longalign.chat import raw_text
 from longalign.chat.raw_text import encode_text
 from longalign.errors import UserError
 
@@ -37,6 +38,20 @@ def test_a_long_text_loses_no_token_at_the_borders(name, max_length):
     assert [token for row in kept for token in row.input_ids[opening:]] == whole.input_ids[opening:] or rows[-1].dropped
     assert all(len(row.input_ids) == max_length for row in kept[:-1]) and len(kept[-1].input_ids) <= max_length
     assert [row.events for row in rows] == [("document_split",)] + [()] * (len(rows) - 1)
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_a_text_encoded_in_parts_has_the_ids_of_the_whole(name, monkeypatch):
+    tokenizer = TOKENIZERS[name]()
+    (whole,) = encode_text(TEXT, tokenizer, max_length=10_000)
+    counted = []
+    encode = raw_text.TextEncoder.encode
+    monkeypatch.setattr(
+        raw_text.TextEncoder, "encode", lambda *given, **how: counted.append(given) or encode(*given, **how)
+    )
+    monkeypatch.setattr(raw_text, "_PART", 50)
+    (row,) = encode_text(TEXT, tokenizer, max_length=10_000)
+    assert row.input_ids == whole.input_ids and len(counted) > 5
 
 
 def test_a_sequence_of_one_token_has_nothing_to_learn():

@@ -10,7 +10,6 @@ from longalign.chat.joints import JOINT
 from longalign.chat.text import TextEncoder
 from longalign.errors import UserError
 
-
 _PART = 200_000  # characters that are encoded at once: `tokenizers` takes some 170 bytes of memory for each
 
 

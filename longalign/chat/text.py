@@ -101,7 +101,7 @@ class TextEncoder:
         return self._joints_are_exact and not self._control_pattern.search(composed) and standalone.MARK not in text
 
     def encodes_in_parts(self, text: str) -> bool:
-        """Whether `encode` gives the ids of a text's parts, where it is cut at `joints.JOINT`; control tokens are text."""
+        """Whether the ids of a text by `encode` are those of its parts, where it is cut at `joints.JOINT`."""
         return self._joints_are_exact and standalone.MARK not in text
 
     def encode(self, text: str, *, continuing: bool = False) -> list[int]:

@@ -4,11 +4,14 @@ import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from longalign.commands.interrupt import interruptible
 from longalign.commands.parse import call
 from longalign.commands.screen import make_console, make_table, show
+from longalign.data.processes import num_cpus
 from longalign.data.synthetic import generate_conversations, write_jsonl
 from longalign.data.synthetic.tasks import STYLES, TASKS, generate_tasks
 from longalign.errors import UserError
@@ -17,6 +20,7 @@ log = logging.getLogger(__name__)
 
 LENGTH = (4000, 64_000)
 _EVERY_S = 30  # between two lines on the progress
+_WORTH = 4_000_000  # of length, that a process is worth starting for
 
 
 def run(name: str, args: list[str]) -> None:
@@ -37,6 +41,7 @@ def generate(
     styles: str = "all",
     unanswerable: float | None = None,
     questions: str | None = None,
+    num_proc: int | None = None,
 ) -> None:
     """Write conversations with known answers by a seed, without a model or a download, as JSON lines to train on.
 
@@ -60,10 +65,12 @@ def generate(
         questions: of a long row, N or LOW:HIGH, of all its tasks; mostly one by default. Many about one document teach
             as much as many documents, and cost as little to train on as one. A row has fewer where it is too short for
             them, or where its names run out, as they do where one task alone is wanted.
+        num_proc: processes that write long rows; by default as many as there are CPUs and work for.
     """
     target = _checked(out)
-    if count < 1:
-        raise UserError(f"count: got {count}, expected 1 or more")
+    for option, number in (("count", count), ("num_proc", num_proc)):
+        if number is not None and number < 1:
+            raise UserError(f"{option}: got {number}, expected 1 or more")
     given = _parse_range("length", length)
     asked = _parse_range("questions", questions)
     long_only = {
@@ -71,6 +78,7 @@ def generate(
         "styles": styles != "all",
         "unanswerable": unanswerable is not None,
         "questions": asked is not None,
+        "num_proc": num_proc is not None,
     }
     if kind != "long" and (useless := [name for name, set_ in long_only.items() if set_]):
         raise UserError(f"{useless[0]}: --kind {kind} has none; leave it out, or give --kind long")
@@ -88,11 +96,13 @@ def generate(
             length=given or LENGTH,
             unanswerable=0.05 if unanswerable is None else unanswerable,
             questions=(asked, asked) if isinstance(asked, int) else asked,
+            num_proc=_processes(num_proc, count, given or LENGTH),
             **common,
         )
     log.info("lengths are %s of the messages; a chat format adds its own tokens", unit)
     tally = _Tally(measure)
-    write_jsonl(target, tally.watch(rows, count))
+    with interruptible("; nothing was written"):
+        write_jsonl(target, tally.watch(rows, count))
     tally.show(unit)
     log.info("%s: %d rows, %.1f MiB", out, count, target.stat().st_size / 2**20)
 
@@ -119,6 +129,13 @@ def _parse_range(option: str, given: str | None) -> int | tuple[int, int] | None
     return (low, high[0]) if high else low
 
 
+def _processes(given: int | None, count: int, length: int | tuple[int, int]) -> int:
+    if given is not None:
+        return min(given, count)
+    longest = length if isinstance(length, int) else length[1]
+    return max(1, min(num_cpus(), count, count * longest // _WORTH))
+
+
 def _names(option: str, given: str, known: tuple[str, ...]) -> tuple[str, ...]:
     if given == "all":
         return known
@@ -138,7 +155,15 @@ def _measure(tokenizer: str | None) -> tuple[Callable[[str], int], str]:
         loaded = load_tokenizer(tokenizer)
     except UserError as error:  # said by code that knows the options of fit
         raise UserError(str(error).replace("model.model or model.tokenizer", "--tokenizer")) from error
-    return lambda text: len(loaded(text, add_special_tokens=False, verbose=False).input_ids), "tokens"
+    return _TokenCount(loaded), "tokens"
+
+
+@dataclass(frozen=True)
+class _TokenCount:
+    tokenizer: Any
+
+    def __call__(self, text: str) -> int:
+        return len(self.tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
 
 
 class _Tally:

@@ -15,10 +15,10 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(hint: str = "; the same command goes on where it stopped") -> Iterator[None]:
     """In the block SIGTERM raises `Terminated`, as Ctrl-C raises KeyboardInterrupt; either one ends the process.
 
-    A message that the exception brings, of what there is so far, is part of the line.
+    A message that the exception brings, of what there is so far, is part of the line; so is `hint`.
     """
     before = signal.getsignal(signal.SIGTERM)
     own = threading.current_thread() is threading.main_thread()  # signals come to no other
@@ -27,7 +27,7 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as stop:
-        log.info("stopped%s; the same command goes on where it stopped", f": {stop}" if str(stop) else "")
+        log.info("stopped%s%s", f": {stop}" if str(stop) else "", hint)
         raise SystemExit(143 if isinstance(stop, Terminated) else 130) from None
     finally:
         if own:

@@ -5,9 +5,6 @@ position of a run is one number, its step, and a resumed run continues with the 
 """
 
 import logging
-import os
-import signal
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +16,7 @@ from torch.utils.data import DataLoader
 from longalign.chat import load_tokenizer
 from longalign.data.buckets import outside_text
 from longalign.data.dataset import PackDataset
+from longalign.data.loader import SteadyLoader
 from longalign.data.mixture import Mixture, Source, check_sources, not_a_source, select_rows
 from longalign.data.plan import BatchPlan, SequenceCost, plan_batches
 from longalign.data.sampler import PlanSampler
@@ -296,7 +294,7 @@ class LongAlignData(LightningDataModule):
             rank=trainer.global_rank,
             start_step=start_step,
         )
-        return PackLoader(
+        return SteadyLoader(
             dataset,
             batch_size=None,
             sampler=sampler,
@@ -326,42 +324,6 @@ class LongAlignData(LightningDataModule):
                 "ckpt_path: the data or its plan is not the checkpoint's (sources, counts, tokenizer, max_length, "
                 "strategy, packs_per_step or seed differ): restore them, or start a new run from an exported model"
             )
-
-
-class PackLoader(DataLoader):
-    """Workers that leave stop signals to the rank.
-
-    A cluster signals the whole process group; a worker that died of it would break the rank's last step. SIGTERM is
-    blocked while a worker is born, so that it is in all of its threads: libraries start some of their own after a fork.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.worker_init_fn = _end_with_the_rank
-
-    def __iter__(self) -> Any:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        try:
-            return super().__iter__()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with_the_rank(worker: int) -> None:
-    """SIGTERM from the rank itself still ends a worker: Python sends it at exit to those left, and waits for them."""
-    for number in (signal.SIGUSR1, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "sigtimedwait"):
-        threading.Thread(target=_wait_for_the_end, args=(os.getppid(),), daemon=True).start()
-    else:  # macOS
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-
-
-def _wait_for_the_end(rank: int) -> None:
-    while True:
-        found = signal.sigtimedwait({signal.SIGTERM}, 1.0)
-        if (found and found.si_pid == rank) or os.getppid() != rank:
-            os._exit(0)
 
 
 def named_sources(

@@ -18,6 +18,7 @@ from longalign.chat import ChatFormat, Overflow
 from longalign.data import cache
 from longalign.data.documents import TEXT_SUFFIXES, read_documents
 from longalign.data.encoding import RAW_SCHEMA, Job, encode_rows, take_counts
+from longalign.data.processes import num_cpus
 from longalign.data.sources import SUFFIXES, find_files, load_hub, read_conversations
 from longalign.data.tokenized import TokenizedSource
 from longalign.errors import UserError
@@ -122,7 +123,7 @@ def _build(folder: Path, path: str, job: Job, num_proc: int | None, text_column:
         raise UserError(f"{path} has no {noun} ({job.key})")
     # rows of about 1 MiB of text a batch; a process is worth starting for 2 MiB
     batch_size = max(1, min(1000, num_rows * (1 << 20) // max(num_bytes, 1)))
-    num_proc = max(1, min(num_proc or num_bytes // (2 << 20), _num_cpus() if num_proc is None else num_proc, num_rows))
+    num_proc = max(1, min(num_proc or num_bytes // (2 << 20), num_cpus() if num_proc is None else num_proc, num_rows))
     encode_rows(raw, folder, job, batch_size, num_proc, desc=f"tokenising {job.key}")
     report: dict[str, Any] = {"noun": noun, "rows": num_rows, "kept": 0, "tokens": 0, "targets": 0}
     report |= {"dropped": {}, "events": {}}
@@ -134,10 +135,6 @@ def _build(folder: Path, path: str, job: Job, num_proc: int | None, text_column:
     raw.unlink()
     (folder / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False))
     (folder / "meta.json").write_text(json.dumps({"eos_id": job.eos_id, "files": files}))
-
-
-def _num_cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _write_raw(rows: Iterator[tuple[str, Any]], file: Path) -> tuple[int, int]:

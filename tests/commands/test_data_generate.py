@@ -1,10 +1,15 @@
 """`longalign data generate` through the command line."""
 
+import contextlib
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from longalign.__main__ import main
@@ -45,6 +50,38 @@ def test_the_same_options_give_the_same_bytes(tmp_path):
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
 
 
+def test_several_processes_write_the_same_bytes(tmp_path):
+    lengths = [*SMALL, "--questions=2:6", f"--tokenizer={TINY}"]
+    for num_proc in (1, 2):
+        generate(f"--out={tmp_path / str(num_proc)}.jsonl", *lengths, f"--num_proc={num_proc}")
+    assert (tmp_path / "1.jsonl").read_bytes() == (tmp_path / "2.jsonl").read_bytes()
+
+
+def test_a_mistake_that_another_process_finds_is_one_line(tmp_path, capsys):
+    generate(f"--out={tmp_path / 'a.jsonl'}", "--count=4", "--length=60", "--num_proc=2", status=2)
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("lengths are")]
+    assert len(lines) == 1 and "error: length: got 60" in lines[0] and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)])
+def test_no_process_is_left_when_the_command_is_stopped(tmp_path, number, status):
+    command = [sys.executable, "-m", "longalign", "data", "generate", f"--out={tmp_path / 'a.jsonl'}"]
+    running = subprocess.Popen([*command, "--count=100000", "--length=50000", "--num_proc=2"], start_new_session=True)
+    try:
+        while not (list(tmp_path.iterdir()) and next(tmp_path.iterdir()).stat().st_size):
+            assert running.poll() is None
+            time.sleep(0.1)
+        workers = [child for child in psutil.Process(running.pid).children() if child.is_running()]
+        running.send_signal(number)
+        assert running.wait(timeout=60) == status and workers
+        assert not psutil.wait_procs(workers, timeout=60)[1]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+    assert not (tmp_path / "a.jsonl").exists()
+    assert number == signal.SIGKILL or list(tmp_path.iterdir()) == []
+
+
 def test_length_is_counted_by_a_tokenizer(tmp_path, capsys):
     from longalign.chat import load_tokenizer
 
@@ -76,6 +113,8 @@ def test_short_chats_are_written_too(tmp_path, capsys):
     ("options", "said"),
     [
         (["--count=0"], "count: got 0"),
+        (["--num_proc=0"], "num_proc: got 0"),
+        (["--kind=short", "--num_proc=2"], "num_proc: --kind short has none"),
         (["--length=5:3"], "length: got '5:3'"),
         (["--length=many"], "length: got 'many'"),
         (["--length=-4"], "length: got '-4'"),

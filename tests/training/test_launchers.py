@@ -173,11 +173,11 @@ def test_ranks_of_srun_meet_at_the_first_node(monkeypatch):
 
 LOADER = """
 import os, signal, subprocess, threading, time
-from longalign.data.datamodule import PackLoader
+from longalign.data.loader import SteadyLoader
 # libraries, too, start threads in a worker before it can say anything about signals
 os.register_at_fork(after_in_child=lambda: threading.Thread(target=time.sleep, args=(60,), daemon=True).start())
 def loader():
-    return iter(PackLoader(range(9), batch_size=None, num_workers=1))
+    return iter(SteadyLoader(range(9), batch_size=None, num_workers=1))
 batches = loader()
 assert next(batches) == 0
 signal.signal(signal.SIGTERM, lambda *_: None)

@@ -6,9 +6,10 @@ does not depend on the count, and the names that facts are about never occur in 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from longalign.data.processes import map_in_order
 from longalign.data.synthetic.documents import Language
 from longalign.data.synthetic.tasks.cast import Cast, NoneLeft
 from longalign.data.synthetic.tasks.chains import multi_hop
@@ -68,6 +69,7 @@ def generate_tasks(
     unanswerable: float = 0.05,
     questions: tuple[int, int] | None = None,
     measure: Measure = len,
+    num_proc: int = 1,
 ) -> Iterator[dict[str, Any]]:
     """Yield `count` rows `{"id", "kind", "language", "split", "messages", "styles", "length", "document", …}`.
 
@@ -76,6 +78,7 @@ def generate_tasks(
     `both` in turn. `styles`: of the prose, of `STYLES`. `unanswerable`: share of the rows whose first question (one
     of many) the document does not answer, where the task knows such questions. `questions`: how many of a row, a range
     of which it is drawn evenly, of all `tasks`; by default mostly one, and at most four. A short row has fewer.
+    `num_proc` processes write the same rows (`measure` must then be such as can be pickled).
 
     `kind` is the task, `length` what the row was measured to, `document` [start, end] in the first message. Each of
     `questions` has `task`, `question`, `answer`, the strings `answers` that a right answer holds (none: not stated),
@@ -86,14 +89,8 @@ def generate_tasks(
         UserError: an argument has none of the named values, or the length has no room for the task.
     """
     _check(tasks, length, language, split, styles, unanswerable, questions)
-    for number in range(count):
-        code = language if language != "both" else ("en", "zh")[number % 2]
-        draw = Draw(f"{seed}/tasks/{split}/{number}")
-        task = draw.choices(tasks, weights=_weights(tasks))[0]
-        low, high = (length, length) if isinstance(length, int) else length
-        size = round(low * (high / low) ** draw.random())
-        row = _Writer(draw, code, split, styles, unanswerable, questions, tasks, measure).write(task, size)
-        yield {"id": f"tasks-{split}-{seed}-{number}", "kind": task, "language": code, "split": split} | row
+    rows = _Rows(tasks, length, seed, language, split, styles, unanswerable, questions, measure)
+    return map_in_order(rows.write, count, num_proc)
 
 
 def _check(
@@ -124,26 +121,41 @@ def _check(
         raise UserError(f"questions: got {got}, expected a positive number or LOW:HIGH with LOW at most HIGH")
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """Row by number: each has randomness of its own, so that any process may write it."""
+
+    tasks: Sequence[str]
+    length: Length
+    seed: int
+    language: str
+    split: str
+    styles: Sequence[str]
+    unanswerable: float
+    questions: tuple[int, int] | None
+    measure: Measure
+
+    def write(self, number: int) -> dict[str, Any]:
+        code = self.language if self.language != "both" else ("en", "zh")[number % 2]
+        draw = Draw(f"{self.seed}/tasks/{self.split}/{number}")
+        task = draw.choices(self.tasks, weights=_weights(self.tasks))[0]
+        low, high = (self.length, self.length) if isinstance(self.length, int) else self.length
+        size = round(low * (high / low) ** draw.random())
+        name = {"id": f"tasks-{self.split}-{self.seed}-{number}", "kind": task, "language": code, "split": self.split}
+        return name | _Writer(draw, code, self).write(task, size)
+
+
 class _Writer:
     """Writes one row."""
 
-    def __init__(
-        self,
-        draw: Draw,
-        code: str,
-        split: str,
-        styles: Sequence[str],
-        unanswerable: float,
-        questions: tuple[int, int] | None,
-        tasks: Sequence[str],
-        measure: Measure,
-    ) -> None:
-        self.draw, self.code, self.split, self.styles = draw, code, split, styles
-        self.measure, self.tasks = measure, tasks
+    def __init__(self, draw: Draw, code: str, rows: _Rows) -> None:
+        self.draw, self.code, self.split, self.styles = draw, code, rows.split, rows.styles
+        self.measure, self.tasks = rows.measure, rows.tasks
         self.words, self.language = _LANGUAGES[code]
-        self.unknown = draw.random() < unanswerable
-        self.many = questions is not None
-        self.asked = draw.randint(*questions) if questions else draw.choices((1, 2, 3, 4), weights=(14, 3, 2, 1))[0]
+        self.unknown = draw.random() < rows.unanswerable
+        self.many = rows.questions is not None
+        few, weights = (1, 2, 3, 4), (14, 3, 2, 1)
+        self.asked = draw.randint(*rows.questions) if rows.questions else draw.choices(few, weights)[0]
         self.at_once = draw.random() < 0.5
         self.frame = draw.choice(self.words.frames)
 

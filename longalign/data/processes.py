@@ -1,0 +1,51 @@
+"""A function of 0, 1, 2, … in many processes; its results come one by one, in order."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from longalign.errors import UserError
+
+
+def num_cpus() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_in_order(make: Callable[[int], Any], count: int, num_proc: int) -> Iterator[Any]:
+    """Yield `make(0)` to `make(count - 1)`, as `map` does, made in `num_proc` processes a few results ahead.
+
+    What `make` holds is copied to each process once. With one process nothing is started.
+
+    Raises:
+        UserError: as `make` raised it, at its place in the order.
+    """
+    if num_proc == 1:
+        yield from map(make, range(count))
+        return
+    from longalign.data.loader import SteadyLoader  # imports torch
+
+    for one in SteadyLoader(_Made(make, count), batch_size=None, collate_fn=_same, num_workers=num_proc):
+        if isinstance(one, UserError):
+            raise one
+        yield one
+
+
+@dataclass(frozen=True)
+class _Made:
+    make: Callable[[int], Any]
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: int) -> Any:
+        try:
+            return self.make(number)
+        except UserError as error:  # as a value: a loader would put a traceback into its line
+            return error
+
+
+def _same(made: Any) -> Any:
+    return made

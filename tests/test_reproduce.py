@@ -1,41 +1,35 @@
 """The script of the whole recipe: its commands are such as can be typed, and its figures are those of its files."""
 
-import importlib.machinery
-import importlib.util
 import inspect
 import json
 import shlex
 import subprocess
-import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from longalign.commands.data_answer import answer
 from longalign.commands.data_generate import generate
 from longalign.commands.export import export
 from longalign.commands.needle import needle
+from longalign.commands.reproduce.figures import collect
+from longalign.commands.reproduce.recipe import ACTS, Recipe
+from longalign.commands.reproduce.report import draw, report
+from longalign.commands.reproduce.scale import SCALES
+from longalign.commands.reproduce.steps import Runner, Step
+from longalign.commands.reproduce.texts import python_manual
+from longalign.errors import UserError
 from tests.commands.test_configs import ParseOnly
+from tests.training.conftest import TINY
 
 ROOT = Path(__file__).parent.parent
 FUNCTIONS = {"data generate": generate, "data answer": answer, "export": export, "needle": needle}
 
 
-@pytest.fixture(scope="module")
-def reproduce():
-    loader = importlib.machinery.SourceFileLoader("reproduce", str(ROOT / "bin/reproduce"))
-    spec = importlib.util.spec_from_loader("reproduce", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["reproduce"] = module  # where dataclasses look
-    loader.exec_module(module)
-    return module
-
-
 def commands(*options: str) -> list[list[str]]:
-    done = subprocess.run(
-        [sys.executable, ROOT / "bin/reproduce", "--dry_run", *options], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([ROOT / "bin/reproduce", "--dry_run", *options], capture_output=True, text=True, check=True)
     return [shlex.split(line)[1:] for line in done.stdout.splitlines()]
 
 
@@ -55,10 +49,10 @@ def test_every_command_has_options_that_exist(scale, monkeypatch):
     assert seen == {*FUNCTIONS, "fit", "validate"}
 
 
-def test_steps_use_what_earlier_steps_have_made(reproduce, tmp_path):
-    recipe = reproduce.Recipe(tmp_path, reproduce.SCALES["full"], Path("original"), Path("text"), Path("haystack"))
+def test_steps_use_what_earlier_steps_have_made(tmp_path):
+    recipe = Recipe(tmp_path, SCALES["full"], Path("original"), Path("text"), Path("haystack"))
     made: set[Path] = set()
-    for group in (group for act in reproduce.ACTS.values() for group in act(recipe)):
+    for group in (group for act in ACTS.values() for group in act(recipe)):
         for step in group:
             words = shlex.split(" ".join(step.arguments).replace("=", " "))
             paths = [Path(word.strip("{},")) for word in words if str(tmp_path) in word]
@@ -68,7 +62,7 @@ def test_steps_use_what_earlier_steps_have_made(reproduce, tmp_path):
         made |= {step.result for step in group}
 
 
-def test_the_tables_hold_the_files_figures(reproduce, tmp_path):
+def test_the_tables_hold_the_files_figures(tmp_path):
     rows = [{"length": 1000, "recall": 0.5, "low": 0.3, "high": 0.7, "n": 24}]
     cells = [{"length": 1000, "depth": 50.0, "recall": 0.5, "n": 24}]
     summary = {"by_length": rows, "cells": cells, "effective_length": {"length": 1000}, "planned": 24}
@@ -76,35 +70,79 @@ def test_the_tables_hold_the_files_figures(reproduce, tmp_path):
         folder = tmp_path / "needle" / name / task
         folder.mkdir(parents=True)
         (folder / "summary.json").write_text(json.dumps(summary | {"prompts": asked}))
-        step = reproduce.Step("needle", (), folder / "summary.json")
+        step = Step("needle", (), folder / "summary.json")
         assert step.is_done() == (asked == 24)
     (tmp_path / "held_out/aligned").mkdir(parents=True)
     losses = {f"loss_source/{name}": value for name, value in (("long", 0.25), ("short", 0.5), ("own", 0.75))}
     (tmp_path / "held_out/aligned/validation.json").write_text(json.dumps(losses))
-    found = reproduce.collect(tmp_path)
+    found = collect(tmp_path)
     assert found["aligned"]["needle"]["kv"]["cells"] == [[1000, 50.0, 0.5]]
     assert "single" not in found["aligned"]["needle"]  # stopped: what it has says little of the whole
-    text = reproduce.report(found)
+    text = report(found)
     assert "| as_it_comes | 0.50 (0.30-0.70) | 1,000 |" in text and "| aligned | 0.2500 | 0.5000 | 0.7500 |" in text
     assert text.index("as_it_comes") < text.index("| aligned |")
 
 
-def test_the_picture_shows_each_models_recall_where_it_was_measured(reproduce, tmp_path):
+def test_the_picture_shows_each_models_recall_where_it_was_measured(tmp_path):
     spots = [(length, depth) for length in (1000, 64000) for depth in (10.0, 90.0)]
     models = {
         name: {"needle": {"single": {"cells": [[*spot, recall] for spot, recall in zip(spots, recalls, strict=True)]}}}
         for name, recalls in (("as_it_comes", (1.0, 1.0, 0.0, 0.0)), ("aligned", (1.0, 0.5, 1.0, None)))
     }
-    figure = reproduce.draw(models | {"naive": {}}, tmp_path / "heatmaps.png")
+    figure = draw(models | {"naive": {}}, tmp_path / "heatmaps.png")
     assert (tmp_path / "heatmaps.png").read_bytes().startswith(b"\x89PNG")
     grids = {axis.get_title(loc="left"): axis.images[0].get_array() for axis in figure.axes if axis.images}
     assert grids["as it comes"].tolist() == [[1, 0], [1, 0]]
     assert grids["aligned"].tolist() == [[1, 1], [0.5, None]]  # masked: not known
     assert len(grids) == 2
-    assert reproduce.draw({"naive": {}}, tmp_path / "none.png") is None and not (tmp_path / "none.png").exists()
+    assert draw({"naive": {}}, tmp_path / "none.png") is None and not (tmp_path / "none.png").exists()
 
 
-def test_texts_appear_when_they_are_whole(reproduce, tmp_path):
-    folder = reproduce.python_manual(tmp_path / "manual")
+def test_figures_of_several_calls_are_joined_and_the_later_win(tmp_path):
+    def test(recall):
+        row = {"length": 1000, "recall": recall, "low": recall, "high": recall, "n": 8}
+        return {"effective_length": 1000, "by_length": {"1000": row}, "cells": [[1000, 50.0, recall]]}
+
+    training = {"steps": 3, "sequences": 9, "tokens": 99, "tokens_per_s": 9, "peak_gib": 1.0}
+    before = {"as_it_comes": {"needle": {"single": test(0.5), "kv": test(0.5)}, "held_out": {"loss_source/long": 1.0}}}
+    after = {
+        "packing": {"training": training | {"seconds": 30}},
+        "naive": {"training": training | {"seconds": 120}},
+        "as_it_comes": {"needle": {"kv": test(0.25)}},
+    }
+    files = [tmp_path / "a.json", tmp_path / "b.json"]
+    for file, models in zip(files, (before, after), strict=True):
+        file.write_text(json.dumps(models))
+    subprocess.run([ROOT / "bin/reproduce", "--out", tmp_path / "out", "--draw", *files], check=True)
+    joined = json.loads((tmp_path / "out/results.json").read_text())
+    assert list(joined) == ["as_it_comes", "naive", "packing"]
+    assert [joined["as_it_comes"]["needle"][task]["cells"][0][2] for task in ("single", "kv")] == [0.5, 0.25]
+    text = (tmp_path / "out/results.md").read_text()
+    assert "| as_it_comes | 1.0000 |" in text and "| packing | 3 | 9 | 99 | 30 | 9 | 1 | – | 0.25 |" in text
+    assert (tmp_path / "out/heatmaps.png").exists()
+
+
+def test_a_step_that_fails_is_named_with_its_log(tmp_path):
+    step = Step("export-none", ("export", "--checkpoint=none", "--target=there"), tmp_path / "there")
+    with pytest.raises(UserError, match=r"export-none ended with status 2: see .*logs/export-none.log"):
+        Runner(tmp_path, 1)([step])
+    assert "error:" in (tmp_path / "logs/export-none.log").read_text()
+
+
+def test_a_stop_signal_takes_the_steps_along_and_the_same_command_goes_on(tmp_path):
+    options = ["--out", tmp_path, "--model", TINY, "--acts", "data", "--parallel", "2"]
+    running = subprocess.Popen([ROOT / "bin/reproduce", *options], stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob("data/.long-train*")):
+        assert running.poll() is None
+        time.sleep(0.1)
+    steps = psutil.Process(running.pid).children(recursive=True)
+    running.terminate()
+    assert "the same command goes on" in running.communicate(timeout=60)[1] and running.returncode == 143
+    assert steps and not psutil.wait_procs(steps, timeout=10)[1]
+    assert (tmp_path / "data/questions-train.jsonl").exists() and not (tmp_path / "data/long-train.jsonl").exists()
+
+
+def test_texts_appear_when_they_are_whole(tmp_path):
+    folder = python_manual(tmp_path / "manual")
     assert [file.name for file in folder.iterdir()] == ["manual.txt"] and not list(tmp_path.glob(".*"))
     assert len((folder / "manual.txt").read_text()) > 300_000

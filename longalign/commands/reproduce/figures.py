@@ -1,0 +1,71 @@
+"""What the steps measured, from their files: one dictionary a model."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from longalign.commands.reproduce.recipe import BATCHING, SHARES
+from longalign.commands.reproduce.steps import SUMMARY, is_whole
+
+Models = dict[str, dict[str, Any]]
+
+
+def collect(out: Path) -> Models:
+    """Of each model: recall by task, length and depth, held-out losses, and what its training took."""
+    models: Models = {}
+    for file in sorted(out.glob(f"needle/*/*/{SUMMARY}")):
+        summary = json.loads(file.read_text())
+        if not is_whole(summary):
+            continue
+        found = {str(row["length"]): row for row in summary["by_length"] if row["recall"] is not None}
+        needle = models.setdefault(file.parts[-3], {}).setdefault("needle", {})
+        needle[file.parts[-2]] = {
+            "effective_length": summary["effective_length"]["length"],
+            "by_length": found,
+            "cells": [[cell["length"], cell["depth"], cell["recall"]] for cell in summary["cells"]],
+        }
+    for file in sorted(out.glob("held_out/*/validation.json")):
+        models.setdefault(file.parts[-2], {})["held_out"] = json.loads(file.read_text())
+    for folder in sorted(out.glob("runs/*/tensorboard")):
+        models.setdefault(folder.parent.name, {})["training"] = training_figures(folder)
+    return in_order(models)
+
+
+def join(results: Iterable[Models]) -> Models:
+    """The figures of several calls, on several machines perhaps; of what was measured twice the later."""
+    models: Models = {}
+    for result in results:
+        for name, found in result.items():
+            model = models.setdefault(name, {})
+            needle = model.get("needle", {}) | found.get("needle", {})
+            model |= found | ({"needle": needle} if needle else {})
+    return in_order(models)
+
+
+def in_order(models: Models) -> Models:
+    """In the order of the acts."""
+    order = ("as_it_comes", "base_alone", "extended", "aligned", *BATCHING, *SHARES, "aligned_128k")
+    return {name: models[name] for name in order if name in models}
+
+
+def training_figures(folder: Path) -> dict[str, float]:
+    """Of a run's curves: steps, sequences, tokens, seconds of all steps, and speed and memory."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+
+    def values(tag: str) -> list[float]:
+        there = tag in events.Tags()["scalars"]
+        return list({event.step: event.value for event in events.Scalars(tag)}.values()) if there else []  # once a step
+
+    figures = {
+        "steps": len(values("train/loss")),
+        "sequences": sum(values("train/sequences")),
+        "tokens": sum(values("train/tokens")),
+        "seconds": sum(values("perf/seconds_per_step")),
+        "tokens_per_s": median(values("perf/tokens_per_s")),
+        "peak_gib": max(values("memory/peak_gib")),
+    }
+    return figures | ({"mfu": median(values("perf/mfu"))} if values("perf/mfu") else {})

@@ -1,0 +1,200 @@
+"""The steps of the whole recipe: which `longalign` commands, with which options, and in what order."""
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from longalign.commands.reproduce.scale import COMPARED, EACH_STEP, PASSES, Scale
+from longalign.commands.reproduce.steps import SUMMARY, Group, Step
+
+CONFIG = Path(__file__).parents[3] / "configs/smollm2_64k.yaml"
+TASKS = ("single", "kv", "multi_key", "multi_value", "variable_tracking")
+SOME = ("single", "kv")
+FEW = ("kv", "multi_key")
+
+BATCHING = {  # name -> strategy, loss: the paper's Figure 5 and Table 3, and ours
+    "naive": ("naive", "sequence"),
+    "sorted": ("sorted", "sequence"),
+    "packing": ("packing", "pack"),
+    "packing_lw": ("packing", "sequence"),
+    "balanced_lw": ("balanced", "sequence"),
+}
+
+SHARES = {"long-0": (0, 1), "long-half": (0.5, 1), "short-0": (1, 0)}  # of long documents and chats; 1, 1: balanced_lw
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The steps of each act. `out` has data/, runs/, models/ and needle/."""
+
+    out: Path
+    scale: Scale
+    original: Path
+    text: Path
+    haystack: Path
+
+    def model(self, name: str) -> Path:
+        """The folder of a model that an act makes, by the act's name for it."""
+        return self.out / "models" / name
+
+    def data(self) -> Iterator[Group]:
+        """Long tasks and short chats of the seeded generator; questions, with the original model's own answers."""
+        shortest, held_out = self.scale.length // 16, self.scale.held_out
+        own = {"train": 2 * self.scale.own, "validation": 4 * held_out}  # some answers do not end
+        yield [self._generated("questions", split, count) for split, count in own.items()]
+        yield [
+            self._documents("long", "train", self.scale.long, shortest, self._longest),
+            self._documents("medium", "train", self.scale.medium, shortest // 4, shortest),
+            self._generated("short", "train", self.scale.short),
+            self._documents("long", "validation", held_out, shortest, self._longest),
+            self._documents("medium", "validation", held_out, shortest // 4, shortest),
+            self._generated("short", "validation", held_out),
+            *map(self._answered, own),
+        ]
+
+    def before(self) -> Iterator[Group]:
+        """The model as it comes, and with the new base alone."""
+        base = f"--config_overrides={{rope_theta: 5.0e6, max_position_embeddings: {self.scale.length}}}"
+        yield [
+            *self._needles("as_it_comes", self.original, tasks=SOME),
+            *self._needles("base_alone", self.original, base, tasks=SOME),
+        ]
+        yield [self._held_out("as_it_comes", self.original)]
+
+    def extend(self) -> Iterator[Group]:
+        """Further pre-training on raw text with the new base, and on the model's own answers beside it."""
+        own = f"--data.short={self.out}/data/own-train.jsonl"
+        options = (f"--data.text={self.text}", own, "--data.loss=token", f"--data.epochs={PASSES}")
+        yield from self._trained({"extended": options}, self.original, tasks=SOME)
+
+    def align(self) -> Iterator[Group]:
+        """Alignment on all long and short conversations."""
+        yield from self._trained({"aligned": self._mix()}, self.model("extended"))
+
+    def compare(self) -> Iterator[Group]:
+        """The same conversations in five ways, about as many of them in each step."""
+        ways = {}
+        for name, (strategy, loss) in BATCHING.items():
+            packs = EACH_STEP if strategy in ("naive", "sorted") else 1
+            way = (f"--data.strategy={strategy}", f"--data.loss={loss}", f"--data.packs_per_step={packs}")
+            ways[name] = (*self._mix(COMPARED), *way)
+        yield from self._trained(ways, self.model("extended"), tasks=FEW)
+
+    def shares(self) -> Iterator[Group]:
+        """No long documents and half of them (the paper's Table 2); and no chats."""
+        mixes = {name: self._mix(COMPARED, long, chats) for name, (long, chats) in SHARES.items()}
+        yield from self._trained(mixes, self.model("extended"), tasks=FEW)
+
+    def further(self) -> Iterator[Group]:
+        """Twice the length, from the aligned model."""
+        length = 2 * self.scale.length
+        yield [
+            self._documents("longer", "train", math.ceil(self.scale.long / 40), self.scale.length, 2 * self._longest)
+        ]
+        options = (
+            f"--data.long={self.out}/data/longer-train.jsonl",
+            f"--data.short={self.out}/data/own-train.jsonl",
+            f"--data.max_length={length}",
+            f"--model.max_position_embeddings={length}",
+            "--model.rope_theta=2.0e7",
+        )
+        lengths = ",".join(str(length * share // 16) for share in (2, 8, 15))
+        probe = (f"--lengths={lengths}", "--depths=10,50,90", "--seeds=8" if length > 10_000 else "--seeds=1")
+        yield from self._trained({"aligned_128k": options}, self.model("aligned"), probe=probe)
+
+    @property
+    def _longest(self) -> int:
+        return int(0.97 * self.scale.length)  # the chat format comes on top
+
+    def _documents(self, name: str, split: str, count: int, least: int, most: int) -> Step:
+        options = (f"--length={least}:{most}", f"--questions={self.scale.questions}")
+        return self._generated("long", split, count, *options, name=name)
+
+    def _generated(self, kind: str, split: str, count: int, *more: str, name: str | None = None) -> Step:
+        file = self.out / "data" / f"{name or kind}-{split}.jsonl"
+        options = (
+            f"--kind={kind}",
+            f"--count={count}",
+            f"--split={split}",
+            "--language=en",
+            f"--tokenizer={self.original}",
+        )
+        return Step(file.stem, ("data", "generate", f"--out={file}", *options, *more), file)
+
+    def _answered(self, split: str) -> Step:
+        file = self.out / "data" / f"own-{split}.jsonl"
+        questions = self.out / "data" / f"questions-{split}.jsonl"
+        options = (f"--questions={questions}", f"--model={self.original}", f"--max_new_tokens={self.scale.answer}")
+        return Step(file.stem, ("data", "answer", *options, f"--out={file}"), file)
+
+    def _mix(self, share: float = 1, long: float = 1, chats: float = 1) -> tuple[str, ...]:
+        """Options for a share of all data, and shares of its long documents and its chats."""
+        folder = self.out / "data"
+        counts = {
+            "long": (f"{folder}/long-train.jsonl", long * self.scale.long),
+            "sources.medium": (f"{folder}/medium-train.jsonl", self.scale.medium),
+            "short": (f"{folder}/short-train.jsonl", chats * self.scale.short),
+            "sources.own": (f"{folder}/own-train.jsonl", chats * PASSES * self.scale.own),
+        }
+        return tuple(
+            f"--data.{name}={{path: {path}, count: {round(share * count)}, repeat: true}}"
+            for name, (path, count) in counts.items()
+        )
+
+    def _trained(
+        self, runs: dict[str, tuple[str, ...]], start: Path, tasks: tuple[str, ...] = TASKS, probe: tuple[str, ...] = ()
+    ) -> Iterator[Group]:
+        """One run after the other from the same model, by name and options; then the tests of all of them."""
+        for name, options in runs.items():
+            run = self.out / "runs" / name
+            where = (f"--model.model={start}", f"--trainer.default_root_dir={run}", "--ckpt_path=auto")
+            length = f"--data.max_length={self.scale.length}"
+            fit = ("fit", f"--config={os.path.relpath(CONFIG)}", length, *where, *options, *self.scale.fit)
+            yield [Step(f"fit-{name}", fit, self.model(name))]  # done when exported; else it goes on from where it was
+        yield [self._exported(name) for name in runs]
+        yield [
+            step
+            for name in runs
+            for step in (
+                *self._needles(name, self.model(name), tasks=tasks, probe=probe),
+                self._held_out(name, self.model(name)),
+            )
+        ]
+
+    def _exported(self, name: str) -> Step:
+        target = self.model(name)
+        return Step(f"export-{name}", ("export", f"--checkpoint={self.out}/runs/{name}", f"--target={target}"), target)
+
+    def _needles(
+        self, name: str, model: Path, *more: str, tasks: tuple[str, ...] = TASKS, probe: tuple[str, ...] = ()
+    ) -> Group:
+        steps = []
+        for task in tasks:
+            folder = self.out / "needle" / name / task
+            grid = probe or (self.scale.grid if task == "single" else self.scale.probe)
+            options = (f"--model={model}", f"--task={task}", f"--haystack={self.haystack}", *grid, *more)
+            steps.append(Step(f"needle-{name}-{task}", ("needle", f"--out={folder}", *options), folder / SUMMARY))
+        return steps
+
+    def _held_out(self, model_name: str, model: Path) -> Step:
+        run = self.out / "held_out" / model_name
+        sources = {"long": "long", "sources.medium": "medium", "short": "short", "sources.own": "own"}
+        rows = (
+            f"--data.{source}={{path: {self.out}/data/{name}-validation.jsonl, validation: all}}"
+            for source, name in sources.items()
+        )
+        where = (
+            f"--model.model={model}",
+            f"--data.max_length={self.scale.length}",
+            f"--trainer.default_root_dir={run}",
+        )
+        cpu = tuple(option for option in self.scale.fit if "max_steps" not in option)
+        return Step(f"held_out-{model_name}", ("validate", *where, *rows, *cpu), run / "validation.json")
+
+
+ACTS: dict[str, Callable[[Recipe], Iterator[Group]]] = {
+    act.__name__: act
+    for act in (Recipe.data, Recipe.before, Recipe.extend, Recipe.align, Recipe.compare, Recipe.shares, Recipe.further)
+}

@@ -4,6 +4,7 @@ import inspect
 import json
 import shlex
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -22,7 +23,6 @@ from longalign.commands.reproduce.steps import Runner, Step
 from longalign.commands.reproduce.texts import python_manual
 from longalign.errors import UserError
 from tests.commands.test_configs import ParseOnly
-from tests.training.conftest import TINY
 
 ROOT = Path(__file__).parent.parent
 FUNCTIONS = {"data generate": generate, "data answer": answer, "export": export, "needle": needle}
@@ -129,17 +129,29 @@ def test_a_step_that_fails_is_named_with_its_log(tmp_path):
     assert "error:" in (tmp_path / "logs/export-none.log").read_text()
 
 
-def test_a_stop_signal_takes_the_steps_along_and_the_same_command_goes_on(tmp_path):
-    options = ["--out", tmp_path, "--model", TINY, "--acts", "data", "--parallel", "2"]
-    running = subprocess.Popen([ROOT / "bin/reproduce", *options], stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob("data/.long-train*")):
+STOPPED = """
+import sys
+from pathlib import Path
+from longalign.commands.interrupt import interruptible
+from longalign.commands.reproduce.steps import Runner, Step
+out = Path(sys.argv[1])
+files = [out / "a.jsonl", out / "b.jsonl"]
+steps = [Step(file.stem, ("data", "generate", f"--out={file}", "--count=1000000"), file) for file in files]
+with interruptible():
+    Runner(out, 2)(steps)
+"""
+
+
+def test_a_stop_signal_takes_the_running_steps_along(tmp_path):
+    running = subprocess.Popen([sys.executable, "-c", STOPPED, tmp_path])
+    while len(list(tmp_path.glob(".*.jsonl*"))) < 2:
         assert running.poll() is None
         time.sleep(0.1)
     steps = psutil.Process(running.pid).children(recursive=True)
     running.terminate()
-    assert "the same command goes on" in running.communicate(timeout=60)[1] and running.returncode == 143
-    assert steps and not psutil.wait_procs(steps, timeout=10)[1]
-    assert (tmp_path / "data/questions-train.jsonl").exists() and not (tmp_path / "data/long-train.jsonl").exists()
+    assert running.wait(timeout=60) == 143 and len(steps) >= 2
+    assert not psutil.wait_procs(steps, timeout=10)[1]
+    assert not list(tmp_path.glob(".*")) and (tmp_path / "logs/a.log").read_text().endswith("nothing was written\n")
 
 
 def test_texts_appear_when_they_are_whole(tmp_path):

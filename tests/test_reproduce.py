@@ -23,6 +23,7 @@ from longalign.commands.reproduce.steps import Runner, Step
 from longalign.commands.reproduce.texts import python_manual
 from longalign.errors import UserError
 from tests.commands.test_configs import ParseOnly
+from tests.training.conftest import TINY
 
 ROOT = Path(__file__).parent.parent
 FUNCTIONS = {"data generate": generate, "data answer": answer, "export": export, "needle": needle}
@@ -47,6 +48,16 @@ def test_every_command_has_options_that_exist(scale, monkeypatch):
         options = {word[2:].partition("=")[0] for word in words if word.startswith("--")}
         assert options <= set(inspect.signature(FUNCTIONS[name]).parameters), words
     assert seen == {*FUNCTIONS, "fit", "validate"}
+
+
+def test_documents_of_the_small_scale_have_room_for_their_questions(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for number, words in enumerate(commands("--scale", "small", "--acts", "data,further")):
+        options = dict(word[2:].split("=", 1) for word in words if word.startswith("--") and "=" in word)
+        if words[1] == "generate":
+            changed = {"out": str(tmp_path / f"{number}.jsonl"), "tokenizer": TINY, "count": int(options["count"])}
+            generate(**options | changed)
+    assert len(list(tmp_path.glob("*.jsonl"))) == 9
 
 
 def test_steps_use_what_earlier_steps_have_made(tmp_path):

@@ -41,7 +41,7 @@ class Recipe:
 
     def data(self) -> Iterator[Group]:
         """Long tasks and short chats of the seeded generator; questions, with the original model's own answers."""
-        shortest, held_out = self.scale.length // 16, self.scale.held_out
+        shortest, held_out = self.scale.shortest, self.scale.held_out
         own = {"train": 2 * self.scale.own, "validation": 4 * held_out}  # some answers do not end
         yield [self._generated("questions", split, count) for split, count in own.items()]
         yield [

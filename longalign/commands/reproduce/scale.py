@@ -14,10 +14,11 @@ class Scale:
     """How much of everything. Lengths are tokens; `long` to `held_out` count conversations."""
 
     length: int
+    shortest: int  # of the long documents
     grid: tuple[str, ...]  # of the task `single`, the paper's heat map
     probe: tuple[str, ...]  # of the other tasks; 22 prompts a length at least give an effective length
-    long: int  # documents of a sixteenth of the length to all of it
-    medium: int  # of a sixteenth at most: as many questions for a fraction of the tokens
+    long: int  # documents of the shortest length to all of it
+    medium: int  # shorter ones, down to a quarter of that: as many questions for a fraction of the tokens
     short: int
     own: int  # answers, of twice as many questions: some do not end
     held_out: int
@@ -29,6 +30,7 @@ class Scale:
 SCALES = {
     "full": Scale(
         length=65536,
+        shortest=4096,
         grid=("--lengths=1000:64000:10", "--depths=10:90:10", "--seeds=3"),
         probe=("--lengths=1000,4000,16000,32000,64000", "--depths=10,50,90", "--seeds=8"),
         long=1300,
@@ -41,6 +43,7 @@ SCALES = {
     ),
     "small": Scale(  # to see that all works, on a CPU
         length=2048,
+        shortest=1024,
         grid=("--lengths=500,1800", "--depths=10,90", "--seeds=1"),
         probe=("--lengths=500,1800", "--depths=50", "--seeds=1"),
         long=12,

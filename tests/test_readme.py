@@ -1,4 +1,4 @@
-"""The README's commands run, its options exist, and its Python runs, on tiny data."""
+"""The commands of README and guides run, their options, files and sections exist, and the Python runs, on tiny data."""
 
 import io
 import json
@@ -17,6 +17,8 @@ from tests.training.conftest import TINY, conversation, write_rows
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+GUIDES = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+ALL = "\n".join(GUIDES.values())
 SMALL = [
     "--data.chat_format=llama2",
     "--data.max_length=256",
@@ -38,7 +40,7 @@ def files(tmp_path_factory):
 
 
 def commands_under(heading: str) -> list[list[str]]:
-    block = README.split(f"## {heading}")[1].split("\n\n")[1]
+    block = ALL.split(f"## {heading}")[1].split("\n\n")[1]
     return [shlex.split(line) for line in block.splitlines() if line.strip().startswith("longalign")]
 
 
@@ -75,7 +77,7 @@ def test_a_longer_context_is_trained_exported_and_aligned(files, monkeypatch, tm
 
 
 def test_the_launchers_and_their_options_exist():
-    block = README.split("## Several GPUs, several nodes")[1].split("\n\n")[1]
+    block = ALL.split("## Several GPUs, several nodes")[1].split("\n\n")[1]
     one, many, slurm = (shlex.split(line) for line in block.splitlines())
     assert all(
         (ROOT / words[words.index(name)]).stat().st_mode & 0o111
@@ -145,15 +147,25 @@ def test_every_option_in_the_table_parses():
 
 
 def test_every_command_that_is_named_exists():
-    for command in re.findall(r"`longalign ([a-z -]+?)(?: --[^`]*)?`", README):
+    for command in re.findall(r"`longalign ([a-z -]+?)(?: --[^`]*)?`", ALL):
         assert command in COMMANDS
 
 
-def test_every_file_that_is_named_exists():
-    for path in re.findall(r"`((?:bin|longalign|tests|configs)/[\w./-]+)", README) + re.findall(
-        r"\]\((docs/[^)]+)\)", README
-    ):
+def test_every_file_and_section_that_is_named_exists():
+    for path in re.findall(r"`((?:bin|longalign|tests|configs)/[\w./-]+)", ALL):
         assert (ROOT / path).exists(), path
+    for guide, text in GUIDES.items():
+        for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+            name, _, section = target.partition("#")
+            file = (guide.parent / name).resolve() if name else guide
+            assert file.exists(), (guide, target)
+            assert not section or section in sections(file.read_text()), (guide, target)
+
+
+def sections(text: str) -> set[str]:
+    """The names by which a page's sections can be linked."""
+    heads = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
 def test_the_python_runs(files):

@@ -127,7 +127,8 @@ class Recipe:
         file = self.out / "data" / f"own-{split}.jsonl"
         questions = self.out / "data" / f"questions-{split}.jsonl"
         options = (f"--questions={questions}", f"--model={self.original}", f"--max_new_tokens={self.scale.answer}")
-        return Step(file.stem, ("data", "answer", *options, f"--out={file}"), file)
+        together = "--batch_size=1024"  # a step of decoding costs the host the same for any number
+        return Step(file.stem, ("data", "answer", *options, together, f"--out={file}"), file)
 
     def _mix(self, share: float = 1, long: float = 1, chats: float = 1) -> tuple[str, ...]:
         """Options for a share of all data, and shares of its long documents and its chats."""

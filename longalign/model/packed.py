@@ -18,6 +18,8 @@ from longalign.model.loss import weighted_linear_cross_entropy
 
 def packed_hidden_states(model: PreTrainedModel, pack: Pack) -> Tensor:
     """Last hidden states ``[1, T, D]`` of a pack, in which no sequence sees another."""
+    # one device sync a micro-step: transformers asks the device whether position_ids hold more than one sequence,
+    # before it calls our mask function, which makes no mask either way
     output = model.base_model(
         input_ids=pack.input_ids,
         position_ids=pack.position_ids,

@@ -5,6 +5,7 @@ average, and the sum over a step is the paper's Eq. 2 for any packing, accumulat
 """
 
 import logging
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -314,8 +315,8 @@ class LongAlignModule(LightningModule):
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
         norm = get_total_norm(gradients)
         norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
-        self.grad_norm = float(norm)  # a device sync, once a step
-        if not torch.isfinite(norm):
+        self.grad_norm = float(norm)  # one device sync a step
+        if not math.isfinite(self.grad_norm):
             return self._skip_step(optimizer)
         self.skipped_in_a_row = 0
         if gradient_clip_val and self.grad_norm > gradient_clip_val:

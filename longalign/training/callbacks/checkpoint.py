@@ -105,7 +105,7 @@ class StepCheckpoint(Checkpoint):
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         number = torch.tensor(float(self._stop_signal), device=trainer.strategy.root_device)
-        stop = int(trainer.strategy.reduce(number, reduce_op="max"))
+        stop = int(trainer.strategy.reduce(number, reduce_op="max"))  # one device sync a step
         periodic = self.every_n_steps and step % self.every_n_steps == 0
         if stop or periodic or (step == total and self.save_last):
             self._save(trainer, step)

@@ -38,7 +38,8 @@ class StepLogger(Callback):
         self.held_out: list[tuple[int, float]] = []  # (step, loss of the held-out rows)
         self.validated: dict[str, float] = {}  # what the last validation found
         self.clock_stale = True  # something that is not training has happened since the last step
-        self.waited_s = 0.0  # between the batches of a step: for the loader, and for Lightning
+        # host time between batches, for the loader and for Lightning; inside a step the GPU may be busy meanwhile
+        self.waited_s = 0.0
 
     def setup(self, trainer: Trainer, pl_module: LongAlignModule, stage: str) -> None:  # type: ignore[override]
         self.train = StepMeter(trainer.datamodule.source_names, pl_module.shape)  # type: ignore[attr-defined]

@@ -5,10 +5,6 @@ position of a run is one number, its step, and a resumed run continues with the 
 """
 
 import logging
-import os
-import signal
-import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +16,8 @@ from longalign.chat import load_tokenizer
 from longalign.data.buckets import outside_text
 from longalign.data.collate import Pack
 from longalign.data.dataset import PackDataset
-from longalign.data.mixture import Mixture, Source, check_sources, not_a_source, select_rows
+from longalign.data.loader import PackLoader
+from longalign.data.mixture import Mixture, Source, check_sources, named_sources, select_rows
 from longalign.data.plan import BatchPlan, SequenceCost, plan_batches
 from longalign.data.sampler import PlanSampler
 from longalign.data.tokenize import tokenize_source
@@ -33,7 +30,6 @@ ALLOWED_TRAINER_VALUES = {
     "limit_train_batches": (None, 1, 1.0),
     "overfit_batches": (0, 0.0),
 }
-
 
 NOTHING_LEFT = "data: no conversation is left to train on; look at the counts of data.long and data.short"
 
@@ -331,71 +327,3 @@ class LongAlignData(LightningDataModule):
                 "ckpt_path: the data or its plan is not the checkpoint's (sources, counts, tokenizer, max_length, "
                 "strategy, packs_per_step or seed differ): restore them, or start a new run from an exported model"
             )
-
-
-class PackLoader(DataLoader):
-    """Workers that leave stop signals to the rank.
-
-    A cluster signals the whole process group; a worker that died of it would break the rank's last step. SIGTERM is
-    blocked while a worker is born, so that it is in all of its threads: libraries start some of their own after a fork.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.worker_init_fn = _end_with_the_rank
-
-    def __iter__(self) -> Any:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        try:
-            return super().__iter__()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with_the_rank(worker: int) -> None:
-    """SIGTERM from the rank itself still ends a worker: Python sends it at exit to those left, and waits for them."""
-    for number in (signal.SIGUSR1, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "sigtimedwait"):
-        threading.Thread(target=_wait_for_the_end, args=(os.getppid(),), daemon=True).start()
-    else:  # macOS
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-
-
-def _wait_for_the_end(rank: int) -> None:
-    while True:
-        found = signal.sigtimedwait({signal.SIGTERM}, 1.0)
-        if (found and found.si_pid == rank) or os.getppid() != rank:
-            os._exit(0)
-
-
-def named_sources(
-    long: str | Source | None,
-    short: str | Source | None,
-    text: str | Source | None,
-    sources: dict[str, str | Source] | None,
-    validation: int | float,
-) -> dict[str, Source]:
-    """All sources by name, those without a held-out share of their own given ``validation``, ``text`` a column.
-
-    Raises:
-        UserError: no source, or a name used twice.
-    """
-    given = {"long": long, "short": short, "text": text}
-    for name, more in (sources or {}).items():
-        if name in given:
-            raise UserError(f"data.sources.{name}: this name is taken by data.{name}")
-        given[name] = more
-    for name, source in given.items():
-        if isinstance(source, str) and source.startswith("{"):  # which the parser could not read as a mapping
-            raise UserError(not_a_source(f"data.{name}", source))
-    named = {name: Source(path=s) if isinstance(s, str) else s for name, s in given.items() if s is not None}
-    if not named:
-        raise UserError(
-            "data.long: give at least one source: --data.long PATH, --data.short PATH, --data.text PATH or data.sources"
-        )
-    for name, source in named.items():
-        held_out = source.validation or validation
-        column = source.text_column or ("text" if name == "text" else None)
-        named[name] = replace(source, validation=held_out, text_column=column)
-    return named

@@ -7,7 +7,7 @@ of a mix of 5k lie in that of 10k.
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -50,6 +50,40 @@ def not_a_source(key: str, got: object) -> str:
     """What is said of a value that is no source."""
     keys, more = (", ".join(field.name for field in fields(kind)) for kind in (Source, Bucket))
     return f"{key}: got {got}, expected a path, or a mapping of {keys} ({{8k-16k: …}} with {more}) of the right types"
+
+
+def named_sources(
+    long: str | Source | None,
+    short: str | Source | None,
+    text: str | Source | None,
+    sources: dict[str, str | Source] | None,
+    validation: int | float,
+) -> dict[str, Source]:
+    """The sources of the config's data section by name; a source given as a path becomes a `Source`.
+
+    `validation` is for those that hold out nothing of their own; `text` reads the column "text" unless it names one.
+
+    Raises:
+        UserError: no source, a name used twice, or a mapping that could not be read.
+    """
+    given = {"long": long, "short": short, "text": text}
+    for name, more in (sources or {}).items():
+        if name in given:
+            raise UserError(f"data.sources.{name}: this name is taken by data.{name}")
+        given[name] = more
+    for name, source in given.items():
+        if isinstance(source, str) and source.startswith("{"):  # which the parser could not read as a mapping
+            raise UserError(not_a_source(f"data.{name}", source))
+    named = {name: Source(path=s) if isinstance(s, str) else s for name, s in given.items() if s is not None}
+    if not named:
+        raise UserError(
+            "data.long: give at least one source: --data.long PATH, --data.short PATH, --data.text PATH or data.sources"
+        )
+    for name, source in named.items():
+        held_out = source.validation or validation
+        column = source.text_column or ("text" if name == "text" else None)
+        named[name] = replace(source, validation=held_out, text_column=column)
+    return named
 
 
 @dataclass(frozen=True)

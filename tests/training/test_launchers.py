@@ -173,7 +173,7 @@ def test_ranks_of_srun_meet_at_the_first_node(monkeypatch):
 
 LOADER = """
 import os, signal, subprocess, threading, time
-from longalign.data.datamodule import PackLoader
+from longalign.data.loader import PackLoader
 # libraries, too, start threads in a worker before it can say anything about signals
 os.register_at_fork(after_in_child=lambda: threading.Thread(target=time.sleep, args=(60,), daemon=True).start())
 def loader():

@@ -1,0 +1,52 @@
+"""A loader of ready packs whose worker processes live exactly as long as their rank.
+
+In: a data set of packs and a sampler. Out: the packs. A stop signal to the process group is the rank's business.
+"""
+
+import os
+import signal
+import threading
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+
+class PackLoader(DataLoader):
+    """A DataLoader whose workers leave stop signals to the rank that started them.
+
+    A cluster signals the whole process group, and a worker that died of the signal would break the rank's last step.
+    SIGTERM is blocked before a worker is forked, so that all of its threads inherit the block: libraries start threads
+    of their own right after a fork.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.worker_init_fn = _heed_the_rank_alone
+
+    def __iter__(self) -> Any:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            return super().__iter__()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _heed_the_rank_alone(worker: int) -> None:
+    """Set up signals in a worker: only a SIGTERM from its own rank ends it, or the end of that rank.
+
+    Python sends that SIGTERM when the rank exits with workers left, and then waits for them.
+    """
+    for number in (signal.SIGUSR1, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "sigtimedwait"):
+        threading.Thread(target=_exit_with_the_rank, args=(os.getppid(),), daemon=True).start()
+    else:  # macOS
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def _exit_with_the_rank(rank: int) -> None:
+    """Exit on a SIGTERM sent by the process `rank`, or once that process is gone (looked at every second)."""
+    while True:
+        found = signal.sigtimedwait({signal.SIGTERM}, 1.0)
+        if (found and found.si_pid == rank) or os.getppid() != rank:
+            os._exit(0)

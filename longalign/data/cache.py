@@ -21,6 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from longalign.errors import UserError
+from longalign.files import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def file_digest(path: str, memory: Path) -> str:
     if time.time() - stat.st_mtime > _RACY_S:
         with contextlib.suppress(OSError):  # a full disk is told where it matters
             memory.mkdir(parents=True, exist_ok=True)
-            write_atomically(note, json.dumps({**identity, "sha256": digest}))
+            write_text(note, json.dumps({**identity, "sha256": digest}))
     return digest
 
 
@@ -80,16 +81,6 @@ def code_digest(files: Sequence[Path]) -> str:
 
 def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """Write `text` so that `file` is seen whole or not at all."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def build_once(folder: Path, build: Callable[[Path], None], *, option: str = "data.cache_dir") -> bool:

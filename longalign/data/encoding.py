@@ -24,8 +24,9 @@ import pyarrow as pa
 
 from longalign.chat import ChatFormat, EncodedRow, Message, Overflow, encode_row
 from longalign.chat.raw_text import encode_text
-from longalign.data import cache, tokenized
+from longalign.data import tokenized
 from longalign.errors import UserError
+from longalign.files import write_text
 
 RAW_SCHEMA = pa.schema({"where": pa.string(), "row": pa.large_binary()})  # type: ignore[arg-type]
 _COUNTS = "counts"  # a folder with a file of counts for each process
@@ -114,7 +115,7 @@ def _encode_checked(
         sequences = _encode(row, job)
     except UserError as error:
         message = f"{where}: {error} ({job.key})"
-        cache.write_atomically(folder / _STOP, message)
+        write_text(folder / _STOP, message)
         raise UserError(message) from None
     kept = []
     for encoded in sequences:

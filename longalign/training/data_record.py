@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from longalign.data.buckets import length_ranges
-from longalign.data.cache import write_atomically
 from longalign.data.datamodule import LongAlignData
 from longalign.data.mixture import Mixture
 from longalign.data.tokenized import TokenizedSource
+from longalign.files import write_text
 
 FILE = "data.json"
 
 
 def write_data_record(folder: Path, data: LongAlignData) -> None:
     """Write the file into a run's folder; `data` is set up."""
-    write_atomically(folder / FILE, json.dumps(data_record(data), indent=1, ensure_ascii=False) + "\n")
+    write_text(folder / FILE, json.dumps(data_record(data), indent=1, ensure_ascii=False) + "\n")
 
 
 def data_record(data: LongAlignData) -> dict[str, Any]:

@@ -1,30 +1,23 @@
-"""How much GPU memory a training step takes, by component, from the config alone; and how to use what is left.
+"""How much GPU memory a training step takes, by component, from the config alone.
 
-In: the model's config, ranks, tokens of the longest pack, bytes of optimizer state. Out: `MemoryEstimate`, and the
-number of layers that can keep all their activations instead of computing them again.
+In: the model's config, ranks, tokens of the longest pack, bytes of optimizer state, and the way that activations are
+kept. Out: `MemoryEstimate`. `memory_choice.py` finds the fastest way that fits.
 """
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 from transformers import PreTrainedConfig
 
-from longalign.errors import UserError
 from longalign.model.checkpointing import Checkpointing
 from longalign.model.flops import ModelShape
 from longalign.model.loss import LOGITS_BYTES
 
 GIB = 2**30
-RESERVED = 2 * GIB  # CUDA context, NCCL and kernel workspaces, which torch's allocator does not see
-SHARE_USED = 0.97  # of the free memory: the rest is for fragments and for what the model leaves out
-HOST_SHARE_USED = 0.8  # of the host's: loaders, checkpoints and other processes grow, too
-SHARE_OF_PEAK = 0.7  # of a card's peak rate: what matrix products of a training step reach
-ELEMENTWISE = 0.07  # time of a layer's norms, rotary embedding and SwiGLU beside its matrix products (profiled, H200)
-OFFLOADING = 0.05  # what offloading may cost where copies are hidden: less gained than this is not worth it
+EIGHT_BIT_STATE = 2 * (1 + 4 / 256)  # bytes a parameter: two states of a byte, and an fp32 scale for each 256
 
 
 @dataclass(frozen=True)
@@ -106,43 +99,6 @@ class MemoryEstimate:
 
 
 @dataclass(frozen=True)
-class Host:
-    """What a GPU has of its host: free bytes, and bytes that go there and back while it does a FLOP at its peak rate.
-
-    Without such a rate offloading counts as slow, and is for what does not fit otherwise.
-    """
-
-    free_bytes: float = math.inf
-    bytes_per_flop: float = 0.0
-
-    @property
-    def budget(self) -> float:
-        return HOST_SHARE_USED * self.free_bytes
-
-
-UNKNOWN_HOST = Host()
-
-
-class NoRoom(UserError):
-    """A step does not fit into a GPU: its estimate, the first component that is too much, the cheapest change.
-
-    Or it fits, and what it offloads does not fit into the host's memory.
-    """
-
-    def __init__(self, step: "StepMemory", budget: float, host_budget: float = math.inf) -> None:
-        self.estimate = step.estimate()
-        self.component = self.estimate.first_over(budget) or "offloaded activations"
-        self.remedy = cheapest_remedy(step, budget, host_budget)
-        needs, there = f"{self.estimate.peak / GIB:.0f} GiB a GPU", f"{budget / GIB:.0f}"
-        if self.estimate.peak <= budget:
-            needs, there = f"{step.offloaded / GIB:.0f} GiB a GPU of the host's memory", f"{host_budget / GIB:.0f}"
-        super().__init__(
-            f"model.checkpointing: a step on packs of {step.tokens:,} tokens needs {needs}, there are {there} "
-            f"({self.component} are too much): {self.remedy}"
-        )
-
-
-@dataclass(frozen=True)
 class StepMemory:
     """What the estimate of a step depends on; ``tokens`` of the longest pack, ``micro_steps`` of a rank in a step."""
 
@@ -173,26 +129,12 @@ class StepMemory:
     def offloaded(self) -> int:
         """Bytes that wait in the host's memory, for one GPU."""
         of_layer = self.tokens * self.sizes.movable(self.checkpointing, self.compute_bytes)
-        return of_layer * (self.sizes.layers - self._whole) if self.offload else 0
+        return of_layer * (self.sizes.layers - self.layers_kept_whole) if self.offload else 0
 
     @property
-    def _whole(self) -> int:
+    def layers_kept_whole(self) -> int:
         """Layers that keep all activations."""
         return 0 if self.checkpointing == "matmuls" else self.kept_layers
-
-    def slowness(self, host: Host = UNKNOWN_HOST) -> float:
-        """What this way adds to a step that computes nothing twice, in forwards of all layers' matrix products.
-
-        Offloading costs little where a layer's copies take no longer than its matrix products.
-        """
-        again = self.computed_again + ELEMENTWISE * (1 - self._whole / self.sizes.layers)
-        if self.checkpointing == "full":
-            again += 10  # attention, whose share grows with the lengths: the last resort
-        if not self.offload:
-            return again
-        products = 2 * self.sizes.parameters / SHARE_OF_PEAK
-        hidden = self.sizes.movable(self.checkpointing, self.compute_bytes) <= products * host.bytes_per_flop
-        return again + (OFFLOADING if hidden else 2)
 
     @property
     def computed_again(self) -> float:
@@ -297,77 +239,6 @@ def layer_sizes(config: PreTrainedConfig, shape: ModelShape) -> LayerSizes:
         root_parameters=root,
         lm_head_parameters=embeddings,
     )
-
-
-def choose_checkpointing(
-    step: StepMemory,
-    free_bytes: int,
-    mode: Checkpointing | Literal["auto"] = "auto",
-    offload: bool | None = None,
-    host: Host = UNKNOWN_HOST,
-) -> StepMemory:
-    """The fastest way through a step that fits into ``free_bytes`` of a GPU and into its host.
-
-    For mode auto, the least of ``StepMemory.slowness``: attention saved, and as much more as fits, of whole layers or
-    of matrix products; at last, whole layers computed again. ``offload`` True or False decides that part; None offloads
-    where it pays, or where nothing else fits.
-
-    Raises:
-        NoRoom: nothing fits; says what is too much, and what would help.
-    """
-    budget = usable(free_bytes)
-    for found in _ways(step, mode, offload, host):
-        if found.estimate().peak <= budget and found.offloaded <= host.budget:
-            return found
-    raise NoRoom(found, budget, host.budget)
-
-
-def usable(free_bytes: int) -> float:
-    """Of the free bytes of a GPU, what the components of an estimate may add up to."""
-    return SHARE_USED * free_bytes - RESERVED
-
-
-def _ways(
-    step: StepMemory, mode: Checkpointing | Literal["auto"], offload: bool | None, host: Host
-) -> list[StepMemory]:
-    """From the fastest to the smallest."""
-    if mode == "none":
-        return [replace(step, checkpointing="none")]
-    places = (False, True) if offload is None else (offload,)
-    if mode != "auto":
-        return [replace(step, checkpointing=mode, offload=place) for place in places]
-    modes: tuple[Checkpointing, ...] = ("attention", "matmuls")
-    kept = [(name, layers) for name in modes for layers in range(step.sizes.layers + 1)]
-    ways = [
-        replace(step, checkpointing=name, kept_layers=layers, offload=place)
-        for place in places
-        for name, layers in (*kept, ("full", 0))
-    ]
-    return sorted(ways, key=lambda way: way.slowness(host))
-
-
-def cheapest_remedy(step: StepMemory, budget: float, host_budget: float = math.inf) -> str:
-    """The smallest change that makes a step fit: checkpointing, fused or 8-bit AdamW, more GPUs, or shorter packs."""
-    smallest = replace(step, checkpointing="full", kept_layers=0, offload=True)
-    if smallest.offloaded > host_budget:
-        smallest = replace(smallest, offload=False)
-    if smallest.estimate().peak <= budget:
-        return "use --model.checkpointing auto and --model.offload auto"
-    if replace(smallest, update_bytes=0).estimate().peak <= budget:
-        return "use AdamW's fused kernel (--model.optimizer.fused true)"
-    eight_bit = replace(smallest, state_bytes=min(step.state_bytes, EIGHT_BIT_STATE), update_bytes=0)
-    if eight_bit.estimate().peak <= budget:
-        return "use 8-bit optimizer states (--model.optimizer longalign.training.adamw_8bit.AdamW8bit)"
-    for ranks in (2, 4, 8, 16, 32, 64):
-        if ranks > step.ranks and replace(smallest, ranks=ranks).estimate().peak <= budget:
-            return f"use {ranks} GPUs"
-    tokens = step.tokens
-    while tokens > 1024 and replace(smallest, tokens=tokens, ranks=max(step.ranks, 8)).estimate().peak > budget:
-        tokens //= 2
-    return f"use more GPUs and --data.max_length {tokens}"
-
-
-EIGHT_BIT_STATE = 2 * (1 + 4 / 256)  # two states of a byte, and an fp32 scale for each 256
 
 
 def optimizer_state_bytes(optimizer: Any) -> float:

@@ -14,16 +14,8 @@ import torch
 from longalign.errors import UserError
 from longalign.model.checkpointing import Checkpointing
 from longalign.model.hardware import device_peak_flops, free_host_bytes, host_link_bytes_per_s
-from longalign.model.memory import (
-    GIB,
-    UNKNOWN_HOST,
-    Host,
-    LayerSizes,
-    NoRoom,
-    StepMemory,
-    cheapest_remedy,
-    choose_checkpointing,
-)
+from longalign.model.memory import GIB, LayerSizes, StepMemory
+from longalign.model.memory_choice import UNKNOWN_HOST, Host, NoRoom, cheapest_remedy, choose_checkpointing
 from longalign.training.strategy import ShardStrategy
 
 log = logging.getLogger(__name__)

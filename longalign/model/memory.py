@@ -22,9 +22,9 @@ EIGHT_BIT_STATE = 2 * (1 + 4 / 256)  # bytes a parameter: two states of a byte, 
 
 @dataclass(frozen=True)
 class LayerSizes:
-    """One decoder layer: widths (of a token, in numbers) and parameters.
+    """The sizes of a model that decide its memory: numbers a token of one decoder layer, and counts of parameters.
 
-    hidden D, intermediate I, query A = heads × head size, key_value = key-value heads × head size.
+    query: heads × head size. key_value: key-value heads × head size. parameters: of one layer.
     """
 
     hidden: int
@@ -42,17 +42,17 @@ class LayerSizes:
         return self.layers * self.parameters + self.root_parameters
 
     def all_activations(self, bytes_a_number: int, fused: bool) -> int:
-        """Bytes a token that a layer keeps for its backward without checkpointing.
+        """Bytes for each token that a layer keeps for its backward without checkpointing.
 
-        Inputs of both norms, of the projections and of the MLP, q, k, v, attention output, gate, up and their product.
-        transformers' own norms and SiLU keep more: two fp32 copies for each norm, and SiLU's output.
+        These are the inputs of both norms, of the projections and of the MLP, q, k, v, the attention output, gate, up
+        and their product. Without fused kernels, norms keep two fp32 copies each, and the MLP SiLU's output.
         """
         numbers = 4 * self.hidden + 2 * self.query + 2 * self.key_value + 3 * self.intermediate
         extra = 0 if fused else 2 * 2 * 4 * self.hidden + self.intermediate * bytes_a_number
         return numbers * bytes_a_number + 4 * self.heads + extra
 
     def kept(self, mode: Checkpointing, bytes_a_number: int, fused: bool, offload: bool) -> int:
-        """Bytes a token that a layer keeps on the GPU under a checkpointing mode."""
+        """Bytes for each token that a layer keeps on the GPU under a checkpointing mode."""
         if mode == "none":
             return self.all_activations(bytes_a_number, fused)
         there = 0 if offload else self.movable(mode, bytes_a_number)
@@ -61,7 +61,7 @@ class LayerSizes:
         return there
 
     def movable(self, mode: Checkpointing, bytes_a_number: int) -> int:
-        """Bytes a token of a checkpointed layer that can wait on the host: its input, and attention output and lse."""
+        """Bytes for each token of a checkpointed layer that can wait on the host: input, attention output and lse."""
         attention = 0 if mode == "full" else self.query * bytes_a_number + 4 * self.heads
         return self.hidden * bytes_a_number + attention
 
@@ -85,7 +85,7 @@ class MemoryEstimate:
         return self.weights + self.optimizer + self.gradients + self.gathered + self.activations + self.working
 
     def first_over(self, budget: float) -> str | None:
-        """The first component that does not fit, in words and in the order in which they come; None if all do."""
+        """The component, in words, at which the sum of all up to it exceeds ``budget`` bytes; None if all fit."""
         total = 0
         for name, value in vars(self).items():
             total += value
@@ -100,23 +100,23 @@ class MemoryEstimate:
 
 @dataclass(frozen=True)
 class StepMemory:
-    """What the estimate of a step depends on; ``tokens`` of the longest pack, ``micro_steps`` of a rank in a step."""
+    """What the memory of a step depends on. ``tokens``: of the longest pack. ``micro_steps``: of a rank in a step."""
 
     sizes: LayerSizes
     tokens: int
     ranks: int = 1
     micro_steps: int = 1
-    state_bytes: float = 8.0  # of optimizer state a parameter: AdamW in fp32
-    update_bytes: float = 0.0  # a parameter, while the optimizer steps: 4 for AdamW without its fused kernel
-    compute_bytes: int = 2
+    state_bytes: float = 8.0  # optimizer states, for each parameter: AdamW in fp32
+    update_bytes: float = 0.0  # for each parameter while the optimizer steps: 4 for AdamW without its fused kernel
+    compute_bytes: int = 2  # of a number in the compute dtype
     fused: bool = True
     checkpointing: Checkpointing = "attention"
     kept_layers: int = 0
-    offload: bool = False  # inputs of checkpointed layers to the host, and the attention outputs that are kept
-    resharded: bool = True  # gathered weights of a layer are freed between its forward and its backward
+    offload: bool = False  # inputs and kept attention outputs of checkpointed layers wait in the host's memory
+    resharded: bool = True  # a layer's gathered weights are freed between its forward and its backward
 
     def __str__(self) -> str:
-        """As the log has it."""
+        """The line of the log that says how the activations are kept."""
         what = "inputs" if self.checkpointing == "full" else "inputs and attention outputs"
         return (
             f"checkpointing: {self.checkpointing}, {self.kept_layers} of {self.sizes.layers} layers "
@@ -127,7 +127,7 @@ class StepMemory:
 
     @property
     def offloaded(self) -> int:
-        """Bytes that wait in the host's memory, for one GPU."""
+        """Bytes of one GPU's activations that wait in the host's memory."""
         of_layer = self.tokens * self.sizes.movable(self.checkpointing, self.compute_bytes)
         return of_layer * (self.sizes.layers - self.layers_kept_whole) if self.offload else 0
 
@@ -147,9 +147,9 @@ class StepMemory:
         return 1 - (1 - in_kept) * self.kept_layers / sizes.layers
 
     def estimate(self) -> MemoryEstimate:
-        """The fullest moment of a step: the backward of the loss, of some layer, of the embeddings, or the update.
+        """The fullest moment of a step: the backward of the loss, of a layer or of the embeddings, or the update.
 
-        fp32 master weights, gradients and optimizer states are shared over the ranks; activations are each rank's own.
+        fp32 master weights, gradients and optimizer states are sharded over the ranks; activations are not.
         """
         sizes, n = self.sizes, self.sizes.layers
         shard = 4 * sizes.parameters // self.ranks
@@ -165,7 +165,7 @@ class StepMemory:
         return max(moments, key=lambda moment: moment.peak)
 
     def _at_layers(self) -> Iterator[dict[str, int]]:
-        """Of each layer's backward: its activations are all there, computed again or kept; those behind it are done."""
+        """The moment of each layer's backward: all activations of this layer exist, and what earlier layers keep."""
         sizes, n = self.sizes, self.sizes.layers
         everything = self.tokens * sizes.all_activations(self.compute_bytes, self.fused)
         kept = self._kept()
@@ -181,7 +181,7 @@ class StepMemory:
             }
 
     def _at_loss(self) -> dict[str, int]:
-        """The lm_head's gradient in fp32, what a chunk adds to it, and the chunk's logits in both types."""
+        """The backward of the loss: the lm_head's fp32 gradient, a chunk's part of it, its logits in both dtypes."""
         sizes = self.sizes
         before = 4 * sizes.total_parameters // self.ranks if self.micro_steps > 1 else 0
         logits = min(LOGITS_BYTES, 4 * self.tokens * sizes.lm_head_parameters // sizes.hidden)
@@ -193,7 +193,7 @@ class StepMemory:
         }
 
     def _at_embeddings(self) -> dict[str, int]:
-        """Last of all the root's gradients are reduced: there as they were computed and in fp32, then in fp32 twice."""
+        """The end of the backward: the root's gradients are reduced, for which they exist twice."""
         sizes = self.sizes
         layers = 4 * sizes.layers * sizes.parameters // self.ranks
         more = max(self.compute_bytes, 4 // self.ranks) * sizes.root_parameters
@@ -214,7 +214,7 @@ class StepMemory:
         return self.compute_bytes * (layers * self.sizes.parameters + self.sizes.root_parameters)
 
     def _beside_layers(self) -> int:
-        """The embeddings' output; with offloading, what of one layer goes out or comes in, and an input in use."""
+        """Bytes of the embeddings' output; with offloading, also of one layer's tensors on their way and its input."""
         moving = self.sizes.movable(self.checkpointing, self.compute_bytes) if self.offload else 0
         return self.tokens * (self.sizes.hidden * self.compute_bytes * (2 if self.offload else 1) + moving)
 
@@ -242,7 +242,10 @@ def layer_sizes(config: PreTrainedConfig, shape: ModelShape) -> LayerSizes:
 
 
 def optimizer_state_bytes(optimizer: Any) -> float:
-    """Bytes of state a parameter of an optimizer factory: tried on a few numbers, or known by its name."""
+    """Bytes of optimizer states for each parameter, tried on a few numbers; of 8- and 4-bit ones known by the name.
+
+    optimizer: makes one from a list of parameters.
+    """
     probe = nn.Parameter(torch.zeros(4096))
     made = optimizer([probe])
     name = type(made).__name__.lower()
@@ -256,7 +259,7 @@ def optimizer_state_bytes(optimizer: Any) -> float:
 
 
 def optimizer_update_bytes(optimizer: Any) -> float:
-    """Bytes a parameter that a step of an optimizer takes and gives back: torch's AdamW copies a state unless fused."""
+    """Bytes for each parameter that a step takes and frees again: torch's AdamW copies a state unless it is fused."""
     made = optimizer([nn.Parameter(torch.zeros(1))])
     plain = isinstance(made, torch.optim.Adam) and not made.defaults.get("fused")  # AdamW is an Adam
     return 4.0 if plain and made.defaults.get("foreach") is not False else 0.0

@@ -56,7 +56,7 @@ def data_record(data: LongAlignData) -> dict[str, Any]:
 
 
 def _buckets(data: LongAlignData, mixture: Mixture, number: int) -> list[dict[str, Any]]:
-    """What is in the mix of each bucket of a source."""
+    """For each bucket of source ``number``, what the mix has of it; empty for a source without buckets."""
     name = mixture.names[number]
     buckets = data.sources[name].buckets
     ranges = length_ranges(buckets, f"data.{name}.buckets") if buckets else {}
@@ -67,5 +67,5 @@ def _buckets(data: LongAlignData, mixture: Mixture, number: int) -> list[dict[st
 
 
 def _identity(source: TokenizedSource) -> dict[str, Any]:
-    """Path and digests, as the cache has them: data's bytes, tokenizer, code; and the name of its folder."""
+    """The cache folder's name, and the path and digests (data's bytes, tokenizer, code) that it was made from."""
     return {"cache": source.folder.name, **json.loads((source.folder / "key.json").read_text(encoding="utf-8"))}

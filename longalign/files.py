@@ -75,10 +75,13 @@ def write_text(file: Path, text: str) -> None:
 
 
 def write_bytes(file: Path, data: bytes) -> None:
-    """Write a file that has the bytes whole or is not touched."""
-    temporary = file.with_name(f".{file.name}.incomplete")
-    temporary.write_bytes(data)
-    os.replace(temporary, file)
+    """Write a file that has the bytes whole or is not touched; many processes may write it at once."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]]) -> int:

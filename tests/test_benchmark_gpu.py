@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from longalign.chat import encode_conversation, load_tokenizer
 from longalign.data.sources import read_conversations
 from longalign.model.flops import model_shape
-from longalign.model.memory import EIGHT_BIT_STATE, GIB, Host, StepMemory, choose_checkpointing, layer_sizes
+from longalign.model.memory import EIGHT_BIT_STATE, GIB, StepMemory, layer_sizes
+from longalign.model.memory_choice import Host, choose_checkpointing
 from tests.commands.test_configs import ParseOnly
 from tests.model.test_memory import llama
 

@@ -64,9 +64,9 @@ def _paths(given: str | list[str] | None) -> list[Path]:
 
 
 def _write(target: Path, text: str) -> None:
-    from longalign.data.cache import write_atomically
+    from longalign.files import write_text
 
     if target.is_dir():
         raise UserError(f"out: {target} is a folder; give a file, such as {target / 'card.html'}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(target, text)
+    write_text(target, text)

@@ -16,9 +16,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.distributed import DistNetworkError, DistStoreError
 
 from longalign.commands.messages import explained
-from longalign.data.cache import write_atomically
 from longalign.data.datamodule import LongAlignData
 from longalign.errors import UserError
+from longalign.files import write_text
 from longalign.launch import Launch, this_launch
 from longalign.training.callbacks import StepCheckpoint, StepLogger
 from longalign.training.callbacks.checkpoint import checkpoint_folder
@@ -62,7 +62,7 @@ class RunConfig(SaveConfigCallback):
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
             text = self.parser.dump(self.config, skip_none=False)
-            write_atomically(folder / "config.yaml", text)
+            write_text(folder / "config.yaml", text)
             write_environment(folder, trainer)
             write_data_record(folder, trainer.datamodule)  # type: ignore[attr-defined]
 

@@ -13,7 +13,8 @@ from longalign.data.mixture import Mixture
 from longalign.data.plan import BatchPlan, SequenceCost
 from longalign.model.flops import train_flops
 from longalign.model.hardware import peak_bf16_flops
-from longalign.model.memory import GIB, Host, NoRoom, StepMemory
+from longalign.model.memory import GIB, StepMemory
+from longalign.model.memory_choice import Host, NoRoom
 from longalign.model.step_time import CARDS, Card, run_seconds
 from longalign.training.module import LongAlignModule
 

@@ -27,7 +27,7 @@ def plan_screen(figures: dict[str, Any], colour: bool) -> RenderableType:
         Text("who owns the gradient: shares of sequences, tokens, targets, and of the loss under each weighting"),
         _owners(figures, plan["loss"], colour),
         Text(),
-        _strategies(figures["strategies"], colour),
+        _strategies(figures["strategies"]),
         Text(),
         _summary(figures),
         *gpus,
@@ -108,7 +108,7 @@ def _shares(row: dict[str, Any]) -> list[str]:
     return [percent(share) for share in (*shares, *(row["loss"][mode] for mode in MODES))]
 
 
-def _strategies(strategies: list[dict[str, Any]], colour: bool) -> Table:
+def _strategies(strategies: list[dict[str, Any]]) -> Table:
     table = make_table(
         "strategy", "packs/step", "steps", "fill", "working share", "seqs/step", "spread", "long share", "spread"
     )

@@ -1,17 +1,19 @@
-"""The `balanced` strategy: packs of a step that cost the same time, steps that hold the same mixture of lengths.
+"""The `balanced` strategy: the packs of a step cost the same time, and all steps hold the same mixture of lengths.
 
 Lengths and costs go in, `pack_of` int64[n] comes out; pack p belongs to step p // packs_per_step.
 
-The two aims pull apart. A document near max_length fills a pack alone and, attention being quadratic, costs twice as
-much as a pack of chats; ranks wait for each other unless all packs of its step hold such documents, and then the step
-has no room for chats. So:
-  1. *Long* sequences (above a threshold) get steps by length, neighbours together: the level of such a step.
-  2. *Short* ones (the lower part of the lengths) are dealt so that every step has the same number of sequences. Where
-     long ones leave too little room, a few packs of the step are given to short ones: that time is lost on purpose, and
-     it is cheap, because the short ones need few packs.
-  3. The *rest* fills the steps up, each step a systematic sample.
-  4. Inside a step: longest first, each to the pack of least cost that has room (longest-processing-time-first).
-How much time to lose, and the threshold, are tried out on a sample of the lengths (see `choose_tradeoff`).
+The two aims contradict each other. A document near max_length fills a pack alone and, attention being quadratic, costs
+twice as much as a pack of chats. If only some packs of a step hold such documents, the ranks with the other packs wait;
+if all do, the step has no room for chats. So:
+  1. *Long* sequences (above a threshold) are sorted by length, and neighbours share a step, so that its packs cost
+     about the same.
+  2. *Short* sequences (the lower part of the lengths) are dealt so that every step has the same number of sequences.
+     Where the long ones of a step leave too little room, a few of its packs hold short ones alone. The ranks of these
+     packs wait, which costs little, because short sequences need few packs.
+  3. The *rest* fills up all steps; each step gets an even sample of its lengths.
+  4. Inside a step, sequences are dealt longest first, each to the pack that costs least and has room
+     (longest-processing-time-first scheduling).
+The threshold, and how much waiting to accept, are chosen by trial on a sample of the lengths (see `choose_tradeoff`).
 """
 
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from longalign.data.packing import best_fit_decreasing
 
 THRESHOLDS = (0.45, 0.5, 0.55, 0.6, 0.65, 0.75)
 EVENNESSES = (1.0, 0.9, 0.8, 0.65, 0.4, 0.0)
-# Below the target, 0.01 of working share is worth 0.5 of spread.
+# In the score of a trial, each 0.01 of working share below the target counts as much as 0.5 of spread.
 SPREAD_PER_SHARE = 50.0
 
 
@@ -39,11 +41,11 @@ def balanced_packs(
 
 
 def deal(items: Items, max_length: int, packs_per_step: int, tradeoff: Tradeoff, rng: np.random.Generator) -> Dealt:
-    """All items in packs. What finds no room in any step, which is rare, makes steps of its own at the end."""
+    """Put all items into packs. The rare ones that find no room in any step get steps of their own at the end."""
     step_of, num_steps = compose_steps(items, max_length, packs_per_step, tradeoff, rng)
     shape = (num_steps, packs_per_step)
     dealt = Dealt(np.full(len(items.tokens), -1, np.int64), np.zeros(shape, np.int64), np.zeros(shape))
-    # the large ones all find their place before the small ones take it
+    # large items first, also those that move to another step, so that small ones do not take up their room
     for ids in np.flatnonzero(items.tokens > max_length // 16), np.flatnonzero(items.tokens <= max_length // 16):
         deal_longest_first(items, ids, step_of[ids], dealt, max_length)
         fill_gaps(items, ids, dealt, max_length)
@@ -59,37 +61,38 @@ def deal(items: Items, max_length: int, packs_per_step: int, tradeoff: Tradeoff,
 
 
 def choose_tradeoff(items: Items, max_length: int, packs_per_step: int) -> Tradeoff:
-    """The most even steps whose working share on a sample reaches the target, or misses it by little.
+    """The trade-off of the best score on a sample: the most even steps whose working share reaches the target.
 
-    Choices that need 3 % more packs than the thriftiest are out. The sample is every k-th item by length.
+    A share below the target costs score, see `SPREAD_PER_SHARE`. A trade-off that needs over 3 % more packs than
+    another one is not considered.
     """
     target = working_share_target(packs_per_step)
     sample = systematic_sample(items, max_length, packs_per_step)
-    # thresholds that no item is above are one and the same, and there evenness changes nothing
-    lower = [t for t in THRESHOLDS if items.tokens.max() > int(t * max_length)]
+    # thresholds that no item exceeds all give the plan of Tradeoff(1.0, 1.0), whatever the evenness
+    thresholds = [t for t in THRESHOLDS if items.tokens.max() > int(t * max_length)]
     tried = [try_tradeoff(sample, max_length, packs_per_step, Tradeoff(1.0, 1.0))]
-    for threshold in lower:
+    for threshold in thresholds:
         reached = 0
         for evenness in EVENNESSES:
             tried.append(try_tradeoff(sample, max_length, packs_per_step, Tradeoff(threshold, evenness)))
             reached += tried[-1].working_share >= target
-            if reached == 2:  # below, time is won, not evenness
+            if reached == 2:  # a lower evenness would only save more time, at the price of less even steps
                 break
-    few = 1.03 * min(trial.num_packs for trial in tried)
+    most_packs = 1.03 * min(trial.num_packs for trial in tried)
 
     def score(trial: Trial) -> float:
         return trial.spread + SPREAD_PER_SHARE * max(0.0, target - trial.working_share)
 
-    return min((trial for trial in tried if trial.num_packs <= few), key=score).tradeoff
+    return min((trial for trial in tried if trial.num_packs <= most_packs), key=score).tradeoff
 
 
 def working_share_target(packs_per_step: int) -> float:
-    """The more ranks wait for each other, the more an even step costs: 0.987 for 8 packs a step, 0.972 for 64."""
+    """0.987 for up to 8 packs a step, 0.972 for 64: even steps cost more time where more ranks wait for each other."""
     return 0.987 - 0.005 * float(np.clip(np.log2(max(packs_per_step, 1) / 8), 0, 4))
 
 
 def systematic_sample(items: Items, max_length: int, packs_per_step: int) -> Items:
-    """Every k-th item by length: at least 20,000, about 40 steps' worth, at most 40,000; all where there are fewer."""
+    """Every k-th item by length: those of about 40 steps, from 20,000 to 40,000; all where there are fewer."""
     n = len(items.tokens)
     packs = max(1.0, items.tokens.sum() / max_length)
     size = int(min(n, max(20_000, min(40 * packs_per_step * n / packs, 40_000))))
@@ -99,9 +102,10 @@ def systematic_sample(items: Items, max_length: int, packs_per_step: int) -> Ite
 
 @dataclass(frozen=True)
 class Trial:
-    """What a trade-off gives on a sample. spread: of the sequences a step, plus a quarter of the long share's.
+    """What a trade-off gives on a sample.
 
-    The sequences a step count more, because each sequence's weight in its step is 1 / M (Eq. 2).
+    spread: std / mean, over steps, of the number of sequences, plus a quarter of that of the share of long sequences.
+    The number counts more, because it is the normaliser M of a step: a sequence's weight in its step is 1 / M (Eq. 2).
     """
 
     tradeoff: Tradeoff
@@ -111,7 +115,7 @@ class Trial:
 
 
 def try_tradeoff(sample: Items, max_length: int, packs_per_step: int, tradeoff: Tradeoff) -> Trial:
-    """Plan the sample, always with the same seed."""
+    """Plan the sample with this trade-off, always with the same seed, and measure the plan."""
     dealt = deal(sample, max_length, packs_per_step, tradeoff, np.random.default_rng(0))
     num_steps = len(dealt.pack_costs)
     step_of = dealt.pack_of // packs_per_step

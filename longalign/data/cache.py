@@ -1,7 +1,7 @@
-"""Folders that are made once: named by what went into them, whole or absent, safe with many processes.
+"""Folders that are made once and named after their content, also when many processes want one at the same time.
 
-`content_key` turns the parts that decide the content into a name; `build_once` makes the folder under a lock and
-renames it into place at the very end, so that a killed run leaves nothing that is taken for whole.
+`content_key` turns the parts that decide the content into a name; `build_once` fills a temporary folder under a lock
+and renames it at the very end, so that a folder with that name is always whole.
 """
 
 import contextlib
@@ -21,10 +21,11 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from longalign.errors import UserError
+from longalign.files import write_text
 
 logger = logging.getLogger(__name__)
 
-_RACY_S = 2.0  # a file changed this recently may change again within one tick of its file system's clock
+_RACY_S = 2.0  # a file changed this recently may change again without a new mtime: its digest is not remembered
 
 
 def content_key(parts: Mapping[str, Any]) -> str:
@@ -45,9 +46,9 @@ def file_digest(path: str, memory: Path) -> str:
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if time.time() - stat.st_mtime > _RACY_S:
-        with contextlib.suppress(OSError):  # a full disk is told where it matters
+        with contextlib.suppress(OSError):  # only a note: a full disk is reported where data is written
             memory.mkdir(parents=True, exist_ok=True)
-            write_atomically(note, json.dumps({**identity, "sha256": digest}))
+            write_text(note, json.dumps({**identity, "sha256": digest}))
     return digest
 
 
@@ -63,7 +64,7 @@ def tokenizer_digest(tokenizer: Any) -> str:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         vocabulary = json.loads(backend.to_str())
-        # set by earlier calls of the tokenizer, and overruled by each call
+        # left over from earlier calls of the tokenizer, and overruled by each call
         state["backend"] = {**vocabulary, "truncation": None, "padding": None}
     else:
         with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +75,7 @@ def tokenizer_digest(tokenizer: Any) -> str:
 
 @functools.cache
 def code_digest(files: Sequence[Path]) -> str:
-    """sha256 of source files: a change of the code that makes a cache makes a new cache."""
+    """sha256 of source files, so that a change of the code that writes a cache leads to a new cache."""
     return content_key({file.name: _digest(file) for file in files})
 
 
@@ -82,21 +83,11 @@ def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def write_atomically(file: Path, text: str) -> None:
-    """Write `text` so that `file` is seen whole or not at all."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def build_once(folder: Path, build: Callable[[Path], None], *, option: str = "data.cache_dir") -> bool:
-    """Let `build(temporary_folder)` fill `folder` unless it is there; True if this call has built it.
+    """Let `build(temporary_folder)` make the content of `folder` unless it is there; True if this call has built it.
 
-    The first process takes the lock and builds, the others wait and find the folder. Temporaries of killed runs are
-    removed by the next process that holds the lock. `option` is the config key that says where the folder lies.
+    The first process takes the lock and builds, the others wait and find the folder. Temporary folders of killed runs
+    are removed by the next process that takes the lock. option: the config key of the folder's place, for messages.
 
     Raises:
         UserError: the disk is full, or the folder cannot be written.
@@ -120,7 +111,7 @@ def build_once(folder: Path, build: Callable[[Path], None], *, option: str = "da
 
 def _build_and_rename(folder: Path, build: Callable[[Path], None]) -> None:
     prefix = f".{folder.name}.tmp-"
-    for stale in folder.parent.glob(f"{prefix}*"):  # we hold the lock: whoever made these is dead
+    for stale in folder.parent.glob(f"{prefix}*"):  # we hold the lock, so the process that made it is dead
         shutil.rmtree(stale, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
@@ -133,7 +124,7 @@ def _build_and_rename(folder: Path, build: Callable[[Path], None]) -> None:
 
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Hold the file lock; after 10 s of waiting say once what we wait for."""
+    """Hold the file lock; after 10 s of waiting, log what we are waiting for."""
     lock = FileLock(str(path))
     try:
         lock.acquire(timeout=10)

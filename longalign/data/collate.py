@@ -20,16 +20,16 @@ LOSSES = ("sequence", "token", "pack")
 
 @dataclass(frozen=True)
 class Pack:
-    """S sequences of together T tokens.
+    """S sequences with T tokens and N targets in all. Tensors may be on a device; everything else is on the host.
 
     input_ids: int64 [1, T]. position_ids: int64 [1, T], from 0 in each sequence.
-    cu_seqlens: int32 [S+1], where sequences begin, and T. max_seqlen: the longest sequence, on the host.
-    labels: int64 [1, T], the target predicted AT each position (shifted), -100 for none.
-    target_index: int64 [N], the positions of the N targets, so that nobody asks the device for them.
-    loss_weights: float32 [1, T], 0 where there is no target. step_weight: M, the sum of weights of the whole step.
-    source_ids: int64 [S], -1 in the dummy pack. lengths: int64 [S], numpy, on the host. num_targets: of the pack.
+    cu_seqlens: int32 [S+1], where each sequence begins, and T at the end. max_seqlen: length of the longest sequence.
+    labels: int64 [1, T], the token to predict AT each position (shifted), -100 for none.
+    target_index: int64 [N], positions with a label, in order: finding them on a device would be a sync.
+    loss_weights: float32 [1, T], 0 where there is no target. step_weight: M, the sum of the weights of the whole step.
+    source_ids: int64 [S], -1 in the dummy pack. lengths: int64 [S], numpy. num_targets: N.
 
-    A pack without sequences is one dummy token of weight 0, so that every rank runs the same forwards.
+    A pack without sequences (`is_dummy`) is one token of weight 0, so that every rank runs the same forwards.
     """
 
     input_ids: Tensor
@@ -62,15 +62,15 @@ class Pack:
         return replace(self, **{name: t.to(device, non_blocking=non_blocking) for name, t in self._tensors().items()})
 
     def pin_memory(self) -> "Pack":
-        """The pack in page-locked memory, from where copies to a GPU overlap with work."""
+        """The pack in page-locked memory, from which a copy to a GPU does not make the host wait."""
         return replace(self, **{name: tensor.pin_memory() for name, tensor in self._tensors().items()})
 
     def _tensors(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
     def __reduce__(self):
-        # From a loader worker each tensor travels through a socket of its own: one buffer is several times faster.
-        # Wide types come first, so that every part begins at a multiple of its item size.
+        # A loader worker sends each tensor in shared memory of its own: one buffer for all is several times faster.
+        # Types with large items come first, so that every part begins at a multiple of its item size.
         tensors = sorted(self._tensors().items(), key=lambda item: -item[1].element_size())
         buffer = torch.cat([tensor.reshape(-1).view(torch.uint8) for _, tensor in tensors])
         layout = [(name, tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors]
@@ -91,11 +91,15 @@ def collate(
     step_weight: float | None = None,
     source_ids: Sequence[int] | np.ndarray | None = None,
 ) -> Pack:
-    """Put sequences end to end: `[(input_ids, labels), …]`, lists or arrays, labels unshifted (as in Hugging Face).
+    """Put sequences end to end.
 
-    Weights of a target, with N_i targets in its sequence (the first position is never one) and N in the pack:
-    `sequence` 1/N_i, `token` 1, `pack` 1/N. `step_weight` M: the sum of weights over all packs of the optimizer step;
-    by default the sum over this pack. The loss of a step is the sum of weight × cross-entropy, divided by M.
+    sequences: `[(input_ids, labels), …]`, lists or arrays, labels unshifted as in Hugging Face (-100 for none; that of
+        the first token predicts nothing and does not count).
+    loss: the weight of a target, with N_i targets in its sequence and N in the pack: `sequence` 1/N_i (LongAlign's
+        Eq. 2), `token` 1, `pack` 1/N (Eq. 3).
+    step_weight: M, the sum of the weights over all packs of the optimizer step; by default the sum over this pack. The
+        loss of a step is the sum of weight × cross-entropy, divided by M.
+    source_ids: of each sequence, by default 0.
     """
     lengths = np.array([len(ids) for ids, _ in sequences], np.int64)
     assert all(len(labels) == n for n, (_, labels) in zip(lengths, sequences, strict=True)), "ids and labels differ"
@@ -112,7 +116,7 @@ def collate_coded(
     step_weight: float | None = None,
     source_ids: Sequence[int] | np.ndarray | None = None,
 ) -> Pack:
-    """`collate` for rows of the cache: `[(input_ids int32, target codes uint8), …]`, see `tokenized.py`."""
+    """`collate` for rows of the cache: `[(input_ids int32, target codes uint8), …]`, see `encode_targets`."""
     lengths = np.array([len(ids) for ids, _ in sequences], np.int64)
     input_ids = np.concatenate([ids for ids, _ in sequences] or [np.zeros(0, np.int32)]).astype(np.int64)
     targets = np.concatenate([codes for _, codes in sequences] or [np.zeros(0, np.uint8)])
@@ -160,7 +164,7 @@ def _pack(
 
 
 def _target_weights(num_targets: np.ndarray, loss: str) -> np.ndarray:
-    """float64 [S]: the weight of each target of a sequence."""
+    """float64 [S]: for each sequence, the weight of each of its targets. num_targets: int64 [S]."""
     if loss == "sequence":
         return 1 / np.maximum(num_targets, 1)
     if loss == "token":

@@ -1,4 +1,4 @@
-"""What each step of a `balanced` plan holds: long sequences of one level, and the same number of sequences everywhere.
+"""What each step of a `balanced` plan holds: long sequences of about one length, and as many sequences as other steps.
 
 Items go in, `step_of` int64[I] comes out. See data/balance.py for the idea.
 """
@@ -9,11 +9,11 @@ import numpy as np
 
 from longalign.data.dealing import Items, systematic
 
-# Tokens are planned to this share of the room, so that what is dealt last still finds a gap.
+# Steps are planned to be filled to this share, so that the items that are dealt last still find a gap.
 PLANNED_FILL = 0.98
-# Short: up to this quantile of the lengths, and at most max_length / 8.
+# A sequence is short up to this quantile of the lengths, and up to max_length / 8 at most.
 SHORT_QUANTILE = 0.65
-# What may fill the gaps beside long sequences, as a share of max_length.
+# A sequence of the rest is small, and may fill the gaps beside long ones, up to this share of max_length.
 SMALL_REST = 1 / 6
 
 
@@ -21,8 +21,9 @@ SMALL_REST = 1 / 6
 class Tradeoff:
     """What a balanced plan is free to choose.
 
-    threshold: share of max_length above which a sequence is long, and shares its step with its like only.
-    evenness: 1 = every step has the same number of sequences, whatever time that costs; 0 = no time is lost for it.
+    threshold: share of max_length above which a sequence is long, and shares its step with others of about its length.
+    evenness: from 1, every step has the same number of sequences, whatever time that costs, to 0, no time is given up
+        for that.
     """
 
     threshold: float
@@ -31,7 +32,10 @@ class Tradeoff:
 
 @dataclass(frozen=True)
 class Supply:
-    """What there is to deal of shorts and rest (tokens in all, tokens a sequence), and of everything."""
+    """What there is to deal: tokens in all and mean tokens of a sequence, of the short ones and of the rest.
+
+    sequences, tokens: of everything, long ones too.
+    """
 
     short_tokens: float
     short_mean: float
@@ -83,7 +87,7 @@ def compose_steps(
     if len(steps):
         deal_by_quota(step_of, others, tokens, steps, quotas.rest_tokens[steps])
         return step_of, quotas.num_steps
-    # nothing but full steps of long sequences: the rest opens steps of its own
+    # every step is full of long sequences: the rest gets steps of its own
     num_more = int(np.ceil(tokens[others].sum() / (PLANNED_FILL * max_length * packs_per_step)))
     more = quotas.num_steps + np.arange(num_more)
     deal_by_quota(step_of, others, tokens, more, np.ones(num_more))
@@ -91,7 +95,7 @@ def compose_steps(
 
 
 def deal_by_quota(step_of: np.ndarray, ids: np.ndarray, tokens: np.ndarray, steps: np.ndarray, quota: np.ndarray):
-    """Cut the stream `ids` into consecutive runs of tokens in proportion to `quota`, one run a step."""
+    """Give each of `steps` a run of consecutive `ids`, with tokens in proportion to its `quota`. Changes `step_of`."""
     if len(ids) == 0:
         return
     ends = np.cumsum(np.maximum(quota, 1e-9))
@@ -101,9 +105,10 @@ def deal_by_quota(step_of: np.ndarray, ids: np.ndarray, tokens: np.ndarray, step
 
 @dataclass(frozen=True)
 class Quotas:
-    """Tokens of shorts and of the rest for each step, float[num_steps]; the first steps are those with long ones.
+    """How much each step gets. The first steps are those with long sequences.
 
-    small_rest_only: bool[num_steps], steps whose gaps take no large sequence of the rest.
+    step_of_long: int64, the step of each long sequence. short_tokens, rest_tokens: float[num_steps], tokens of short
+    sequences and of the rest. small_rest_only: bool[num_steps], steps in which only small sequences of the rest fit.
     """
 
     num_steps: int
@@ -116,18 +121,20 @@ class Quotas:
 def plan_quotas(
     long_lengths: np.ndarray, supply: Supply, max_length: int, packs_per_step: int, evenness: float
 ) -> Quotas:
-    """Solve, by a few rounds, for the number of steps and each step's share of shorts and rest.
+    """Find the number of steps, and what each gets of short sequences and of the rest, by fixed-point iteration.
 
-    long_lengths: float64, falling.
+    Each step should have as many sequences as the average, which depends on the number of steps, which depends on what
+    the steps with long sequences take in. long_lengths: float64, falling.
     """
     room = packs_per_step * max_length * PLANNED_FILL
     num_steps = max(1, int(np.ceil(supply.tokens / room)))
     for _ in range(4):
-        # wanted sequences in the step of a long one: fewer where the step's level makes each of them dear
+        # sequences wanted in the step of each long one: fewer beside longer ones, where ranks would wait longer
         wanted = supply.sequences / num_steps * (1 - (1 - evenness) * (long_lengths / max_length) ** 2)
         step_of_long = spread_long(long_lengths, wanted, supply, max_length, packs_per_step, evenness)
-        beside = fill_beside_long(long_lengths, step_of_long, wanted, supply, max_length, packs_per_step)
-        short, rest, _ = beside
+        short, rest, small_only = fill_beside_long(
+            long_lengths, step_of_long, wanted, supply, max_length, packs_per_step
+        )
         plain_short, plain_rest = supply.short_tokens - short.sum(), supply.rest_tokens - rest.sum()
         num_plain = int(np.ceil((plain_short + plain_rest) / room - 1e-6))
         num_steps = max(1, len(short) + num_plain)
@@ -137,7 +144,7 @@ def plan_quotas(
         step_of_long,
         np.concatenate([short, np.full(num_plain, max(plain_short, 0) / max(1, num_plain))]),
         np.concatenate([rest, np.full(num_plain, max(plain_rest, 0) / max(1, num_plain))]),
-        np.concatenate([beside[2], np.zeros(num_plain, bool)]),
+        np.concatenate([small_only, np.zeros(num_plain, bool)]),
     )
 
 
@@ -149,12 +156,16 @@ def spread_long(
     packs_per_step: int,
     evenness: float,
 ) -> np.ndarray:
-    """step_of_long int64: long ones fill their steps but for the packs that the wanted number of shorts needs."""
+    """step_of_long int64: consecutive long sequences share a step, one a pack.
+
+    wanted: float64, sequences that the step of each long one should have. Where the gaps beside long sequences cannot
+    hold as many short ones, some packs of the step (`light`, at most all but one) are left to short ones.
+    """
     gap = np.maximum(0.985 * max_length - long_lengths, 0)  # what a long one leaves of its pack
     needed = np.maximum(wanted - packs_per_step, 0) * supply.short_mean * (supply.short_tokens > 0)
     light = np.maximum(needed - packs_per_step * gap, 0) / (0.95 * max_length - gap) * (evenness > 0)
     longs_per_step = np.clip(np.floor(packs_per_step - light + 0.5), 1, packs_per_step)
-    # 2 a step: [0.25, 0.75, 1.25, 1.75] -> steps [0, 0, 1, 1]
+    # each takes 1 / longs_per_step of a step; 2 a step: middles [0.25, 0.75, 1.25, 1.75] -> steps [0, 0, 1, 1]
     return np.floor(np.cumsum(1 / longs_per_step) - 0.5 / longs_per_step).astype(np.int64)
 
 
@@ -166,7 +177,7 @@ def fill_beside_long(
     max_length: int,
     packs_per_step: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Tokens of shorts, tokens of the rest, and `small_rest_only`, for each step with long ones."""
+    """For each step with long sequences: tokens of short ones, tokens of the rest, and `Quotas.small_rest_only`."""
     longs = np.bincount(step_of_long).astype(np.float64)
     sums = np.bincount(step_of_long, weights=long_lengths)
     want = np.bincount(step_of_long, weights=wanted) / longs

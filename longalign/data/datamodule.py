@@ -5,7 +5,6 @@ position of a run is one number, its step, and a resumed run continues with the 
 """
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +14,10 @@ from torch.utils.data import DataLoader
 
 from longalign.chat import load_tokenizer
 from longalign.data.buckets import outside_text
+from longalign.data.collate import Pack
 from longalign.data.dataset import PackDataset
 from longalign.data.loader import SteadyLoader
-from longalign.data.mixture import Mixture, Source, check_sources, not_a_source, select_rows
+from longalign.data.mixture import Mixture, Source, check_sources, named_sources, select_rows
 from longalign.data.plan import BatchPlan, SequenceCost, plan_batches
 from longalign.data.sampler import PlanSampler
 from longalign.data.tokenize import tokenize_source
@@ -30,7 +30,6 @@ ALLOWED_TRAINER_VALUES = {
     "limit_train_batches": (None, 1, 1.0),
     "overfit_batches": (0, 0.0),
 }
-
 
 NOTHING_LEFT = "data: no conversation is left to train on; look at the counts of data.long and data.short"
 
@@ -54,10 +53,11 @@ class LongAlignData(LightningDataModule):
         packs_per_step: packs in an optimizer step over all ranks; a multiple of the number of ranks.
         loss: sequence (LongAlign's weighting: each conversation counts the same), token, or pack.
         epochs: how often each conversation is seen.
-        validation: held-out conversations of each source that does not say itself: a count, or a fraction below 1.
-        seed: of the mix, the held-out rows and the order.
+        validation: conversations to hold out of each source that has no ``validation`` of its own: a count, or a
+            fraction below 1.
+        seed: decides the mix, the held-out rows and the order of the packs.
         cache_dir: where tokenised data is kept.
-        num_proc: processes that tokenise; by default as many as there are CPUs.
+        num_proc: processes that tokenise; by default as many as the data's size is worth, at most one a CPU.
         num_workers: processes that load packs, on each rank.
     """
 
@@ -95,7 +95,8 @@ class LongAlignData(LightningDataModule):
         self._tokenizer: Any = None
         self._failure: str | None = None
         self.mixture: Mixture | None = None
-        self.plans: list[BatchPlan] = []
+        self.plans: list[BatchPlan] = []  # one for each epoch; empty unless the stage is fit
+        self.val_plan: BatchPlan | None = None  # of the held-out rows, one pack a rank in each step
 
     @property
     def source_names(self) -> list[str]:
@@ -112,9 +113,10 @@ class LongAlignData(LightningDataModule):
         return self._tokenizer
 
     def prepare_data(self) -> None:
-        """Tokenise what is not in the cache: one process a node writes, the others wait.
+        """Tokenise what is not in the cache. Lightning calls this in one process of each node.
 
-        A user's mistake is kept until ``setup``, where every rank hears of it.
+        A user's mistake is kept until ``setup``, which runs on every rank: raised here, it would leave the other ranks
+        waiting.
         """
         try:
             self.load_mixture()
@@ -170,14 +172,14 @@ class LongAlignData(LightningDataModule):
         assert trainer is not None
         self._raise_failures()
         if self.mixture is None:
-            self.prepare_data()  # which has been done, so that this only reads
+            self.prepare_data()  # another process has filled the cache: this rank only reads it
         self._raise_failures()
         if stage == "fit" and not len(self.mixture or ()):
             raise UserError(NOTHING_LEFT)
         self._check_model(trainer.lightning_module.config)
         cost = trainer.lightning_module.sequence_cost()  # type: ignore[operator]
         if stage == "fit":
-            self.plans = self.plan(cost, trainer.world_size)  # which refuses ranks that packs_per_step cannot serve
+            self.plans = self.plan(cost, trainer.world_size)  # refuses a world size that does not divide packs_per_step
             self._check_trainer()
             trainer.accumulate_grad_batches = self.packs_per_step // trainer.world_size
             for name, lengths in self.outside_buckets.items():
@@ -204,7 +206,7 @@ class LongAlignData(LightningDataModule):
         """Compare what the data holds with what the model can take."""
         assert self.mixture is not None
         rows = self.mixture if len(self.mixture) else self.held_out
-        if len(self.tokenizer) > config.vocab_size:  # rare, so that it may cost a look at each token
+        if len(self.tokenizer) > config.vocab_size:  # rare enough that a pass over all tokens is affordable
             largest = max(int(rows[i][0].max()) for i in range(len(rows)))
             if largest >= config.vocab_size:
                 raise UserError(
@@ -221,7 +223,7 @@ class LongAlignData(LightningDataModule):
             )
 
     def _raise_failures(self) -> None:
-        """Raise on every rank what any has met, so that none waits for one that left."""
+        """Raise on every rank the first failure of any rank, so that no rank waits for one that has ended."""
         failures = [self._failure]
         if torch.distributed.is_initialized():
             failures *= torch.distributed.get_world_size()
@@ -230,6 +232,7 @@ class LongAlignData(LightningDataModule):
             raise UserError(failure)
 
     def _check_trainer(self) -> None:
+        """Refuse trainer options that would change which packs a step holds."""
         trainer = self.trainer
         assert trainer is not None
         if trainer.fit_loop.max_epochs not in ALLOWED_TRAINER_VALUES["max_epochs"]:
@@ -279,8 +282,7 @@ class LongAlignData(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
         """The held-out packs of this rank, in the same order each time."""
-        assert self.trainer is not None
-        if not len(self.held_out):
+        if self.val_plan is None:
             return []
         return self._loader(PackDataset(self.held_out, [self.val_plan], loss=self.loss), self.val_plan.packs_per_step)
 
@@ -303,15 +305,19 @@ class LongAlignData(LightningDataModule):
             prefetch_factor=4 if self.num_workers else None,
         )
 
+    def transfer_batch_to_device(self, batch: Pack, device: torch.device, dataloader_idx: int) -> Pack:
+        """Copy a pinned pack to the GPU without waiting for it. Lightning's own would wait for each of its tensors."""
+        return batch.to(device, non_blocking=device.type == "cuda")
+
     def state_dict(self) -> dict[str, Any]:
-        """What must not change under a run: the steps' contents. The position is the trainer's global step."""
+        """What a resumed run must have in common: the contents of the steps. The position is the trainer's own step."""
         return {"plan": [plan.digest for plan in self.plans], "loss": self.loss}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Refuse to go on with other steps than the run began with.
+        """Refuse to resume with other steps than the run began with. More or fewer epochs are no other steps.
 
         Raises:
-            UserError: the data, the mix, the strategy or the seed differ from the checkpoint's.
+            UserError: the data, the mix, the strategy, the seed or the loss differ from the checkpoint's.
         """
         if self.plans and state_dict.get("loss", self.loss) != self.loss:
             raise UserError(
@@ -324,35 +330,3 @@ class LongAlignData(LightningDataModule):
                 "ckpt_path: the data or its plan is not the checkpoint's (sources, counts, tokenizer, max_length, "
                 "strategy, packs_per_step or seed differ): restore them, or start a new run from an exported model"
             )
-
-
-def named_sources(
-    long: str | Source | None,
-    short: str | Source | None,
-    text: str | Source | None,
-    sources: dict[str, str | Source] | None,
-    validation: int | float,
-) -> dict[str, Source]:
-    """All sources by name, those without a held-out share of their own given ``validation``, ``text`` a column.
-
-    Raises:
-        UserError: no source, or a name used twice.
-    """
-    given = {"long": long, "short": short, "text": text}
-    for name, more in (sources or {}).items():
-        if name in given:
-            raise UserError(f"data.sources.{name}: this name is taken by data.{name}")
-        given[name] = more
-    for name, source in given.items():
-        if isinstance(source, str) and source.startswith("{"):  # which the parser could not read as a mapping
-            raise UserError(not_a_source(f"data.{name}", source))
-    named = {name: Source(path=s) if isinstance(s, str) else s for name, s in given.items() if s is not None}
-    if not named:
-        raise UserError(
-            "data.long: give at least one source: --data.long PATH, --data.short PATH, --data.text PATH or data.sources"
-        )
-    for name, source in named.items():
-        held_out = source.validation or validation
-        column = source.text_column or ("text" if name == "text" else None)
-        named[name] = replace(source, validation=held_out, text_column=column)
-    return named

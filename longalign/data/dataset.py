@@ -1,4 +1,7 @@
-"""A run's packs by number: pack number p of the run (all epochs, one after another) -> `Pack`."""
+"""The packs of a run by number, counted through all epochs.
+
+In: a mixture and the plans of the epochs. Out: a `Pack` for each number.
+"""
 
 from collections.abc import Sequence
 
@@ -13,8 +16,10 @@ from longalign.data.plan import BatchPlan
 class PackDataset(Dataset):
     """Map-style data set over the packs of a run.
 
-    The run is one list: the plan of epoch 0, then that of epoch 1, and so on, so that a position in it is one integer.
-    `plans` hold indices into `mixture`. Each pack carries the normaliser of its own step, from the plan.
+    The packs of epoch 0 come first, then those of epoch 1, and so on, so that a position in the run is one integer.
+
+    plans: one for each epoch; their sequence indices are those of `mixture`. loss: see `collate`; the normaliser that
+    each pack carries is that of its step in the plan.
     """
 
     def __init__(self, mixture: Mixture, plans: Sequence[BatchPlan], *, loss: str = "sequence"):
@@ -27,7 +32,11 @@ class PackDataset(Dataset):
         return int(self._starts[-1])
 
     def locate(self, pack_number: int) -> tuple[int, int]:
-        """(epoch, pack number inside the epoch's plan)."""
+        """(epoch, pack number inside the epoch's plan).
+
+        Raises:
+            IndexError: the run has no such pack.
+        """
         if not 0 <= pack_number < len(self):
             raise IndexError(f"pack {pack_number} of {len(self)}")
         epoch = int(np.searchsorted(self._starts, pack_number, side="right")) - 1
@@ -47,6 +56,6 @@ class PackDataset(Dataset):
 
 
 def step_weight(plan: BatchPlan, step: int, loss: str) -> float:
-    """M: the sum of loss weights over all packs of a step."""
+    """M: the sum of the loss weights over all packs of a step of `plan`."""
     sums = {"sequence": plan.step_sequences, "token": plan.step_targets, "pack": plan.step_packs}
     return float(sums[loss][step])

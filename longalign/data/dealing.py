@@ -1,4 +1,4 @@
-"""Dealing items to the packs of many steps at once: the longest first, each to the pack that costs least.
+"""Dealing items to the packs of many steps at once: the dearest first, each to the pack that costs least so far.
 
 The items of each step go in; `Dealt`, the packs with their tokens and costs, comes out.
 """
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Items:
-    """What is dealt: a sequence, or a bundle of very short ones (tokens, cost, count: arrays [I])."""
+    """What is dealt: sequences, or bundles of very short ones. tokens, costs, counts (of sequences): arrays [I]."""
 
     tokens: np.ndarray
     costs: np.ndarray
@@ -19,7 +19,7 @@ class Items:
 
 @dataclass
 class Dealt:
-    """Items in packs: pack_of int64[I] (-1: found no room), pack_tokens and pack_costs [steps, packs_per_step]."""
+    """Items in packs: pack_of int64[I] (-1: not in a pack yet), pack_tokens and pack_costs [steps, packs_per_step]."""
 
     pack_of: np.ndarray
     pack_tokens: np.ndarray
@@ -29,12 +29,13 @@ class Dealt:
 def bundle(
     lengths: np.ndarray, costs: np.ndarray, max_length: int, rng: np.random.Generator, finest: int = 128
 ) -> tuple[np.ndarray, Items]:
-    """(item_of int64[n], items): sequences much shorter than max_length / finest travel together.
+    """(item_of int64[n], items): sequences of at most half of max_length / finest tokens are dealt in bundles.
 
-    Bounds the rounds of dealing where packs hold thousands of tiny sequences; most mixes have no bundle.
+    This bounds the rounds of `deal_longest_first` where packs hold thousands of tiny sequences; most mixes have no
+    bundle.
     """
     n = len(lengths)
-    grain = max_length // finest
+    grain = max_length // finest  # tokens of a bundle
     tiny = np.flatnonzero(lengths * 2 <= grain)
     item_of = np.empty(n, np.int64)
     large = np.ones(n, bool)
@@ -44,7 +45,7 @@ def bundle(
     num_items = num_large
     if len(tiny):
         tiny = systematic(tiny, lengths, rng)
-        # a bundle closes where the running sum passes a multiple of the grain: at most 1.5 grains
+        # a bundle ends where the running sum passes a multiple of the grain, so it has at most 1.5 grains
         bundles = (np.cumsum(lengths[tiny]) - 1) // grain
         item_of[tiny] = num_large + np.unique(bundles, return_inverse=True)[1]
         num_items = int(item_of[tiny[-1]]) + 1
@@ -55,7 +56,7 @@ def bundle(
 
 
 def systematic(ids: np.ndarray, tokens: np.ndarray, rng: np.random.Generator, strata: int = 32) -> np.ndarray:
-    """`ids` in an order in which each run of `strata` holds one of each quantile of the lengths, else at random."""
+    """Shuffle `ids` so that every `strata` of them in a row hold one of each quantile of the lengths."""
     ids = rng.permutation(ids)
     ids = ids[np.argsort(tokens[ids], kind="stable")]
     blocks = np.array_split(ids, min(strata, max(1, len(ids))))
@@ -63,16 +64,16 @@ def systematic(ids: np.ndarray, tokens: np.ndarray, rng: np.random.Generator, st
         rng.shuffle(block)
     even = len(blocks[-1])
     mixed = np.stack([block[:even] for block in blocks], axis=1)
-    for row in mixed[:: max(1, len(mixed) // 4096)]:  # strata in an order of their own, now and then
+    for row in mixed[:: max(1, len(mixed) // 4096)]:  # the order of the strata, in some rows: all would take long
         rng.shuffle(row)
     return np.concatenate([mixed.ravel(), *[block[even:] for block in blocks]])
 
 
 def deal_longest_first(items: Items, ids: np.ndarray, step_of: np.ndarray, dealt: Dealt, max_length: int) -> None:
-    """Inside each step: items by falling cost, each to the pack of least cost that has room. All steps at once.
+    """Inside each step: items by falling cost, each to the pack of least cost that has room. Changes `dealt`.
 
-    ids, step_of: int64[J]. Round k deals the k-th item of every step, so the Python loop is as long as the fullest
-    step, not as the data. What finds no room keeps pack_of -1.
+    ids, step_of: int64[J], items and their steps. Round k deals the k-th item of every step at once, so the Python loop
+    has as many rounds as the fullest step has items. An item that finds no room keeps pack_of -1.
     """
     num_steps, packs_per_step = dealt.pack_tokens.shape
     order = ids[np.lexsort((-items.costs[ids], step_of))]
@@ -81,7 +82,7 @@ def deal_longest_first(items: Items, ids: np.ndarray, step_of: np.ndarray, dealt
     first = np.concatenate([[0], np.cumsum(in_step)[:-1]])[fullest_first]
     remaining = in_step[fullest_first]
     pack_tokens, pack_costs = dealt.pack_tokens[fullest_first], dealt.pack_costs[fullest_first]
-    active = num_steps
+    active = num_steps  # steps that still have an item in round k: the first ones, as they are sorted by size
     for k in range(int(in_step.max(initial=0))):
         while remaining[active - 1] <= k:
             active -= 1
@@ -99,9 +100,10 @@ def deal_longest_first(items: Items, ids: np.ndarray, step_of: np.ndarray, dealt
 
 
 def fill_gaps(items: Items, ids: np.ndarray, dealt: Dealt, max_length: int, rounds: int = 12) -> None:
-    """Put what found no room in its own step into gaps of any step, first where it does not lift the step's maximum.
+    """Put items that found no room in their own step into the gaps of any step. Changes `dealt`.
 
-    Each round gives the longest of what is left to the pack with the largest gap, the next to the next, and so on.
+    Each round gives the longest item left to the pack with the largest gap, the second to the second, and so on. The
+    first half of the rounds only uses gaps in which an item does not make its pack the dearest of its step.
     """
     tokens, costs = dealt.pack_tokens.reshape(-1), dealt.pack_costs.reshape(-1)  # views
     for k in range(rounds):

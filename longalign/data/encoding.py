@@ -1,8 +1,8 @@
 """Rows to tokens in many processes: the part of `tokenize.py` that runs under `datasets`' map.
 
-In: an Arrow file of checked conversations or raw texts. Out: Arrow files of tokens in the same order, and counts of
-what was dropped, cut and repaired over all processes. A mistake of the user in any process ends them all, in one line;
-so does the end of the parent, however it came.
+In: an Arrow file of checked conversations or raw texts. Out: Arrow files of tokens in the same order, and counts, over
+all processes, of what was dropped, cut and repaired. A mistake in the data that any process meets ends all of them with
+one line. If the parent dies, even of SIGKILL, they end too.
 """
 
 import contextlib
@@ -24,12 +24,13 @@ import pyarrow as pa
 
 from longalign.chat import ChatFormat, EncodedRow, Message, Overflow, encode_row
 from longalign.chat.raw_text import encode_text
-from longalign.data import cache, tokenized
+from longalign.data import tokenized
 from longalign.errors import UserError
+from longalign.files import write_text
 
 RAW_SCHEMA = pa.schema({"where": pa.string(), "row": pa.large_binary()})  # type: ignore[arg-type]
 _COUNTS = "counts"  # a folder with a file of counts for each process
-_STOP = "stop"  # a file in the folder: a worker has met a user's mistake, and the others need not go on
+_STOP = "stop"  # a file in the folder with the mistake that a worker has met: the others end when they see it
 
 
 @dataclass(frozen=True)
@@ -67,20 +68,20 @@ def encode_rows(raw: Path, folder: Path, job: Job, batch_size: int, num_proc: in
                 desc=desc,
             )
         except UserError as error:
-            stop = folder / _STOP  # the first mistake met, not that of the worker that is listed first
+            stop = folder / _STOP  # has the mistake; the error may be that of a worker that stopped because of it
             raise UserError(stop.read_text(encoding="utf-8")) if stop.exists() else error from None
         except RuntimeError as error:
             if "abruptly died" in str(error):
                 raise UserError(f"{desc}: a process was killed (out of memory?); try a smaller data.num_proc") from None
             raise
         except Exception as error:
-            if isinstance(error.__context__, KeyboardInterrupt):  # `datasets` has asked its workers once more
+            if isinstance(error.__context__, KeyboardInterrupt):  # on Ctrl-C `datasets` raises an error of its own
                 raise KeyboardInterrupt from None
             raise
 
 
 def _encode_batch(batch: pa.Table, job: Job, folder: str) -> pa.Table:
-    """In a worker: raw rows to token rows. Counts go to a file of the process, as map has no other way back."""
+    """In a worker: raw rows to token rows. Its counts go to a file, because map returns nothing but rows."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the processes are the parallelism; silences the fork warning
     counts: dict[str, Any] = {"kept": 0, "tokens": 0, "targets": 0, "dropped": Counter(), "events": Counter()}
     rows = [
@@ -101,12 +102,15 @@ def _encode_batch(batch: pa.Table, job: Job, folder: str) -> pa.Table:
 def _encode_checked(
     where: str, text: bytes, job: Job, folder: Path, counts: dict[str, Any]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Ids and target codes of what becomes of a row: one sequence or none of a conversation, any number of a text."""
+    """Token ids and target codes of what a row becomes: at most one sequence of a conversation, any number of a text.
+
+    where: the row's place, for messages. counts: what happened to the row is added.
+    """
     if (folder / _STOP).exists():
         raise UserError("stopped by another process")
     try:
         row = json.loads(text.decode("utf-8"))
-    except UnicodeDecodeError:  # halves of characters, which JSON can write ("\\ud83d") and a tokenizer cannot read
+    except UnicodeDecodeError:  # half a surrogate pair, which JSON can write ("\\ud83d") and a tokenizer cannot read
         whole = text.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         row = json.loads(whole)
         counts["events"]["half_character_replaced"] += 1
@@ -114,7 +118,7 @@ def _encode_checked(
         sequences = _encode(row, job)
     except UserError as error:
         message = f"{where}: {error} ({job.key})"
-        cache.write_atomically(folder / _STOP, message)
+        write_text(folder / _STOP, message)
         raise UserError(message) from None
     kept = []
     for encoded in sequences:
@@ -159,7 +163,7 @@ def take_counts(folder: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _progress_bars() -> Iterator[None]:
-    """Bars in a terminal only: in a file each refresh would be a line."""
+    """Show `datasets`' progress bars only in a terminal: in a file each refresh would be a line."""
     import datasets
 
     was_disabled = datasets.are_progress_bars_disabled()
@@ -171,12 +175,12 @@ def _progress_bars() -> Iterator[None]:
         (datasets.disable_progress_bars if was_disabled else datasets.enable_progress_bars)()
 
 
-_parent: int | None = None  # the process whose children watch it, while it tokenises
+_parent: int | None = None  # while this process tokenises, its id: children that are forked then watch it
 
 
 @contextlib.contextmanager
 def _children_die_with_us() -> Iterator[None]:
-    """Workers forked in here end themselves when this process is gone (kill -9 leaves it no time to tell them)."""
+    """Processes forked inside end themselves when this one is gone: one killed by SIGKILL cannot tell them."""
     global _parent
     if hasattr(os, "register_at_fork"):
         _register_watch()
@@ -198,6 +202,7 @@ def _register_watch() -> None:
 
 
 def _watch_parent() -> None:
+    """In a process that was just forked: start a thread that ends it when its parent is gone."""
     if _parent is None or os.getppid() != _parent:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal's processes; the parent ends these

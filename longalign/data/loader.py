@@ -1,4 +1,4 @@
-"""torch's DataLoader with workers that live exactly as long as their process, whatever signals a cluster sends."""
+"""A DataLoader whose worker processes live exactly as long as the process that reads from it, whatever signals come."""
 
 import os
 import signal
@@ -9,15 +9,16 @@ from torch.utils.data import DataLoader
 
 
 class SteadyLoader(DataLoader):
-    """Workers leave stop signals to their process, end when it ends, and are never left behind.
+    """A DataLoader whose workers leave stop signals to the process that started them, and end when it ends.
 
-    A cluster signals the whole process group; a worker that died of it would break the rank's last step. SIGTERM is
-    blocked while a worker is born, so that it is in all of its threads: libraries start some of their own after a fork.
+    A cluster signals the whole process group, and a worker that died of the signal would break the rank's last step.
+    SIGTERM is blocked before a worker is forked, so that all of its threads inherit the block: libraries start threads
+    of their own right after a fork.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.worker_init_fn = _end_with_the_parent
+        self.worker_init_fn = _heed_the_parent_alone
 
     def __iter__(self) -> Any:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -27,18 +28,24 @@ class SteadyLoader(DataLoader):
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_with_the_parent(worker: int) -> None:
-    """SIGTERM from the parent itself still ends a worker: Python sends it at exit to those left, and waits for them."""
+def _heed_the_parent_alone(worker: int) -> None:
+    """Set up signals in a worker: only a SIGTERM from its own parent ends it, or the end of that parent.
+
+    Python sends that SIGTERM when the parent exits with workers left, and then waits for them.
+    """
     for number in (signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "sigtimedwait"):
-        threading.Thread(target=_wait_for_the_end, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=_exit_with_the_parent, args=(os.getppid(),), daemon=True).start()
     else:  # macOS
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
-def _wait_for_the_end(parent: int) -> None:
-    """torch's own watch sleeps while the queue is full, which nobody empties when the parent was killed."""
+def _exit_with_the_parent(parent: int) -> None:
+    """Exit on a SIGTERM sent by the process `parent`, or once that process is gone (looked at every second).
+
+    torch's own watch for that is not enough: it sleeps while the worker's queue is full, and nobody empties it then.
+    """
     while True:
         found = signal.sigtimedwait({signal.SIGTERM}, 1.0)
         if (found and found.si_pid == parent) or os.getppid() != parent:

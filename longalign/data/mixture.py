@@ -1,13 +1,13 @@
 """Which rows of which sources make the training mix, and which are held out.
 
-In: each source's lengths and its share or count, or those of its buckets of length. Out: row numbers. Pure numpy,
-seeded by (seed, name of the source), so that a source's held-out rows are the same whatever is trained on, and the rows
-of a mix of 5k lie in that of 10k.
+In: the lengths of each source's rows, and the counts or shares asked of it or of its buckets of length. Out: row
+numbers. The order in which a source's rows are drawn depends on the seed and the source's name alone: its held-out rows
+stay the same whatever else is in the mix, and a mix of 5,000 of its rows is a part of one of 10,000.
 """
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -47,16 +47,51 @@ class Source:
 
 
 def not_a_source(key: str, got: object) -> str:
-    """What is said of a value that is no source."""
+    """The error message for a value of the config that is not a source."""
     keys, more = (", ".join(field.name for field in fields(kind)) for kind in (Source, Bucket))
     return f"{key}: got {got}, expected a path, or a mapping of {keys} ({{8k-16k: …}} with {more}) of the right types"
 
 
+def named_sources(
+    long: str | Source | None,
+    short: str | Source | None,
+    text: str | Source | None,
+    sources: dict[str, str | Source] | None,
+    validation: int | float,
+) -> dict[str, Source]:
+    """The sources of the config's data section by name; a source given as a path becomes a `Source`.
+
+    `validation` is for those that hold out nothing of their own; `text` reads the column "text" unless it names one.
+
+    Raises:
+        UserError: no source, a name used twice, or a mapping that could not be read.
+    """
+    given = {"long": long, "short": short, "text": text}
+    for name, more in (sources or {}).items():
+        if name in given:
+            raise UserError(f"data.sources.{name}: this name is taken by data.{name}")
+        given[name] = more
+    for name, source in given.items():
+        if isinstance(source, str) and source.startswith("{"):  # which the parser could not read as a mapping
+            raise UserError(not_a_source(f"data.{name}", source))
+    named = {name: Source(path=s) if isinstance(s, str) else s for name, s in given.items() if s is not None}
+    if not named:
+        raise UserError(
+            "data.long: give at least one source: --data.long PATH, --data.short PATH, --data.text PATH or data.sources"
+        )
+    for name, source in named.items():
+        held_out = source.validation or validation
+        column = source.text_column or ("text" if name == "text" else None)
+        named[name] = replace(source, validation=held_out, text_column=column)
+    return named
+
+
 @dataclass(frozen=True)
 class Selection:
-    """Row numbers by source, ascending: what is trained on (rows recur under `repeat`) and what is held out.
+    """Row numbers int64 of each source, ascending.
 
-    outside: the rows that are in no bucket of their source and not held out; empty for a source without buckets.
+    train: with `repeat`, a row may be there several times. validation: held out.
+    outside: neither, as they lie in no bucket of their source; empty for a source without buckets.
     """
 
     train: dict[str, np.ndarray]
@@ -67,7 +102,8 @@ class Selection:
 def select_rows(lengths: Mapping[str, np.ndarray], sources: Mapping[str, Source], *, seed: int = 0) -> Selection:
     """Draw each source's held-out rows, then its training rows so that counts and shares hold (`shares.row_counts`).
 
-    A bucket draws from its source's rows in the order in which the source would: one that grows keeps what it had.
+    lengths: int64 of the rows of each source. The rows of a bucket are drawn in the same order as those of the whole
+    source, so a bucket of which more is asked keeps the rows that it had.
 
     Raises:
         UserError: more is asked for than there is (and `repeat` is off), or the shares make no sense together.
@@ -107,7 +143,7 @@ def check_sources(sources: Mapping[str, Source]) -> None:
 
 
 def _parts(name: str, source: Source, pool: np.ndarray, lengths: np.ndarray) -> list[Part]:
-    """The source itself, or its buckets."""
+    """The source as one part, or a part for each of its buckets. pool: its rows that are not held out, as drawn."""
     if source.buckets is None:
         return [Part(f"data.{name}", source, source.repeat, pool, lengths[pool])]
     parts = []
@@ -165,7 +201,7 @@ class Mixture:
         return decode_targets(*self[index], self.eos_id)
 
     def figures(self, mine: np.ndarray) -> dict[str, Any]:
-        """Sequences, tokens and targets of the sequences `mine` bool [n], and their shares of the mix (0-1)."""
+        """Numbers of sequences, tokens and targets where `mine` bool [n] is set, and their shares of the mix (0-1)."""
         found: dict[str, Any] = {
             "sequences": int(np.count_nonzero(mine)),
             "tokens": int(self.lengths[mine].sum()),

@@ -16,61 +16,68 @@ def group_by_pack(pack_of: np.ndarray, num_packs: int) -> tuple[np.ndarray, np.n
     return np.argsort(pack_of, kind="stable"), offsets
 
 
+class _OpenPacks:
+    """Packs with room left, kept by that room (in tokens), so that the fullest one with enough is found at once."""
+
+    def __init__(self) -> None:
+        self._packs: dict[int, list[np.ndarray]] = {}  # room -> arrays of pack numbers
+        self._rooms: list[int] = []  # the keys of _packs, sorted
+
+    def put(self, room: int, packs: np.ndarray) -> None:
+        """Add packs that have `room` tokens left; full packs are forgotten."""
+        if len(packs) == 0 or room == 0:
+            return
+        if room not in self._packs:
+            self._packs[room] = []
+            insort(self._rooms, room)
+        self._packs[room].append(packs)
+
+    def take(self, length: int) -> tuple[int, np.ndarray]:
+        """Remove all packs of the least room that holds `length` tokens: (room, pack numbers); none: (0, empty)."""
+        at = bisect_left(self._rooms, length)
+        if at == len(self._rooms):
+            return 0, np.zeros(0, np.int64)
+        room = self._rooms.pop(at)
+        return room, np.concatenate(self._packs.pop(room))
+
+
 def best_fit_decreasing(
     lengths: np.ndarray, max_length: int, rng: np.random.Generator | None = None
 ) -> tuple[np.ndarray, int]:
     """Each sequence, longest first, into the fullest pack that still has room for it.
 
-    Equals the textbook loop over sequences, but runs over distinct (length, room) pairs: of the packs with the least
-    room that is enough, each takes as many sequences of this length as fit, because a pack that has just taken one is
-    now the fullest that has room. With `rng` it is random which of the sequences of one length goes where, so that
-    packs differ from epoch to epoch. Cost: sorting, O(n) copying, and a Python loop of a few rounds a distinct length.
+    lengths: int[n], each from 1 to max_length. Returns (pack_of int64[n], number of packs).
+
+    Equals the textbook loop over sequences, but deals all sequences of one length together: the packs with the least
+    room that is enough are filled one after the other, because a pack that has just taken a sequence is the fullest
+    that has room for the next. Sorting, O(n) copying, and a Python loop of a few rounds for each distinct length. With
+    `rng`, which of the sequences of one length goes where is random, so that packs differ from epoch to epoch.
     """
     n = len(lengths)
+    assert n == 0 or lengths.max() <= max_length, "a sequence is longer than a pack"
     shuffled = rng.permutation(n) if rng is not None else np.arange(n)
     by_length = shuffled[np.argsort(-lengths[shuffled], kind="stable")]
-    lengths_down = lengths[by_length]
-    starts = np.flatnonzero(np.r_[True, lengths_down[1:] != lengths_down[:-1]]) if n else np.zeros(0, np.int64)
-    stops = np.r_[starts[1:], n].tolist() if n else []
+    distinct, counts = np.unique(lengths, return_counts=True)
     pack_of_sorted = np.empty(n, np.int64)
-    packs_with_room: dict[int, list[np.ndarray]] = {}
-    rooms: list[int] = []  # sorted keys of packs_with_room
-    num_packs = 0
-
-    def put_back(room: int, packs: np.ndarray) -> None:
-        if len(packs) == 0 or room == 0:
-            return
-        if room in packs_with_room:
-            packs_with_room[room].append(packs)
-        else:
-            packs_with_room[room] = [packs]
-            insort(rooms, room)
-
-    for start, stop in zip(starts.tolist(), stops, strict=True):
-        length = int(lengths_down[start])
+    open_packs = _OpenPacks()
+    start = num_packs = 0
+    for length, count in zip(distinct[::-1].tolist(), counts[::-1].tolist(), strict=True):
+        stop = start + count
         while start < stop:
-            k = bisect_left(rooms, length)
-            if k < len(rooms):
-                room = rooms.pop(k)
-                chunks = packs_with_room.pop(room)
-                packs = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
-            else:
+            room, packs = open_packs.take(length)
+            if len(packs) == 0:
                 room = max_length
-                opened = -((start - stop) // (room // length))  # ceil((stop - start) / (room // length))
-                packs = np.arange(num_packs, num_packs + opened)
+                packs = num_packs + np.arange(-((start - stop) // (room // length)))  # the division rounded up
                 num_packs += len(packs)
             per_pack = room // length
-            whole = min(len(packs), (stop - start) // per_pack)
-            taken = whole * per_pack
-            pack_of_sorted[start : start + taken] = np.repeat(packs[:whole], per_pack)
-            put_back(room - per_pack * length, packs[:whole])
+            taken = min(stop - start, len(packs) * per_pack)
+            whole, rest = divmod(taken, per_pack)  # so many packs take per_pack each, the next one takes the rest
+            pack_of_sorted[start : start + taken] = np.repeat(packs, per_pack)[:taken]
+            open_packs.put(room - per_pack * length, packs[:whole])
+            if rest:
+                open_packs.put(room - rest * length, packs[whole : whole + 1])
+            open_packs.put(room, packs[whole + (rest > 0) :])
             start += taken
-            if whole < len(packs):
-                rest = stop - start  # fewer than per_pack: one more pack takes them all
-                pack_of_sorted[start:stop] = packs[whole]
-                put_back(room - rest * length, packs[whole : whole + 1])
-                put_back(room, packs[whole + 1 :])
-                start = stop
     pack_of = np.empty(n, np.int64)
     pack_of[by_length] = pack_of_sorted
     return pack_of, num_packs
@@ -79,8 +86,9 @@ def best_fit_decreasing(
 def next_fit(lengths: np.ndarray, max_length: int) -> tuple[np.ndarray, int]:
     """Baseline: sequences in file order, a new pack whenever the next one does not fit (LongAlign's packing).
 
-    The original loses its last pack; here it is kept.
+    lengths: int[n], each from 1 to max_length. The original loses its last pack; here it is kept.
     """
+    assert len(lengths) == 0 or lengths.max() <= max_length, "a sequence is longer than a pack"
     ends = np.cumsum(lengths)
     pack_starts = []
     start, done = 0, 0

@@ -1,8 +1,8 @@
 """The plan of an epoch: which sequences form which pack, which packs form which step, which rank sees which pack.
 
-Lengths and target counts go in, a `BatchPlan` comes out: a pure function of its arguments, so every rank computes the
-same plan and no rank talks. The contents of the steps do not depend on the world size; only the arrangement of a step's
-packs over ranks and micro-steps does, so a run goes on with the same steps on another number of GPUs.
+Lengths and target counts go in, a `BatchPlan` comes out. `plan_batches` is a pure function, so every rank computes the
+same plan without communication. What a step contains does not depend on the world size; only the arrangement of its
+packs over ranks and micro-steps does. So a run can be resumed on another number of GPUs with the same steps.
 """
 
 import hashlib
@@ -37,13 +37,15 @@ class SequenceCost:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """One epoch. Packs are dealt so: pack number = step * packs_per_step + micro_step * world_size + rank.
+    """One epoch. Pack number = step * packs_per_step + micro_step * world_size + rank.
 
-    order: int64[n], sequence indices, pack after pack. pack_offsets: int64[P + 1], pack p holds
-    order[pack_offsets[p]:pack_offsets[p + 1]]; P is a multiple of packs_per_step; only the last step has empty packs.
-    step_sequences, step_targets, step_packs: int64[steps], the normaliser M of a step under each loss weighting:
-    sequences with targets, targets, packs with targets. pack_tokens int64[P], pack_costs float64[P]: size and relative
-    time. digest: sha256 of the steps' contents, the same for every world size.
+    order: int64[n], sequence indices, pack after pack.
+    pack_offsets: int64[P + 1]; pack p holds order[pack_offsets[p]:pack_offsets[p + 1]]. P is a multiple of
+        packs_per_step; only the last step has empty packs.
+    step_sequences, step_targets, step_packs: int64[steps], how many sequences with targets, targets, and packs with
+        targets a step has: its normaliser M under the loss weighting of that name.
+    pack_tokens: int64[P]. pack_costs: float64[P], in the unit of `SequenceCost`.
+    digest: sha256 of the steps' contents, the same for every world size.
     """
 
     strategy: str
@@ -72,27 +74,32 @@ class BatchPlan:
         return self.order[self.pack_offsets[number] : self.pack_offsets[number + 1]]
 
     def rank_packs(self, rank: int) -> np.ndarray:
-        """Pack numbers int64 that a rank works through in an epoch, in order."""
+        """int64: the numbers of the packs that a rank works through in an epoch, in order."""
         return np.arange(rank, self.num_packs, self.world_size)
 
     def working_share(self, step: int | None = None) -> float:
-        """Share (0-1) of GPU time that works: in each micro-step all ranks wait for the dearest pack."""
+        """Share (0-1) of GPU time spent on packs and not on waiting, of one step or (None) of all.
+
+        In each micro-step all ranks wait for the pack that costs most.
+        """
         costs = self.pack_costs.reshape(self.num_steps, -1, self.world_size)
         if step is not None:
             costs = costs[step : step + 1]
         return float(costs.sum() / (costs.max(axis=2).sum() * self.world_size))
 
     def fill(self) -> float:
-        """Tokens over the room of all packs, the empty ones of the last step not counted (0-1)."""
+        """Tokens divided by the room of all packs (0-1); the empty packs of the last step do not count."""
         return float(self.pack_tokens.sum() / (np.count_nonzero(self.pack_tokens) * self.max_length))
 
 
-# A strategy gives packs in the order in which they are dealt to steps: (order, offsets), no pack empty before the end.
+# (order, offsets) as in `BatchPlan`, without empty packs: the first packs_per_step packs make the first step, etc.
 Packs = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class _Request:
+    """What a strategy is given: lengths int64[n] and costs float64[n] of the sequences, and the epoch's generator."""
+
     lengths: np.ndarray
     costs: np.ndarray
     max_length: int
@@ -109,19 +116,19 @@ def _naive(request: _Request) -> Packs:
 def _sorted(request: _Request) -> Packs:
     """One sequence a pack; groups of neighbours in length, in random order (LongAlign's sorted batching).
 
-    LongAlign's group is the world size. Here a group has as many sequences as the largest power of two that divides
-    packs_per_step: steps do not depend on the world size, and any world size that is a power of two gets micro-steps of
-    neighbours. An incomplete group comes last; the original drops it.
+    LongAlign's groups have as many sequences as there are ranks. Steps must not depend on the world size here, so a
+    group has as many as the largest power of two that divides packs_per_step: the micro-steps of any world size that is
+    a power of two are neighbours in length. An incomplete group comes last; the original drops it.
     """
     n, rng = len(request.lengths), request.rng
     group = request.packs_per_step & -request.packs_per_step
     shuffled = rng.permutation(n)
     by_length = shuffled[np.argsort(-request.lengths[shuffled], kind="stable")]
     whole = n // group * group
-    # which sequences stay over is random, so that the incomplete group is no particular length
-    over = int(rng.integers(0, whole // group + 1)) * group
-    tail = by_length[over : over + n - whole]
-    groups = np.delete(by_length, np.s_[over : over + n - whole]).reshape(-1, group)
+    # the incomplete group is taken from a random place, so that its sequences are not always the shortest
+    cut = int(rng.integers(0, whole // group + 1)) * group
+    tail = by_length[cut : cut + n - whole]
+    groups = np.delete(by_length, np.s_[cut : cut + n - whole]).reshape(-1, group)
     return np.concatenate([rng.permutation(groups).ravel(), tail]), np.arange(n + 1)
 
 
@@ -132,7 +139,7 @@ def _packing(request: _Request) -> Packs:
 
 
 def _balanced(request: _Request) -> Packs:
-    """Packs of a step of equal time, steps of the same mixture; see data/balance.py."""
+    """The packs of a step cost the same time, and every step has the same mixture of lengths; see data/balance.py."""
     pack_of, num_packs = balanced_packs(
         request.lengths, request.costs, request.max_length, request.packs_per_step, request.rng
     )
@@ -141,7 +148,7 @@ def _balanced(request: _Request) -> Packs:
     steps = request.rng.permutation(len(sizes))
     steps = steps[np.argsort((sizes[steps] == 0).any(axis=1), kind="stable")]  # steps with empty packs last
     numbers = (steps[:, None] * request.packs_per_step + np.arange(request.packs_per_step)).ravel()
-    numbers = numbers[sizes.ravel()[numbers] > 0]  # packs close ranks: only the end is empty
+    numbers = numbers[sizes.ravel()[numbers] > 0]  # later packs move up: empty ones are made at the end alone
     return _take_packs(order, offsets, numbers)
 
 
@@ -151,7 +158,7 @@ STRATEGIES: dict[str, Callable[[_Request], Packs]] = {
     "packing": _packing,
     "balanced": _balanced,
 }
-# naive and packing deal packs as they come; these two put packs of like cost beside each other within a step
+# these sort the packs of a step by cost before dealing them to the ranks; naive and packing deal them as they come
 ARRANGED_BY_COST = {"sorted", "balanced"}
 
 
@@ -169,14 +176,15 @@ def plan_batches(
 ) -> BatchPlan:
     """Plan an epoch: each sequence in exactly one pack, no pack above max_length tokens, nothing lost at the end.
 
-    The first epoch opens with the steps of the two fullest packs, so that a run that lacks memory fails at once. (Two,
-    as the first step has no optimizer states yet.)
+    The first epoch begins with the two steps that hold the fullest packs, so that a run that lacks memory fails at
+    once. (Two, because in the first step the optimizer has no states yet.)
 
-    lengths, num_targets: int[n], tokens and targets of each sequence. A sequence without targets may be there: it is
-    packed, but counts in no normaliser.
+    lengths, num_targets: int[n], tokens and targets of each sequence. A sequence without targets is packed like any
+    other, but counts in no normaliser.
 
-    Raises UserError for a strategy that does not exist, no sequence at all, a length below 1 or above max_length, and a
-    world size that does not divide packs_per_step.
+    Raises:
+        UserError: an unknown strategy, no sequence at all, a length below 1 or above max_length, or a world size that
+            does not divide packs_per_step.
     """
     lengths, num_targets = _checked(lengths, num_targets, strategy, max_length, packs_per_step, world_size)
     cost = cost or SequenceCost()
@@ -212,9 +220,10 @@ def plan_from_packs(
     epoch: int = 0,
     cost: SequenceCost | None = None,
 ) -> BatchPlan:
-    """A plan of packs made elsewhere, dealt to steps in the order given; `strategy` is a name of your own.
+    """The plan of packs that the caller has made, dealt to steps in the order given.
 
-    order, offsets: see BatchPlan; no pack is empty (the last step is filled up here). Nothing is checked.
+    order, offsets: as in `BatchPlan`, but no pack is empty (the last step is filled up here). Nothing is checked.
+    strategy: any name; one of `ARRANGED_BY_COST` has its packs sorted by cost inside each step.
     """
     cost = cost or SequenceCost()
     num_packs = -(-(len(offsets) - 1) // packs_per_step) * packs_per_step
@@ -292,7 +301,10 @@ def _arrange(pack_costs: np.ndarray, packs_per_step: int, world_size: int, rng: 
 
 
 def _fullest_steps_first(order: np.ndarray, offsets: np.ndarray, lengths: np.ndarray, packs_per_step: int) -> Packs:
-    """Exchange the first two steps with those of the fullest packs; the last step stays where it is if it is short."""
+    """Move the two steps with the fullest packs to the front, in exchange for the steps there.
+
+    A last step with too few packs stays the last.
+    """
     sizes = _sum_by_pack(lengths[order], offsets)
     num_whole = len(sizes) // packs_per_step
     fullest = sizes[: num_whole * packs_per_step].reshape(num_whole, packs_per_step).max(axis=1)
@@ -306,7 +318,7 @@ def _fullest_steps_first(order: np.ndarray, offsets: np.ndarray, lengths: np.nda
 
 
 def _take_packs(order: np.ndarray, offsets: np.ndarray, numbers: np.ndarray) -> Packs:
-    """Packs `numbers`, in that order, as (order, offsets) of their own."""
+    """The packs with these numbers, in this order, as a new (order, offsets)."""
     sizes = np.diff(offsets)[numbers]
     taken = np.concatenate([[0], np.cumsum(sizes)])
     # each position in the new order, minus its pack's new start, plus its pack's old start
@@ -314,7 +326,7 @@ def _take_packs(order: np.ndarray, offsets: np.ndarray, numbers: np.ndarray) -> 
 
 
 def _sum_by_pack(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Sums between offsets; 0 for an empty pack. Float sums do not depend on what other packs hold."""
+    """The sum of each pack's values, 0 for an empty pack; a sum has no rounding of other packs in it."""
     dtype = np.float64 if values.dtype.kind == "f" else np.int64
     sums = np.zeros(len(offsets) - 1, dtype)
     filled = np.flatnonzero(offsets[1:] > offsets[:-1])
@@ -323,6 +335,7 @@ def _sum_by_pack(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def _digest(order: np.ndarray, offsets: np.ndarray, packs_per_step: int) -> str:
+    """sha256 of the steps' contents: a checkpoint holds it, and a run resumes only if its own plan has the same."""
     digest = hashlib.sha256(f"longalign plan 1, {packs_per_step} packs a step".encode())
     digest.update(order.astype("<i8", copy=False).data)
     digest.update(offsets.astype("<i8", copy=False).data)

@@ -1,4 +1,4 @@
-"""Which packs of the run this rank sees, in order, and from where."""
+"""The numbers of the packs that one rank sees in a run, in order, from the step at which it begins."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,8 @@ class PlanSampler(Sampler[int]):
     """Yields the pack numbers of one rank: pack p = step * packs_per_step + micro * world_size + rank.
 
     For a loader of ready packs: `DataLoader(pack_dataset, batch_size=None, sampler=PlanSampler(...))`.
-    `len` is always the whole run's, also when resumed at `start_step`: Lightning counts from the restored position to
-    that length. The start is skipped once; a second iteration begins at step 0.
+    `len` is that of the whole run, also when resumed at `start_step`, because Lightning counts on from the restored
+    position up to it. Only the first iteration begins at `start_step`, later ones begin at step 0.
     """
 
     def __init__(self, num_packs: int, packs_per_step: int, *, world_size: int = 1, rank: int = 0, start_step: int = 0):

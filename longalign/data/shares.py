@@ -1,7 +1,7 @@
-"""From counts and shares to numbers of rows: what each part of the mix gives.
+"""From counts and shares to numbers of rows: how many each part of the mix gives.
 
-In: parts (a source, or a bucket of one), each with its rows in the order of drawing and what is asked of it. Out: row
-counts. Shares are of the whole mix.
+In: parts (a source, or a bucket of one), each with its rows in the order in which they are drawn, and the count or
+share asked of it. Out: numbers of rows. Shares are of the whole mix.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ KINDS = ("count", "share_of_sequences", "share_of_tokens")
 
 
 class Ask(Protocol):
-    """What `Source` and `Bucket` have in common; None: not given."""
+    """How much is asked of a part: what `Source` and `Bucket` have in common. None: not given."""
 
     @property
     def count(self) -> int | None: ...
@@ -37,15 +37,16 @@ class Part:
     lengths: np.ndarray
 
     def take(self, count: int) -> np.ndarray:
-        """The first `count` rows, the list gone through again where it is short."""
+        """The first `count` rows; where there are fewer, they are repeated from the start."""
         return np.resize(self.rows, count) if count else self.rows[:0]
 
 
 def row_counts(parts: Sequence[Part]) -> dict[str, int]:
     """Rows of each part, by its key.
 
-    Beside parts of a fixed number of rows, shares are solved for: with 6000 fixed sequences, a share of 0.25 is 2000
-    more. If every part has a share, the mix is the largest that exhausts none.
+    If some parts have a fixed number of rows, the others' numbers follow from their shares: beside 6,000 fixed
+    sequences, a share of 0.25 is 2,000 more. If every part has a share, the mix is the largest that no part is too
+    small for.
 
     Raises:
         UserError: more is asked for than there is (and `repeat` is off), or the shares make no sense together.
@@ -62,7 +63,7 @@ def row_counts(parts: Sequence[Part]) -> dict[str, int]:
 
 
 def check(asked: Sequence[tuple[str, Ask]]) -> None:
-    """Refuse what makes no sense, whatever the data hold.
+    """Refuse counts and shares that make no sense with any data. asked: (config key, what is asked) of each part.
 
     Raises:
         UserError: two of count and shares at once, one that is out of bounds, shares of both kinds in one mix.
@@ -103,7 +104,10 @@ def _solve_shares(
     repeats: Mapping[str, bool],
     kind: str,
 ) -> dict[str, int]:
-    """Row counts of the parts with shares; `weights[key]` is the running sum of the part's rows or tokens."""
+    """Rows of the parts with shares. weights[key]: running sum, over the part's rows, of 1 or of their tokens.
+
+    counts: rows of the parts without a share. kind: share_of_sequences or share_of_tokens.
+    """
     fixed = sum(_weight_of(weights[key], count) for key, count in counts.items())
     total_share = sum(shares.values())
     available = {key: _weight_of(weights[key], len(weights[key])) for key in shares}
@@ -133,7 +137,7 @@ def _solve_shares(
 
 
 def _weight_of(running: np.ndarray, count: int) -> int:
-    """Rows or tokens of the first `count` rows of a part that is gone through again and again."""
+    """Sequences or tokens of the first `count` rows of a part whose rows are repeated where they are too few."""
     if len(running) == 0:
         return 0
     rounds, rest = divmod(count, len(running))
@@ -141,7 +145,7 @@ def _weight_of(running: np.ndarray, count: int) -> int:
 
 
 def _rows_for_weight(running: np.ndarray, weight: float) -> int:
-    """The number of rows whose weight comes nearest, the part gone through again where it is short."""
+    """The number of rows whose weight comes nearest to `weight`; rows are repeated where they are too few."""
     if len(running) == 0 or weight <= 0:
         return 0
     rounds, rest = divmod(weight, float(running[-1]))

@@ -1,7 +1,7 @@
-"""Conversations or raw texts to tokens on disk: many processes write once, every rank and every later run reads.
+"""Conversations or raw texts to tokens on disk: written once, read by every rank and every later run.
 
-In: a path (or hub name), a tokenizer and the limits. Out: a `TokenizedSource` in `cache_dir`, in a folder named by all
-that decides its content: the data's bytes, the tokenizer, the chat format, the limits and the code.
+In: a path (or hub name), a tokenizer and the limits. Out: a `TokenizedSource` in `cache_dir`. The name of its folder is
+a hash of everything that decides its content: the data's bytes, the tokenizer, the chat format, the limits, the code.
 """
 
 import json
@@ -26,7 +26,7 @@ from longalign.launch import this_launch
 
 logger = logging.getLogger(__name__)
 
-_RAW_BATCH_BYTES = 8 << 20  # text in one batch of the raw file: bounds the memory of the reader and of each worker
+_RAW_BATCH_BYTES = 8 << 20  # text in a batch of the raw file: bounds the memory of the reader and of each worker
 
 
 def tokenize_source(
@@ -41,12 +41,13 @@ def tokenize_source(
     name: str = "source",
     text_column: str | None = None,
 ) -> TokenizedSource:
-    """Tokenise what lies behind `path` unless it is cached, and map the result.
+    """The tokenised rows of the data at `path`, from the cache or tokenised now, mapped into memory.
 
-    With `text_column` these are raw texts (`documents.py`), without it conversations (`sources.py`).
+    path: see `read_documents` if there is a `text_column` (raw texts), `read_conversations` if not. max_length: tokens.
+    num_proc: processes that tokenise; by default as many as the data's size is worth, up to the CPUs of this process.
 
-    Any number of processes may ask at once: one writes, the others wait and read. The order of the rows is the files',
-    whatever `num_proc` (default: as many as the data's size is worth, up to the CPUs of this process).
+    Any number of processes may call this at once: one writes, the others wait and read. Rows keep the order of the
+    files, whatever `num_proc`.
 
     Raises:
         UserError: a mistake in the data, no row left, a full disk; one line that names `data.<name>`.
@@ -75,17 +76,20 @@ def tokenize_source(
 
 
 def report_table(name: str, report: dict[str, Any]) -> str:
-    """The counts of a source in a few lines: rows, tokens, and each reason for a drop, cut or repair."""
-    rows, kept = report["rows"], report["kept"]
-    parts = "sequences of " if report["noun"] == "texts" else "of "
-    what = f"{kept:,} {parts}{rows:,} {report['noun']}"
-    lines = [f"{name}: {what}, {report['tokens']:,} tokens, {report['targets']:,} targets"]
+    """The counts of a source in a few lines: rows, tokens, and each reason for a drop, cut or repair.
+
+    report: `TokenizedSource.report`.
+    """
+    kept = f"{report['kept']:,} sequences" if report["noun"] == "texts" else f"{report['kept']:,}"
+    rows = f"{kept} of {report['rows']:,} {report['noun']}"
+    lines = [f"{name}: {rows}, {report['tokens']:,} tokens, {report['targets']:,} targets"]
     for what in ("dropped", "events"):
         lines += [f"  {what.removesuffix('s')} {count:>9,}  {why}" for why, count in sorted(report[what].items())]
     return "\n".join(lines)
 
 
 def _data_identity(path: str, key: str, text_column: str | None, memory: Path) -> list[str]:
+    """What tells whether the data has changed: digests of its files, or what the hub's library knows it by."""
     files = find_files(path, key, SUFFIXES if text_column is None else SUFFIXES + TEXT_SUFFIXES)
     if files:
         try:
@@ -98,6 +102,7 @@ def _data_identity(path: str, key: str, text_column: str | None, memory: Path) -
 
 
 def _code_files() -> tuple[Path, ...]:
+    """The source files that decide what is in the cache."""
     data = Path(__file__).parent
     chat = Path(longalign.chat.__file__).parent
     return (
@@ -121,9 +126,10 @@ def _build(folder: Path, path: str, job: Job, num_proc: int | None, text_column:
     num_rows, num_bytes = _write_raw(rows, raw)
     if num_rows == 0:
         raise UserError(f"{path} has no {noun} ({job.key})")
-    # rows of about 1 MiB of text a batch; a process is worth starting for 2 MiB
-    batch_size = max(1, min(1000, num_rows * (1 << 20) // max(num_bytes, 1)))
-    num_proc = max(1, min(num_proc or num_bytes // (2 << 20), num_cpus() if num_proc is None else num_proc, num_rows))
+    batch_size = max(1, min(1000, num_rows * (1 << 20) // max(num_bytes, 1)))  # rows: about 1 MiB of text
+    if num_proc is None:
+        num_proc = min(num_bytes // (2 << 20), num_cpus())  # a process is worth its start for 2 MiB of text
+    num_proc = max(1, min(num_proc, num_rows))
     encode_rows(raw, folder, job, batch_size, num_proc, desc=f"tokenising {job.key}")
     report: dict[str, Any] = {"noun": noun, "rows": num_rows, "kept": 0, "tokens": 0, "targets": 0}
     report |= {"dropped": {}, "events": {}}
@@ -138,7 +144,7 @@ def _build(folder: Path, path: str, job: Job, num_proc: int | None, text_column:
 
 
 def _write_raw(rows: Iterator[tuple[str, Any]], file: Path) -> tuple[int, int]:
-    """Check and copy all rows into one Arrow file that workers can share; (rows, bytes of text)."""
+    """Check all rows and copy them into one Arrow file that the workers share. Returns (rows, bytes of text)."""
     num_rows = num_bytes = batch_bytes = 0
     wheres: list[str] = []
     texts: list[bytes] = []
@@ -151,7 +157,7 @@ def _write_raw(rows: Iterator[tuple[str, Any]], file: Path) -> tuple[int, int]:
             texts.clear()
 
         for where, row in rows:
-            # surrogates pass: JSON may hold halves of characters, which the encoder counts and replaces
+            # JSON may hold halves of surrogate pairs: they pass here, and the worker counts and replaces them
             text = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass")
             wheres.append(where)
             texts.append(text)

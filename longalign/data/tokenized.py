@@ -1,7 +1,7 @@
 """The tokenised rows of one source on disk, read by memory map without a copy.
 
-A folder holds Arrow stream files with columns `input_ids` (list of int32), `targets` (list of uint8) and `num_targets`
-(int32), in the order of `meta.json`'s `files`. 5 bytes a token and 12 a row; no padding.
+A folder holds Arrow stream files with the columns `input_ids` (list of int32), `targets` (list of uint8) and
+`num_targets` (int32); `meta.json` lists them in order under `files`. 5 bytes a token and 12 a row; no padding.
 """
 
 import json
@@ -20,9 +20,9 @@ SCHEMA = pa.schema(
 
 
 def encode_targets(input_ids: np.ndarray, labels: np.ndarray, eos_id: int) -> np.ndarray:
-    """uint8 codes of unshifted labels: no target, the token itself, or EOS.
+    """uint8 [len]: codes of unshifted labels: NO_TARGET, OWN_TOKEN (the label is the token there) or EOS.
 
-    The third case is the position after an answer, whose label ends the answer while its token opens the next round.
+    The label is EOS at the position after an answer: it ends the answer, while the token there opens the next round.
     """
     codes = np.where(labels == IGNORE_INDEX, NO_TARGET, np.where(labels == input_ids, OWN_TOKEN, EOS)).astype(np.uint8)
     assert np.all(labels[codes == EOS] == eos_id), "a label is neither its token nor EOS"
@@ -30,8 +30,8 @@ def encode_targets(input_ids: np.ndarray, labels: np.ndarray, eos_id: int) -> np
 
 
 def decode_targets(input_ids: np.ndarray, targets: np.ndarray, eos_id: int) -> np.ndarray:
-    """int64 labels as in Hugging Face (unshifted, -100 for none) from ids and codes: `encode_targets` undone."""
-    at_targets = np.flatnonzero(targets)  # few: most of a long conversation is its document
+    """int64 [len]: labels as in Hugging Face (unshifted, -100 for none); the inverse of `encode_targets`."""
+    at_targets = np.flatnonzero(targets)  # few tokens are targets: most of a long conversation is its document
     labels = np.full(len(input_ids), IGNORE_INDEX, np.int64)
     labels[at_targets] = np.where(targets[at_targets] == OWN_TOKEN, input_ids[at_targets], eos_id)
     return labels

@@ -49,7 +49,7 @@ def _(
     return q.new_empty(*q.shape[:-1], v.shape[-1]), lse
 
 
-ATTENTION = torch.ops.longalign.varlen_attention.default  # as modes that watch what is computed see it
+ATTENTION = torch.ops.longalign.varlen_attention.default  # the op as dispatch modes and checkpoint policies see it
 
 
 @torch.library.custom_op("longalign::varlen_attention_backward", mutates_args=())
@@ -93,7 +93,7 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tens
 
 def _backward(ctx: Any, dout: Tensor, _dlse: Tensor) -> tuple[Tensor | None, ...]:
     q, k, v, out, lse, cu_seqlens = ctx.saved_tensors
-    # sdpa's backward is made of autograd, which does not exist below the dispatcher, inside an op
+    # sdpa's backward calls autograd, which does not work inside a custom op: it is called as it is
     run = sdpa_backward if ctx.backend == "sdpa" else partial(varlen_attention_backward, backend=ctx.backend)
     grads = run(dout, q, k, v, out, lse, cu_seqlens, ctx.max_seqlen, ctx.scale)
     return (*grads, None, None, None, None)
@@ -139,12 +139,13 @@ def _attention_forward(
 ) -> tuple[Tensor, None]:
     """transformers' attention interface: query ``[B, H, T, D]``, key and value ``[B, K, T, D]`` -> ``[B, T, H, D]``.
 
-    With ``cu_seq_lens_q`` (and B = 1) the sequences of a pack; without, plain causal attention, for ``generate``.
+    With ``cu_seq_lens_q`` (and B = 1), causal attention inside each sequence of a pack; without, plain causal attention
+    as ``generate`` needs it, also with fewer queries than keys (the queries are the last positions).
     """
     extras = any(x is not None for x in (attention_mask, s_aux, position_bias))
     if extras or dropout or sliding_window or softcap:
         raise NotImplementedError("longalign attention takes no mask, bias, sinks, dropout, sliding window or softcap")
-    if torch.is_autocast_enabled(query.device.type):  # rotary embedding in fp32 has undone autocast's dtype
+    if torch.is_autocast_enabled(query.device.type):  # the rotary embedding has turned queries and keys to fp32
         dtype = torch.get_autocast_dtype(query.device.type)
         query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
@@ -154,7 +155,7 @@ def _attention_forward(
         out, _lse = varlen_attention(*tokens_first, cu_seq_lens_q, int(max_length_q), scale, backend)
         return out.unsqueeze(0), None
     lower_right = None
-    if 1 < query.shape[2] < key.shape[2]:  # a chunk of queries behind a cache
+    if 1 < query.shape[2] < key.shape[2]:  # a chunk of a prompt, whose earlier keys come from the cache
         ones = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device)
         lower_right = ones.tril(key.shape[2] - query.shape[2])
     out = scaled_dot_product_attention(
@@ -170,7 +171,7 @@ def _attention_forward(
 
 
 def _no_mask(*args: Any, attention_mask: Tensor | None = None, **kwargs: Any) -> None:
-    """transformers' mask interface: packs need no mask, and a padded batch must not lose its mask in silence."""
+    """transformers' mask interface: packs need no mask. A padding mask is refused, as it would be ignored."""
     if attention_mask is not None and not bool(attention_mask.all()):
         raise NotImplementedError("longalign attention takes packs or unpadded batches, got a padding mask")
 

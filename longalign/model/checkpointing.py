@@ -20,7 +20,8 @@ from longalign.model.offload import ActivationOffload
 Checkpointing = Literal["none", "full", "attention", "matmuls"]
 
 COMPUTED_AGAIN = ("q_proj", "k_proj", "down_proj")
-"""Projections without a saved output: Liger's rotary embedding overwrites the first two, no backward reads the last."""
+"""Projections whose output is not saved: Liger's rotary embedding overwrites that of the first two, and no backward
+reads that of the last."""
 
 MATMULS = (torch.ops.aten.mm.default, torch.ops.aten.addmm.default)
 
@@ -34,7 +35,7 @@ _saving: ContextVar[bool] = ContextVar("in a projection whose output is saved", 
 
 
 def _mark_saved(linear: nn.Linear) -> None:
-    """Let ``_what_is_saved`` save what this projection computes."""
+    """Make a projection's output one that ``_what_is_saved`` saves."""
     plain: Callable[[Tensor], Tensor] = linear.forward
 
     def forward(x: Tensor) -> Tensor:
@@ -48,7 +49,7 @@ def _mark_saved(linear: nn.Linear) -> None:
 
 
 Contexts = tuple[AbstractContextManager[Any], AbstractContextManager[Any]]
-"""Of a checkpointed layer's forward, and of its second one, in the backward."""
+"""The context of a checkpointed layer's forward, and that of its recomputation in the backward."""
 
 
 def _saved_on_gpu() -> Contexts:
@@ -56,7 +57,7 @@ def _saved_on_gpu() -> Contexts:
 
 
 def _attention_on_host(offload: ActivationOffload) -> Contexts:
-    """What the attention gives goes to the host, matrix products that are saved stay on the GPU."""
+    """Contexts in which attention outputs are kept on the host; matrix products that are saved stay on the GPU."""
     away: deque[list[Any]] = deque()
 
     def leave(attend: Any, *args: Any, **kwargs: Any) -> Any:
@@ -72,7 +73,7 @@ def _attention_on_host(offload: ActivationOffload) -> Contexts:
 
 
 class _InsteadOfAttention(TorchDispatchMode):
-    """Runs ``instead(op, ...)`` where the attention op would run."""
+    """Calls ``instead(op, *args)`` wherever the attention op is called."""
 
     def __init__(self, instead: Callable[..., Any]) -> None:
         super().__init__()
@@ -101,15 +102,16 @@ def _checkpoint_offloaded(offload: ActivationOffload, run: Any, *args: Any, **kw
 def apply_checkpointing(
     model: PreTrainedModel, mode: Checkpointing, kept_layers: int = 0, offload: bool = False
 ) -> None:
-    """Set how the decoder layers save activations; the last ``kept_layers`` of them keep more.
+    """Set which activations each decoder layer keeps, through transformers' own hook: parameter names do not change.
 
-    ``none`` keeps everything; ``full`` keeps a layer's input and computes the layer again; ``attention`` also keeps
-    the attention output (T × width × 2 bytes a layer in bf16), so that the part whose cost grows with the square of
-    the length runs once. In both, the last ``kept_layers`` keep everything. ``matmuls`` is ``attention`` whose last
-    ``kept_layers`` keep the outputs of most projections instead (``COMPUTED_AGAIN``), in two thirds of the memory, so
-    that little but element-wise arithmetic runs twice. ``offload`` keeps the layers' inputs, and attention outputs that
-    are kept, in the host's memory until the backward asks for them. Works through transformers' own per-layer hook:
-    parameter names stay as they are.
+    Args:
+        mode: ``none`` keeps everything. ``full`` keeps a layer's input and computes the layer again in the backward.
+            ``attention`` also keeps the attention output (T × width × 2 bytes a layer in bf16), so that the part whose
+            cost grows with the square of the length runs once. ``matmuls`` is ``attention``, with other last layers.
+        kept_layers: how many of the last layers keep more. Under ``full`` and ``attention`` they keep everything, under
+            ``matmuls`` the outputs of all projections but ``COMPUTED_AGAIN``: two thirds of the memory, and little but
+            element-wise arithmetic runs twice.
+        offload: keep layer inputs, and the attention outputs that are kept, in the host's memory until the backward.
     """
     if mode == "none":
         return

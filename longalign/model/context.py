@@ -1,4 +1,4 @@
-"""Longer contexts: another base of the rotary positions, or scaled ones. Nothing is trained here."""
+"""Longer contexts by the config alone: another base of the rotary positions, or scaled rotary positions."""
 
 import logging
 from typing import Any
@@ -8,16 +8,17 @@ from transformers import PreTrainedConfig, modeling_rope_utils
 from longalign.errors import UserError
 
 KEPT = ("rope_theta", "partial_rotary_factor")
-"""What a new ``rope_scaling`` leaves as it is in a config's ``rope_parameters``."""
+"""Keys of a config's ``rope_parameters`` that a new ``rope_scaling`` does not replace."""
 
 
 def extend_rope(config: PreTrainedConfig, rope_theta: float | None, rope_scaling: dict[str, Any] | None) -> None:
     """Change the config's ``rope_parameters`` in place.
 
-    A larger base turns the slow dimensions of the rotary embedding more slowly, so that distances beyond those of the
-    pre-training stay apart (LongAlign, arXiv 2401.18058, section 4.1: 200 times the base, then further pre-training).
-    ``rope_scaling`` replaces any scaling of the model's own; where it needs ``original_max_position_embeddings`` and
-    has none, that is the config's ``max_position_embeddings`` as it is now, before it is raised.
+    With a larger base the rotary angles grow more slowly, so that distances longer than those of the pre-training can
+    be told apart (LongAlign, arXiv 2401.18058, section 4.1: 200 times the base, then further pre-training).
+    ``rope_scaling`` replaces the model's own scaling. A type that needs ``original_max_position_embeddings`` and is not
+    given any takes that of the model's own scaling, or the config's ``max_position_embeddings`` as it is now: call this
+    before the latter is changed.
 
     Raises:
         UserError: transformers does not know the scaling, or misses one of its keys.
@@ -40,7 +41,7 @@ def extend_rope(config: PreTrainedConfig, rope_theta: float | None, rope_scaling
 
 
 class _Complaints(logging.Logger):
-    """Keeps every warning, whatever log levels, handlers and earlier warnings the process has."""
+    """A logger that collects all warnings, whatever log levels and handlers the process has."""
 
     def __init__(self) -> None:
         super().__init__("complaints")
@@ -49,11 +50,11 @@ class _Complaints(logging.Logger):
     def warning(self, msg: object, *args: object, **kwargs: Any) -> None:
         self.texts.append(str(msg) % args if args else str(msg))
 
-    warning_once = warning  # transformers' own is silent the second time
+    warning_once = warning  # transformers' own says nothing the second time
 
 
 def _validate(config: PreTrainedConfig) -> None:
-    """transformers' own check, whose warnings of wrong values are errors here."""
+    """Run transformers' own check, and make its warnings about wrong values errors."""
     complaints = _Complaints()
     module: Any = modeling_rope_utils
     logger, module.logger = module.logger, complaints
@@ -63,6 +64,6 @@ def _validate(config: PreTrainedConfig) -> None:
         complaints.texts.append(str(error.args[0]))
     finally:
         module.logger = logger
-    # that factor and lengths disagree is no mistake while max_position_embeddings has its old value
+    # a factor that disagrees with the lengths is no mistake: max_position_embeddings still has its old value
     if wrong := [text for text in complaints.texts if "implicit" not in text]:
         raise UserError(f"model.rope_scaling: {wrong[0]}")

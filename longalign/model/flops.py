@@ -17,7 +17,12 @@ GEMM_FLOPS_PER_S, ATTENTION_FLOPS_PER_S = 650e12, 623e12
 
 @dataclass(frozen=True)
 class ModelShape:
-    """Parameters that multiply every token, those of the lm_head, all of them; Σ over layers of heads × head size."""
+    """What decides a model's FLOPs.
+
+    linear: parameters of the layers' matrices, of which a token visits each once (of experts, those that it is sent
+    to). lm_head: parameters of the output layer. total: all parameters. attention_width: Σ over layers of heads × head
+    size.
+    """
 
     linear: int
     lm_head: int
@@ -26,7 +31,7 @@ class ModelShape:
 
 
 def model_shape(config: PreTrainedConfig) -> ModelShape:
-    """Count from the model on the meta device. Of a mixture of experts, the experts that a token visits count."""
+    """The shape of a config's model, counted on the meta device: no weight is made."""
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     lm_head = model.get_output_embeddings()
@@ -57,8 +62,9 @@ def train_flops(shape: ModelShape, lengths: Sequence[int] | np.ndarray, num_targ
 
 def sequence_cost(shape: ModelShape, checkpointing: Checkpointing = "attention") -> SequenceCost:
     """Seconds of forward, backward and recompute of a sequence of L tokens on an H200: ``linear·L + quadratic·L²``."""
-    linear_passes = 3 if checkpointing == "none" else 4
-    attention_passes = 4.5 if checkpointing == "full" else 3.5  # the backward kernel computes the scores once more
+    linear_passes = 3 if checkpointing == "none" else 4  # forward, twice that for the backward, recompute
+    # forward 1, backward 2.5 (its kernel computes the scores again), and the forward again under full checkpointing
+    attention_passes = 4.5 if checkpointing == "full" else 3.5
     return SequenceCost(
         linear=linear_passes * 2 * shape.linear / GEMM_FLOPS_PER_S,
         quadratic=attention_passes * 2 * shape.attention_width / ATTENTION_FLOPS_PER_S,

@@ -1,7 +1,7 @@
 """Liger's fused kernels in place of a layer's element-wise arithmetic: RMSNorm, SiLU·up, rotary embedding.
 
-Each saves passes over ``[T, width]`` tensors, which at 64k tokens are half a GiB and more. What is replaced is found
-by what it computes (on a few numbers, against the formula), not by its class's name; what differs stays as it is.
+Each saves passes over ``[T, width]`` tensors, which at 64k tokens have half a GiB and more. A module is replaced if it
+computes the formula (tried on a few numbers), whatever its class is called; all others stay as they are.
 """
 
 import logging
@@ -44,9 +44,9 @@ def choose_fused(name: str, device: torch.device) -> bool:
 
 
 def fuse_layers(model: PreTrainedModel) -> dict[str, int]:
-    """Replace in every layer what Liger computes the same; returns how many of each kind.
+    """Let Liger's kernels compute the norms, MLPs and rotary embeddings for which they are equal. Returns the counts.
 
-    Parameters keep their names, and the classes of transformers are not touched: only this model's modules change.
+    Parameters keep their names, and transformers' classes do not change: only the modules of this model do.
     """
     counts = {"norms": 0, "mlps": 0, "rotary": 0}
     kinds: dict[type, str | None] = {}
@@ -66,7 +66,7 @@ def fuse_layers(model: PreTrainedModel) -> dict[str, int]:
 
 
 def _kind(module: nn.Module) -> str | None:
-    """``norm``, ``split_mlp``, ``joint_mlp``, ``rotary`` or ``other_rotary`` where this is what the class computes."""
+    """What a module's class computes: a key of ``_FUSED``, or None for anything else."""
     children = dict(module.named_children())
     if not children and set(dict(module.named_parameters())) == {"weight"} and hasattr(module, "variance_epsilon"):
         return "norm" if _same(module, _rms_norm) else None
@@ -105,7 +105,7 @@ def _is_silu(function: Any) -> bool:
 
 
 def _same(module: Any, formula: Callable[[Any, Tensor], Tensor]) -> bool:
-    """Whether a module computes a formula, tried on a small CPU copy with random weights (the module may be meta)."""
+    """Whether a module computes a formula: tried on a small CPU copy with random weights, as it may be on meta."""
     generator = torch.Generator().manual_seed(0)
     try:
         small = _small_copy(module)
@@ -131,7 +131,7 @@ def _width(module: Any) -> int:
 
 
 def _rotates_halves(rotary: Callable[..., Any]) -> bool:
-    """Whether ``rotary(q, k, cos, sin)`` turns (first half, second half) as Llama does, not neighbours as GLM does."""
+    """Whether ``rotary(q, k, cos, sin)`` pairs the first half with the second as Llama does, not neighbours as GLM."""
     generator = torch.Generator().manual_seed(0)
     q, k = torch.randn(2, 1, 1, 3, 8, generator=generator)
     angles = torch.randn(1, 3, 4, generator=generator).repeat(1, 1, 2)
@@ -182,7 +182,9 @@ def _fuse_rotary(module: Any) -> None:
     plain = type(module).forward.__globals__["apply_rotary_pos_emb"]
 
     def rotary(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        if args or kwargs or cos.shape[-1] != q.shape[-1]:  # Liger before 0.8.5 takes the angles for all of a head's
+        if (
+            args or kwargs or cos.shape[-1] != q.shape[-1]
+        ):  # a partial rotation, which Liger before 0.8.5 would apply to all of a head
             return plain(q, k, cos, sin, *args, **kwargs)
         return LigerRopeFunction.apply(q, k, cos, sin)
 
@@ -190,7 +192,7 @@ def _fuse_rotary(module: Any) -> None:
 
 
 def _compile_rotary(module: Any) -> None:
-    """Compile the rotary embedding that Liger does not have (GLM's), which is a dozen passes over q and k."""
+    """Compile a rotary embedding that Liger does not have (GLM's): uncompiled it is a dozen passes over q and k."""
     plain = type(module).forward.__globals__["apply_rotary_pos_emb"]
     if plain not in _COMPILED:
         _COMPILED[plain] = torch.compile(plain)
@@ -201,7 +203,7 @@ _COMPILED: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 
 def _replace_rotary(module: Any, rotary: Callable[..., Any]) -> None:
-    """Give this attention module a forward whose ``apply_rotary_pos_emb`` is another; its class keeps its own."""
+    """Give this attention module, and not its class, a forward that calls ``rotary`` as ``apply_rotary_pos_emb``."""
     plain = type(module).forward
     names = {**plain.__globals__, "apply_rotary_pos_emb": rotary}
     fused = FunctionType(plain.__code__, names, plain.__name__, plain.__defaults__, plain.__closure__)

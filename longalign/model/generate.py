@@ -1,8 +1,8 @@
-"""A prompt's ids in, the model's next tokens out, one at a time; what was read once is not read again.
+"""A prompt's ids in, the model's next tokens out, one at a time; a beginning that prompts share is read once.
 
-Keys and values of the last prompt and its answer stay in memory. The next prompt is compared with them and read from
-the first token that differs: a longer conversation costs its last turn, another question its own tokens, and the
-document in front of both is read once. No logits are made but those of new tokens.
+The keys and values of the last prompt and its answer stay in memory, and the next prompt is read from the first token
+that differs: of a longer conversation the last turn, of another question about the same document the question alone.
+Logits are computed for new tokens only.
 """
 
 import copy
@@ -31,14 +31,14 @@ _ATTENTION = {"full_attention", "sliding_attention"}
 
 @dataclass(frozen=True)
 class Generation:
-    """What came of a prompt. ``ids`` are without the stop token; ``ended`` says that there was one."""
+    """The answer to a prompt: ``ids`` without the stop token, and whether one ``ended`` it. Counts are of tokens."""
 
     ids: list[int]
     ended: bool
     tokens_read: int
-    tokens_kept: int  # of the prompt, from earlier calls
-    read_s: float  # up to the first token
-    write_s: float
+    tokens_kept: int  # of the prompt: in the cache from earlier calls
+    read_s: float  # seconds up to the first token
+    write_s: float  # seconds from then on
 
 
 class Generator:
@@ -54,7 +54,7 @@ class Generator:
     def forget(self) -> None:
         """Free the cache."""
         self._ids: list[int] = []  # the tokens whose keys and values it holds
-        # without a config every layer keeps every token: a window that has moved on could not be put back
+        # made without the config, so that every layer keeps every token: a sliding window could not be moved back
         self._cache: Any = DynamicCache()
 
     @torch.inference_mode()
@@ -66,8 +66,8 @@ class Generator:
     ) -> Generation:
         """Continue ``prompt`` up to a stop token or ``max_new_tokens``.
 
-        ``on_token`` gets each token as it is made, ``on_read`` how many of the new tokens are read. An exception out of
-        them, or Ctrl-C, leaves a cache that fits what was read and written so far.
+        ``on_token`` is called with each new token, ``on_read`` with the number of tokens of the prompt that are read so
+        far, and that are to be read. An exception in them, or Ctrl-C, leaves a cache that can be used on.
 
         Raises:
             UserError: the GPU's memory is too small.
@@ -123,7 +123,10 @@ class Generator:
             on_read(start + chunk.shape[1] - kept, ids.shape[1] - kept)
 
     def _rewind(self, prompt: list[int]) -> int:
-        """Cut the cache to what it has in common with ``prompt``, but for the last token: its logits are needed."""
+        """Cut the cache to the beginning that it shares with ``prompt``; the length of that.
+
+        The last token of the prompt is always read again, because its logits are needed.
+        """
         common = 0
         for known, asked in zip(self._ids, prompt[:-1], strict=False):
             if known != asked:
@@ -133,7 +136,7 @@ class Generator:
         return common
 
     def _settle(self, ids: list[int]) -> None:
-        """Cut every layer of the cache to ``ids``, all of which have gone through all layers."""
+        """Cut every layer of the cache to ``ids``, which all have read; an interrupted pass leaves more in some."""
         self._ids = ids
         self._crop(len(ids) if self._rewinds else 0)
         layers = (layer for layer in self._cache.layers if layer.is_initialized)
@@ -193,13 +196,13 @@ def generation_settings(
 
 
 def _rewinds(model: PreTrainedModel) -> bool:
-    """Whether the cache can be cut back to any length: all layers are attention, none has a running state."""
+    """Whether the cache can be cut to any length: all layers are attention, and none has a recurrent state."""
     layer_types = getattr(model.config.get_text_config(), "layer_types", None) or ()
     return not model._is_stateful and set(layer_types) <= _ATTENTION
 
 
 class _Streamer(BaseStreamer):
-    """Passes tokens on, without the prompt (the first call) and the stop token."""
+    """Passes new tokens on. transformers also gives it the prompt, in the first call, and the stop token."""
 
     def __init__(self, on_token: Callable[[int], None], stops: set[int]) -> None:
         self._on_token = on_token

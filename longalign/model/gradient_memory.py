@@ -1,11 +1,11 @@
 """Where FSDP2 puts the reduced gradients: into the memory that the activations leave, not beside it.
 
-FSDP2 takes them from a stream of its own, and torch's allocator keeps the memory of streams apart. On a GPU that
-activations fill, the gradients of the backward then find no room, and the activations of the next forward neither:
-twice a step the allocator waits for the GPU and hands memory back to the driver. Here a step's gradients come from the
-stream that computes; they take what the backward has just freed. A 7B model's step on one H200 went from 11.61 to
-11.42 s by it (``bin/benchmark-gpu --steps 6 --cases 7b-document -- --model.checkpointing=matmuls
---model.kept_layers=13``, before and after).
+FSDP2 allocates reduced gradients on a stream of its own, and torch's allocator does not reuse the memory of one stream
+for another. On a GPU that is full of activations, there is then no room for the gradients of the backward, nor later
+for the activations of the next forward: twice a step the allocator waits for the GPU and gives memory back to the
+driver. Here the gradients are allocated on the computing stream, so they take the memory that the backward has just
+freed. A step of a 7B model on one H200 went from 11.61 to 11.42 s (``bin/benchmark-gpu --steps 6 --cases 7b-document --
+--model.checkpointing=matmuls --model.kept_layers=13``, before and after).
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,13 @@ _reduce_scatter: Any = getattr(dist, "reduce_scatter_single", None) or dist.redu
 class ComputeStreamGradients:
     """A reduce-scatter for ``FSDPModule.set_custom_reduce_scatter``, as FSDP2's own but for the memory of its output.
 
-    FSDP2 lets its stream wait for the computing one right before it asks for an output, so whatever has been freed is
-    free; and the optimizer, after which gradients are freed, waits for its stream. With gradients there already, of an
-    earlier micro-step, the output is added to them and freed while that stream may still read it: it stays on it.
+    This is safe in the first micro-step: right before FSDP2 asks for an output, its stream waits for the computing
+    stream, so freed memory is no longer in use; and gradients are freed after the optimizer, which waits for FSDP2's
+    stream. If there are gradients of an earlier micro-step, the output is added to them and freed while FSDP2's stream
+    may still read it, so then it is allocated on that stream, as FSDP2 would.
 
     Args:
-        parameters: those whose gradients it reduces.
+        parameters: those whose gradients this call reduces.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
@@ -34,9 +35,9 @@ class ComputeStreamGradients:
         self.input: Tensor | None = None  # of the call that is going on
 
     def allocate(self, size: Sequence[int], *, dtype: torch.dtype, device: torch.device) -> Tensor:
-        """Memory for the input, which FSDP2 asks for on the computing stream, then for the output, on its own.
+        """Called by FSDP2 twice for each reduction: for the input on the computing stream, for the output on its own.
 
-        One rank's output is its input: FSDP2 would copy it.
+        With one rank the output has the size of the input and becomes the same memory, which saves a copy.
         """
         computing = torch.cuda.default_stream(device) if device.type == "cuda" else None
         before, self.input = self.input, None
@@ -56,7 +57,7 @@ class ComputeStreamGradients:
 
 
 def use_compute_stream(model: nn.Module, layers: Sequence[nn.Module]) -> None:
-    """Of a model whose layers and root are FSDP2 modules."""
+    """Install the reduce-scatter in the layers and the root of a model, all of which are FSDP2 modules."""
     in_layers: set[int] = set()
     for layer in layers:
         parameters = list(layer.parameters())

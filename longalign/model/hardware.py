@@ -31,7 +31,7 @@ PEAK_BF16_FLOPS: tuple[tuple[str, float], ...] = (
 )
 
 OTHER_CARDS = {"Ti", "D", "Laptop", "MIG", "GRID"}
-"""Words that make a name of the table another card's, or a part of it."""
+"""Words behind a name of the table that make it another card, or a part of the card."""
 
 
 def peak_bf16_flops(name: str) -> float | None:
@@ -48,13 +48,13 @@ def device_peak_flops(device: torch.device) -> float | None:
 
 
 def host_link_bytes_per_s(device: torch.device, size: int = 1 << 27) -> float:
-    """What copies between pinned host memory and a GPU reach, in the slower direction; 0 without such memory.
+    """Bytes/s of copies between pinned host memory and a GPU, in the slower direction; 0 if memory cannot be pinned.
 
-    Measured now, which takes some 0.1 s.
+    Measured by copies of ``size`` bytes, which takes about 0.1 s.
     """
     try:
         host = torch.empty(size, dtype=torch.uint8, pin_memory=True)
-    except RuntimeError:  # a container, or a system, that lets nobody pin so much
+    except RuntimeError:  # the system or the container does not let us pin so much
         return 0.0
     there = torch.empty(size, dtype=torch.uint8, device=device)
     return size / max(_copy_seconds(there, host), _copy_seconds(host, there))
@@ -72,9 +72,10 @@ def _copy_seconds(target: torch.Tensor, source: torch.Tensor, times: int = 3) ->
 
 
 def free_host_bytes(root: Path = Path("/")) -> int | None:
-    """Memory that this machine or the process's container (control group) has left, whichever is less.
+    """Bytes of memory left to this machine or to the process's container (control group), whichever is less.
 
-    What can be given up at once, such as cached files, counts as left. None where Linux does not say.
+    Memory that can be freed at once, such as cached files, counts as left. None where the system does not say.
+    root: where /proc and /sys are.
     """
     left = []
     for line in _lines(root / "proc/meminfo"):

@@ -39,14 +39,17 @@ UNREADABLE = (SafetensorError, pickle.UnpicklingError, json.JSONDecodeError)
 def load_config(
     path: str, overrides: dict[str, Any] | None = None, gguf_file: str | None = None, *, packed: bool = True
 ) -> PreTrainedConfig:
-    """The model's config, with ``overrides`` applied, refused if it is to be ``packed`` and cannot.
+    """The model's config, with ``overrides`` applied. No weight is read.
 
-    A folder in ChatGLM3's own format gives the config of transformers' GLM. ``rope_theta`` and ``rope_scaling`` among
-    the overrides are those of `extend_rope`, GLM's ``rope_ratio`` is the former over 10000; any other key must exist
-    in the config.
+    A folder in ChatGLM3's own format gives the config of transformers' GLM.
+
+    Args:
+        overrides: ``rope_theta`` and ``rope_scaling`` (see `extend_rope`), for GLM also ``rope_ratio`` (rope_theta /
+            10000), and keys that the config has.
+        packed: refuse a model that cannot be trained on packs.
 
     Raises:
-        UserError: no such model, a config that only remote code can read, a wrong override, or no way to pack it.
+        UserError: no such model, a config that only remote code can read, a wrong override, or a model that is refused.
     """
     if not Path(path).is_dir() and (path.startswith(("/", ".", "~")) or path.count("/") > 1):
         raise UserError(f"model.model: folder {path} does not exist; expected a folder or a hub name (owner/name)")
@@ -76,10 +79,12 @@ def load_config(
 
 
 def join_overrides(context: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
-    """The keys of the model's config that have an option of their own (None: not given) with those that have none.
+    """One dict of changes to the model's config, from options of their own and from ``model.config_overrides``.
+
+    context: rope_theta, rope_scaling and max_position_embeddings, None for what is not given. others: the overrides.
 
     Raises:
-        UserError: one is given twice, or no positive number.
+        UserError: a key is given in both, or a number is not positive.
     """
     given = {key: value for key, value in context.items() if value is not None}
     if twice := sorted(given.keys() & others.keys()):
@@ -155,9 +160,8 @@ def prepare_model(
     """Switch a model to packed attention by ``attention`` (a backend's name), and set its activation checkpointing.
 
     Args:
-        kept_layers: how many of the last layers keep all activations.
-        offload: keep the inputs of the others in the host's memory.
-        fused: with Liger's kernels for what stands between the matrix multiplications.
+        kept_layers, offload: see ``apply_checkpointing``.
+        fused: use Liger's kernels for what stands between the matrix products.
     """
     register_attention()
     if fused:
@@ -236,16 +240,17 @@ def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
 
 
 def _buffers_beside_weights(model: PreTrainedModel) -> Iterator[str]:
-    """Names of buffers that no checkpoint holds, in modules that have weights, too."""
+    """Names of buffers that are in no checkpoint, and that `_rebuild_buffers` could not make without one."""
     for name, module in model.named_modules():
         if next(module.parameters(), None) is not None:
             yield from (f"{name}.{key}" for key in sorted(module._non_persistent_buffers_set))
 
 
 def _rebuild_buffers(model: PreTrainedModel, weights: PreTrainedModel | None, device: torch.device) -> None:
-    """Fill the buffers that no checkpoint holds and meta-init left empty, such as rotary frequencies.
+    """Fill the buffers that are in no checkpoint and are empty after meta-init, such as rotary frequencies.
 
-    Modules without parameters are made anew from the config; of others (Gemma's scaled embedding) rank 0 sends them.
+    Modules without parameters are made anew from the config. Buffers of other modules (such as the scale of Gemma's
+    embedding) are sent by rank 0, which has them from the whole model.
     """
     whole = {} if weights is None else dict(weights.named_buffers())
     for name, module in list(model.named_modules()):
@@ -283,5 +288,5 @@ def _one_line(path: str) -> Iterator[None]:
 
 
 def _last_line(error: Exception) -> str:
-    """What is wrong with a config; the lines before, and the error's name, are of the code that looked."""
+    """What is wrong with a config: the last line of the error, without its class. The others are about our call."""
     return re.sub(r"^\w+Error: ", "", str(error).strip().splitlines()[-1].strip())

@@ -47,7 +47,7 @@ def weighted_linear_cross_entropy(
         chunk_size = max(1, LOGITS_BYTES // (4 * weight.shape[0]))
     parts = [hidden_states[target_index], weight, bias]
     device = hidden_states.device.type
-    if torch.is_autocast_enabled(device):  # it would end with the forward, and the backward compute in fp32
+    if torch.is_autocast_enabled(device):  # cast here: autocast is off in the backward, which would compute in fp32
         dtype = torch.get_autocast_dtype(device)
         parts = [None if part is None else part.to(dtype) for part in parts]
     with torch.autocast(device, enabled=False):
@@ -55,7 +55,7 @@ def weighted_linear_cross_entropy(
 
 
 class _WeightedLinearCrossEntropy(torch.autograd.Function):
-    """On the N target rows alone. Saves the log-sum-exp; the backward computes each chunk's logits once more."""
+    """The loss of the N target rows. Saves their log-sum-exp; the backward computes the logits again, by chunks."""
 
     @staticmethod
     def forward(

@@ -1,37 +1,30 @@
-"""How much GPU memory a training step takes, by component, from the config alone; and how to use what is left.
+"""How much GPU memory a training step takes, by component, from the config alone.
 
-In: the model's config, ranks, tokens of the longest pack, bytes of optimizer state. Out: `MemoryEstimate`, and the
-number of layers that can keep all their activations instead of computing them again.
+In: the model's config, ranks, tokens of the longest pack, bytes of optimizer state, and the way that activations are
+kept. Out: `MemoryEstimate`. `memory_choice.py` finds the fastest way that fits.
 """
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 from transformers import PreTrainedConfig
 
-from longalign.errors import UserError
 from longalign.model.checkpointing import Checkpointing
 from longalign.model.flops import ModelShape
 from longalign.model.loss import LOGITS_BYTES
 
 GIB = 2**30
-RESERVED = 2 * GIB  # CUDA context, NCCL and kernel workspaces, which torch's allocator does not see
-SHARE_USED = 0.97  # of the free memory: the rest is for fragments and for what the model leaves out
-HOST_SHARE_USED = 0.8  # of the host's: loaders, checkpoints and other processes grow, too
-SHARE_OF_PEAK = 0.7  # of a card's peak rate: what matrix products of a training step reach
-ELEMENTWISE = 0.07  # time of a layer's norms, rotary embedding and SwiGLU beside its matrix products (profiled, H200)
-OFFLOADING = 0.05  # what offloading may cost where copies are hidden: less gained than this is not worth it
+EIGHT_BIT_STATE = 2 * (1 + 4 / 256)  # bytes a parameter: two states of a byte, and an fp32 scale for each 256
 
 
 @dataclass(frozen=True)
 class LayerSizes:
-    """One decoder layer: widths (of a token, in numbers) and parameters.
+    """The sizes of a model that decide its memory: numbers a token of one decoder layer, and counts of parameters.
 
-    hidden D, intermediate I, query A = heads × head size, key_value = key-value heads × head size.
+    query: heads × head size. key_value: key-value heads × head size. parameters: of one layer.
     """
 
     hidden: int
@@ -49,17 +42,17 @@ class LayerSizes:
         return self.layers * self.parameters + self.root_parameters
 
     def all_activations(self, bytes_a_number: int, fused: bool) -> int:
-        """Bytes a token that a layer keeps for its backward without checkpointing.
+        """Bytes for each token that a layer keeps for its backward without checkpointing.
 
-        Inputs of both norms, of the projections and of the MLP, q, k, v, attention output, gate, up and their product.
-        transformers' own norms and SiLU keep more: two fp32 copies for each norm, and SiLU's output.
+        These are the inputs of both norms, of the projections and of the MLP, q, k, v, the attention output, gate, up
+        and their product. Without fused kernels, norms keep two fp32 copies each, and the MLP SiLU's output.
         """
         numbers = 4 * self.hidden + 2 * self.query + 2 * self.key_value + 3 * self.intermediate
         extra = 0 if fused else 2 * 2 * 4 * self.hidden + self.intermediate * bytes_a_number
         return numbers * bytes_a_number + 4 * self.heads + extra
 
     def kept(self, mode: Checkpointing, bytes_a_number: int, fused: bool, offload: bool) -> int:
-        """Bytes a token that a layer keeps on the GPU under a checkpointing mode."""
+        """Bytes for each token that a layer keeps on the GPU under a checkpointing mode."""
         if mode == "none":
             return self.all_activations(bytes_a_number, fused)
         there = 0 if offload else self.movable(mode, bytes_a_number)
@@ -68,7 +61,7 @@ class LayerSizes:
         return there
 
     def movable(self, mode: Checkpointing, bytes_a_number: int) -> int:
-        """Bytes a token of a checkpointed layer that can wait on the host: its input, and attention output and lse."""
+        """Bytes for each token of a checkpointed layer that can wait on the host: input, attention output and lse."""
         attention = 0 if mode == "full" else self.query * bytes_a_number + 4 * self.heads
         return self.hidden * bytes_a_number + attention
 
@@ -92,7 +85,7 @@ class MemoryEstimate:
         return self.weights + self.optimizer + self.gradients + self.gathered + self.activations + self.working
 
     def first_over(self, budget: float) -> str | None:
-        """The first component that does not fit, in words and in the order in which they come; None if all do."""
+        """The component, in words, at which the sum of all up to it exceeds ``budget`` bytes; None if all fit."""
         total = 0
         for name, value in vars(self).items():
             total += value
@@ -106,61 +99,24 @@ class MemoryEstimate:
 
 
 @dataclass(frozen=True)
-class Host:
-    """What a GPU has of its host: free bytes, and bytes that go there and back while it does a FLOP at its peak rate.
-
-    Without such a rate offloading counts as slow, and is for what does not fit otherwise.
-    """
-
-    free_bytes: float = math.inf
-    bytes_per_flop: float = 0.0
-
-    @property
-    def budget(self) -> float:
-        return HOST_SHARE_USED * self.free_bytes
-
-
-UNKNOWN_HOST = Host()
-
-
-class NoRoom(UserError):
-    """A step does not fit into a GPU: its estimate, the first component that is too much, the cheapest change.
-
-    Or it fits, and what it offloads does not fit into the host's memory.
-    """
-
-    def __init__(self, step: "StepMemory", budget: float, host_budget: float = math.inf) -> None:
-        self.estimate = step.estimate()
-        self.component = self.estimate.first_over(budget) or "offloaded activations"
-        self.remedy = cheapest_remedy(step, budget, host_budget)
-        needs, there = f"{self.estimate.peak / GIB:.0f} GiB a GPU", f"{budget / GIB:.0f}"
-        if self.estimate.peak <= budget:
-            needs, there = f"{step.offloaded / GIB:.0f} GiB a GPU of the host's memory", f"{host_budget / GIB:.0f}"
-        super().__init__(
-            f"model.checkpointing: a step on packs of {step.tokens:,} tokens needs {needs}, there are {there} "
-            f"({self.component} are too much): {self.remedy}"
-        )
-
-
-@dataclass(frozen=True)
 class StepMemory:
-    """What the estimate of a step depends on; ``tokens`` of the longest pack, ``micro_steps`` of a rank in a step."""
+    """What the memory of a step depends on. ``tokens``: of the longest pack. ``micro_steps``: of a rank in a step."""
 
     sizes: LayerSizes
     tokens: int
     ranks: int = 1
     micro_steps: int = 1
-    state_bytes: float = 8.0  # of optimizer state a parameter: AdamW in fp32
-    update_bytes: float = 0.0  # a parameter, while the optimizer steps: 4 for AdamW without its fused kernel
-    compute_bytes: int = 2
+    state_bytes: float = 8.0  # optimizer states, for each parameter: AdamW in fp32
+    update_bytes: float = 0.0  # for each parameter while the optimizer steps: 4 for AdamW without its fused kernel
+    compute_bytes: int = 2  # of a number in the compute dtype
     fused: bool = True
     checkpointing: Checkpointing = "attention"
     kept_layers: int = 0
-    offload: bool = False  # inputs of checkpointed layers to the host, and the attention outputs that are kept
-    resharded: bool = True  # gathered weights of a layer are freed between its forward and its backward
+    offload: bool = False  # inputs and kept attention outputs of checkpointed layers wait in the host's memory
+    resharded: bool = True  # a layer's gathered weights are freed between its forward and its backward
 
     def __str__(self) -> str:
-        """As the log has it."""
+        """The line of the log that says how the activations are kept."""
         what = "inputs" if self.checkpointing == "full" else "inputs and attention outputs"
         return (
             f"checkpointing: {self.checkpointing}, {self.kept_layers} of {self.sizes.layers} layers "
@@ -171,28 +127,14 @@ class StepMemory:
 
     @property
     def offloaded(self) -> int:
-        """Bytes that wait in the host's memory, for one GPU."""
+        """Bytes of one GPU's activations that wait in the host's memory."""
         of_layer = self.tokens * self.sizes.movable(self.checkpointing, self.compute_bytes)
-        return of_layer * (self.sizes.layers - self._whole) if self.offload else 0
+        return of_layer * (self.sizes.layers - self.layers_kept_whole) if self.offload else 0
 
     @property
-    def _whole(self) -> int:
+    def layers_kept_whole(self) -> int:
         """Layers that keep all activations."""
         return 0 if self.checkpointing == "matmuls" else self.kept_layers
-
-    def slowness(self, host: Host = UNKNOWN_HOST) -> float:
-        """What this way adds to a step that computes nothing twice, in forwards of all layers' matrix products.
-
-        Offloading costs little where a layer's copies take no longer than its matrix products.
-        """
-        again = self.computed_again + ELEMENTWISE * (1 - self._whole / self.sizes.layers)
-        if self.checkpointing == "full":
-            again += 10  # attention, whose share grows with the lengths: the last resort
-        if not self.offload:
-            return again
-        products = 2 * self.sizes.parameters / SHARE_OF_PEAK
-        hidden = self.sizes.movable(self.checkpointing, self.compute_bytes) <= products * host.bytes_per_flop
-        return again + (OFFLOADING if hidden else 2)
 
     @property
     def computed_again(self) -> float:
@@ -205,9 +147,9 @@ class StepMemory:
         return 1 - (1 - in_kept) * self.kept_layers / sizes.layers
 
     def estimate(self) -> MemoryEstimate:
-        """The fullest moment of a step: the backward of the loss, of some layer, of the embeddings, or the update.
+        """The fullest moment of a step: the backward of the loss, of a layer or of the embeddings, or the update.
 
-        fp32 master weights, gradients and optimizer states are shared over the ranks; activations are each rank's own.
+        fp32 master weights, gradients and optimizer states are sharded over the ranks; activations are not.
         """
         sizes, n = self.sizes, self.sizes.layers
         shard = 4 * sizes.parameters // self.ranks
@@ -223,7 +165,7 @@ class StepMemory:
         return max(moments, key=lambda moment: moment.peak)
 
     def _at_layers(self) -> Iterator[dict[str, int]]:
-        """Of each layer's backward: its activations are all there, computed again or kept; those behind it are done."""
+        """The moment of each layer's backward: all activations of this layer exist, and what earlier layers keep."""
         sizes, n = self.sizes, self.sizes.layers
         everything = self.tokens * sizes.all_activations(self.compute_bytes, self.fused)
         kept = self._kept()
@@ -239,7 +181,7 @@ class StepMemory:
             }
 
     def _at_loss(self) -> dict[str, int]:
-        """The lm_head's gradient in fp32, what a chunk adds to it, and the chunk's logits in both types."""
+        """The backward of the loss: the lm_head's fp32 gradient, a chunk's part of it, its logits in both dtypes."""
         sizes = self.sizes
         before = 4 * sizes.total_parameters // self.ranks if self.micro_steps > 1 else 0
         logits = min(LOGITS_BYTES, 4 * self.tokens * sizes.lm_head_parameters // sizes.hidden)
@@ -251,7 +193,7 @@ class StepMemory:
         }
 
     def _at_embeddings(self) -> dict[str, int]:
-        """Last of all the root's gradients are reduced: there as they were computed and in fp32, then in fp32 twice."""
+        """The end of the backward: the root's gradients are reduced, for which they exist twice."""
         sizes = self.sizes
         layers = 4 * sizes.layers * sizes.parameters // self.ranks
         more = max(self.compute_bytes, 4 // self.ranks) * sizes.root_parameters
@@ -272,7 +214,7 @@ class StepMemory:
         return self.compute_bytes * (layers * self.sizes.parameters + self.sizes.root_parameters)
 
     def _beside_layers(self) -> int:
-        """The embeddings' output; with offloading, what of one layer goes out or comes in, and an input in use."""
+        """Bytes of the embeddings' output; with offloading, also of one layer's tensors on their way and its input."""
         moving = self.sizes.movable(self.checkpointing, self.compute_bytes) if self.offload else 0
         return self.tokens * (self.sizes.hidden * self.compute_bytes * (2 if self.offload else 1) + moving)
 
@@ -299,79 +241,11 @@ def layer_sizes(config: PreTrainedConfig, shape: ModelShape) -> LayerSizes:
     )
 
 
-def choose_checkpointing(
-    step: StepMemory,
-    free_bytes: int,
-    mode: Checkpointing | Literal["auto"] = "auto",
-    offload: bool | None = None,
-    host: Host = UNKNOWN_HOST,
-) -> StepMemory:
-    """The fastest way through a step that fits into ``free_bytes`` of a GPU and into its host.
-
-    For mode auto, the least of ``StepMemory.slowness``: attention saved, and as much more as fits, of whole layers or
-    of matrix products; at last, whole layers computed again. ``offload`` True or False decides that part; None offloads
-    where it pays, or where nothing else fits.
-
-    Raises:
-        NoRoom: nothing fits; says what is too much, and what would help.
-    """
-    budget = usable(free_bytes)
-    for found in _ways(step, mode, offload, host):
-        if found.estimate().peak <= budget and found.offloaded <= host.budget:
-            return found
-    raise NoRoom(found, budget, host.budget)
-
-
-def usable(free_bytes: int) -> float:
-    """Of the free bytes of a GPU, what the components of an estimate may add up to."""
-    return SHARE_USED * free_bytes - RESERVED
-
-
-def _ways(
-    step: StepMemory, mode: Checkpointing | Literal["auto"], offload: bool | None, host: Host
-) -> list[StepMemory]:
-    """From the fastest to the smallest."""
-    if mode == "none":
-        return [replace(step, checkpointing="none")]
-    places = (False, True) if offload is None else (offload,)
-    if mode != "auto":
-        return [replace(step, checkpointing=mode, offload=place) for place in places]
-    modes: tuple[Checkpointing, ...] = ("attention", "matmuls")
-    kept = [(name, layers) for name in modes for layers in range(step.sizes.layers + 1)]
-    ways = [
-        replace(step, checkpointing=name, kept_layers=layers, offload=place)
-        for place in places
-        for name, layers in (*kept, ("full", 0))
-    ]
-    return sorted(ways, key=lambda way: way.slowness(host))
-
-
-def cheapest_remedy(step: StepMemory, budget: float, host_budget: float = math.inf) -> str:
-    """The smallest change that makes a step fit: checkpointing, fused or 8-bit AdamW, more GPUs, or shorter packs."""
-    smallest = replace(step, checkpointing="full", kept_layers=0, offload=True)
-    if smallest.offloaded > host_budget:
-        smallest = replace(smallest, offload=False)
-    if smallest.estimate().peak <= budget:
-        return "use --model.checkpointing auto and --model.offload auto"
-    if replace(smallest, update_bytes=0).estimate().peak <= budget:
-        return "use AdamW's fused kernel (--model.optimizer.fused true)"
-    eight_bit = replace(smallest, state_bytes=min(step.state_bytes, EIGHT_BIT_STATE), update_bytes=0)
-    if eight_bit.estimate().peak <= budget:
-        return "use 8-bit optimizer states (--model.optimizer longalign.training.adamw_8bit.AdamW8bit)"
-    for ranks in (2, 4, 8, 16, 32, 64):
-        if ranks > step.ranks and replace(smallest, ranks=ranks).estimate().peak <= budget:
-            return f"use {ranks} GPUs"
-    tokens = step.tokens
-    while tokens > 1024 and replace(smallest, tokens=tokens, ranks=max(step.ranks, 8)).estimate().peak > budget:
-        tokens //= 2
-    return f"use more GPUs and --data.max_length {tokens}"
-
-
-EIGHT_BIT_STATE = 2 * (1 + 4 / 256)  # two states of a byte, and an fp32 scale for each 256
-
-
 def optimizer_state_bytes(optimizer: Any) -> float:
-    """Bytes of state a parameter of an optimizer factory: tried on a few numbers, or known by its name."""
+    """Bytes of optimizer states for each parameter, tried on a few numbers; of 8- and 4-bit ones known by the name.
+
+    optimizer: makes one from a list of parameters.
+    """
     probe = nn.Parameter(torch.zeros(4096))
     made = optimizer([probe])
     name = type(made).__name__.lower()
@@ -385,7 +259,7 @@ def optimizer_state_bytes(optimizer: Any) -> float:
 
 
 def optimizer_update_bytes(optimizer: Any) -> float:
-    """Bytes a parameter that a step of an optimizer takes and gives back: torch's AdamW copies a state unless fused."""
+    """Bytes for each parameter that a step takes and frees again: torch's AdamW copies a state unless it is fused."""
     made = optimizer([nn.Parameter(torch.zeros(1))])
     plain = isinstance(made, torch.optim.Adam) and not made.defaults.get("fused")  # AdamW is an Adam
     return 4.0 if plain and made.defaults.get("foreach") is not False else 0.0

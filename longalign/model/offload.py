@@ -1,8 +1,8 @@
 """Activations of checkpointed layers wait for the backward in the host's memory instead of the GPU's.
 
 A layer's input, and its attention output where that is kept, are copied to pinned memory on a stream of their own while
-the layer computes, and come back while the layer behind it runs its backward. At 2 bytes a number and token they are
-little beside the layer's work: 1 GiB against 0.3 s in a 7B model on 64k tokens.
+the layer computes, and come back while the layer after it runs its backward. The copies are short beside a layer's
+computation: 1 GiB against 0.3 s in a 7B model on 64k tokens.
 """
 
 import weakref
@@ -18,7 +18,7 @@ _Group = list["weakref.ref[_Waiting]"]
 
 
 class _Waiting:
-    """The bytes of a tensor in host memory, in chunks of which it may not fill the last, on their way there or back."""
+    """A tensor that is kept in host memory: its bytes, in chunks of which it may not fill the last, and its form."""
 
     def __init__(
         self, chunks: list[Tensor], size: int, dtype: torch.dtype, shape: Size, device: torch.device, layer: _Group
@@ -30,32 +30,33 @@ class _Waiting:
 
 
 class ActivationOffload:
-    """Give ``layer()`` around each call of ``torch.utils.checkpoint.checkpoint``: what it saves goes to the host.
+    """Within ``layer()``, what ``torch.utils.checkpoint.checkpoint`` saves goes to the host.
 
-    Within it, ``pack`` sends other tensors, too; ``unpack`` gives them back in the backward. Tensors below
-    ``min_bytes`` stay where they are. The others go into chunks that are pinned once and used again in each step, by
-    packs of any size. A chunk is small, since torch pins powers of two: 3 GiB as a whole would take 4. One stream
-    carries all copies, so a chunk is never written before it was read. On a CPU tensors are copied, too.
+    There, ``pack`` can be called for other tensors, too, which ``unpack`` gives back in the backward. Tensors of fewer
+    than ``min_bytes`` stay where they are. The others go into chunks of host memory that are pinned once and used again
+    in each step, by packs of any size. Chunks are small because torch pins powers of two: 3 GiB in one piece would take
+    4. All copies run on one stream, so a chunk is never written before it has been read. On a CPU tensors are copied,
+    too, for tests.
     """
 
     def __init__(self, min_bytes: int = 1 << 20, chunk_bytes: int = 1 << 24) -> None:
         self._min_bytes, self._chunk_bytes = min_bytes, chunk_bytes
         self._free: list[Tensor] = []
-        self._layers: list[_Group] = []  # as the forward came by; the backward asks from the end
-        self._leaving: list[tuple[Any, torch.cuda.Event]] = []  # held until they are copied
+        self._layers: list[_Group] = []  # in the order of the forward; the backward takes them from the end
+        self._leaving: list[tuple[Any, torch.cuda.Event]] = []  # tensors held until their copy is done
         self._streams: dict[torch.device, torch.cuda.Stream] = {}
 
     @contextmanager
     def layer(self) -> Iterator[None]:
         """A context in which saved tensors are offloaded, and belong to one layer."""
-        self._let_go()  # what left in the layer before is copied by now
+        self._let_go()  # the copies of the layer before are done by now
         if not self._layers or self._layers[-1]:
             self._layers.append([])
         with saved_tensors_hooks(self.pack, self.unpack):
             yield
 
     def pack(self, tensor: Tensor) -> Any:
-        """Begin to copy a tensor of this layer to the host; returns what stands for it."""
+        """Begin to copy a tensor of this layer to the host. Returns what ``unpack`` takes in its place."""
         if tensor.nbytes < self._min_bytes:
             return tensor
         on_gpu = tensor.device.type == "cuda"
@@ -72,7 +73,7 @@ class ActivationOffload:
         return waiting
 
     def unpack(self, saved: Any) -> Tensor:
-        """The tensor, on its device again; the layer that the backward reaches next begins to come back."""
+        """The tensor on its device. Also begins to copy back the tensors that the backward needs next."""
         if isinstance(saved, Tensor):
             return saved
         self._let_go()
@@ -88,10 +89,10 @@ class ActivationOffload:
         return tensor.view(saved.dtype).view(saved.shape)
 
     def _let_go(self) -> None:
-        """Free on the GPU what has left, by the clock of the computing stream.
+        """Free GPU memory of tensors whose copy to the host is done, in the order of the computing stream.
 
-        ``Tensor.record_stream`` would free it by the host's, which runs layers ahead: the allocator, asked for more
-        before that, would fill the GPU and then stop it.
+        ``Tensor.record_stream`` would free it only when the host sees that the copy is done. As the host runs layers
+        ahead of the GPU, the allocator would take more memory in the meantime, fill the GPU, and then have to stop it.
         """
         for parts, copied in self._leaving:
             torch.cuda.current_stream(parts[0].device).wait_event(copied)
@@ -103,7 +104,7 @@ class ActivationOffload:
         return torch.empty(self._chunk_bytes, dtype=torch.uint8, pin_memory=pin_memory)
 
     def _fetch(self, waiting: _Waiting) -> None:
-        """Begin to copy it back."""
+        """Begin to copy a tensor back to its device, unless that has begun."""
         if waiting.back is not None:
             return
         waiting.back = torch.empty(waiting.size, dtype=torch.uint8, device=waiting.device)
@@ -114,10 +115,12 @@ class ActivationOffload:
                 waiting.arrived = stream.record_event()
 
     def _fetch_layers(self, last: _Group) -> None:
-        """Begin with the rest of ``last``, and with the layer that the backward reaches after it."""
+        """Begin to copy back the other tensors of layer ``last``, and those of the layer before it."""
         while self._layers.pop() is not last:
             pass
-        while self._layers and not any(reference() for reference in self._layers[-1]):  # had no backward, or saved none
+        while self._layers and not any(
+            reference() for reference in self._layers[-1]
+        ):  # a forward without backward, or nothing saved
             self._layers.pop()
         for reference in (*last, *(self._layers[-1] if self._layers else ())):
             waiting = reference()

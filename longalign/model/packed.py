@@ -1,7 +1,7 @@
 """A causal language model over one pack: hidden states, then the weighted loss of the pack's targets.
 
 ``attach_packed_loss`` gives a transformers model the method ``packed_loss(pack)``, which FSDP2 can treat as a forward
-of its own, and ``check_packed_forward`` proves on a few tokens that the packed path computes what the model computes.
+of its own; ``check_packed_forward`` checks on a few tokens that a pack's logits are those of each sequence alone.
 """
 
 from types import MethodType
@@ -15,9 +15,13 @@ from longalign.data.collate import Pack, collate
 from longalign.errors import UserError
 from longalign.model.loss import weighted_linear_cross_entropy
 
+SCORED_AT_ONCE = 1024  # targets whose logits exist at the same time in `packed_scores`
+
 
 def packed_hidden_states(model: PreTrainedModel, pack: Pack) -> Tensor:
     """Last hidden states ``[1, T, D]`` of a pack, in which no sequence sees another."""
+    # one device sync a micro-step: transformers asks the device whether position_ids hold more than one sequence,
+    # before it calls our mask function, which makes no mask either way
     output = model.base_model(
         input_ids=pack.input_ids,
         position_ids=pack.position_ids,
@@ -52,10 +56,10 @@ def packed_logits(model: PreTrainedModel, pack: Pack) -> Tensor:
 
 
 def packed_scores(model: PreTrainedModel, pack: Pack, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each of the pack's N targets: log-probability, whether it is the likeliest token, log-probability of another.
+    """How likely each of the pack's N targets is, and another token in its place. Softmax in fp32.
 
-    others: int64 ``[N]``, the other token at each target's place. Returns fp32, bool and fp32 ``[N]``; no logits are
-    made but those of targets.
+    others: int64 ``[N]``, the other tokens. Returns three tensors ``[N]``: log-probabilities of the targets (fp32),
+    whether each is the likeliest token (bool), log-probabilities of the others (fp32).
     """
     hidden = packed_hidden_states(model, pack).squeeze(0)[pack.target_index]
     targets = pack.labels.squeeze(0)[pack.target_index]
@@ -69,8 +73,6 @@ def packed_scores(model: PreTrainedModel, pack: Pack, others: Tensor) -> tuple[T
     log_probs, likeliest, others_log_probs = (torch.cat(column) for column in zip(*scores, strict=True))
     return log_probs, likeliest, others_log_probs
 
-
-SCORED_AT_ONCE = 1024
 
 PACKED_METHODS = (packed_loss, packed_logits, packed_scores)
 
@@ -92,7 +94,7 @@ def logits_scale(model: PreTrainedModel) -> float:
 def check_packed_forward(model: PreTrainedModel, device: torch.device) -> float:
     """Compare the packed logits of two short sequences with the model's own forward of each alone.
 
-    Costs three forwards of a dozen tokens, and turns any model that would train wrongly in a pack into an error.
+    Three forwards of a dozen tokens, so that a model that cannot be packed is an error and not a bad training run.
     Every rank of a sharded model must call it.
 
     Returns:
@@ -104,7 +106,7 @@ def check_packed_forward(model: PreTrainedModel, device: torch.device) -> float:
     vocabulary = model.config.vocab_size
     ids = [[(7 * i + 3) % vocabulary for i in range(n)] for n in (5, 8)]
     pack = collate([(row, row) for row in ids]).to(device)
-    method: Any = model.packed_logits  # not the function: FSDP gathers the weights around the method
+    method: Any = model.packed_logits  # the method and not the function: FSDP gathers weights when it is called
     try:
         packed = method(pack).float()
     except NotImplementedError as error:  # of our attention

@@ -1,1 +1,1 @@
-"""."""
+"""The Lightning side of a run: module, strategy, callbacks, checkpoints, and the records it leaves."""

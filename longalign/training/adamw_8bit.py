@@ -1,8 +1,9 @@
 """AdamW with 8-bit states: torchao's, with a step that is less work for the host.
 
-torchao compiles a step of one parameter on its tensor subclasses, whose wrapping takes the host the better part of a
-millisecond a parameter, while a GPU waits: here the subclasses are taken apart first. States, their format and every
-number are torchao's (Dettmers et al. 2022, blocks of 256, dynamic map), so checkpoints fit both ways.
+torchao compiles the step of one parameter on its tensor subclasses. Wrapping them takes the host almost a millisecond
+for each parameter, in which the GPU waits; here the plain tensors are taken out of the subclasses first. States, their
+format and every number are torchao's (Dettmers et al. 2022, blocks of 256, dynamic map), so checkpoints of either can
+be read by the other.
 """
 
 from typing import Any

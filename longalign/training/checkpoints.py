@@ -1,4 +1,4 @@
-"""Checkpoints on disk: which are whole, which is the newest, and how one appears and goes in a single move."""
+"""Checkpoints on disk: which are whole, which is the newest, and how one is put in place or removed in one rename."""
 
 import os
 import pickle
@@ -19,7 +19,7 @@ STEP = re.compile(r"step(\d+)\.ckpt$")
 
 
 class _MetadataUnpickler(pickle.Unpickler):
-    """Reads torch's ``.metadata`` pickle, and nothing but the plain records that belong in it."""
+    """Reads torch's ``.metadata`` pickle, and refuses any class but the plain records that belong in it."""
 
     ALLOWED = frozenset(
         {
@@ -40,7 +40,7 @@ class _MetadataUnpickler(pickle.Unpickler):
 
 
 def read_metadata(path: Path) -> dcp_metadata.Metadata:
-    """What a sharded checkpoint says of itself, read without running anything that it might hold.
+    """The metadata of a sharded checkpoint, read without running code that it might hold.
 
     Raises:
         UserError: it is unreadable, or not what torch writes.
@@ -93,7 +93,7 @@ def remove(path: Path) -> None:
 
 
 def put_in_place(temporary: Path, final: Path) -> None:
-    """Flush ``temporary`` to disk, then give it its name; an older ``final`` goes."""
+    """Flush ``temporary`` to disk, then rename it to ``final``, in place of an older one."""
     files = [temporary] if temporary.is_file() else [*temporary.iterdir(), temporary]
     for path in files:
         descriptor = os.open(path, os.O_RDONLY)

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from longalign.data.buckets import length_ranges
-from longalign.data.cache import write_atomically
 from longalign.data.datamodule import LongAlignData
 from longalign.data.mixture import Mixture
 from longalign.data.tokenized import TokenizedSource
+from longalign.files import write_text
 
 FILE = "data.json"
 
 
 def write_data_record(folder: Path, data: LongAlignData) -> None:
     """Write the file into a run's folder; `data` is set up."""
-    write_atomically(folder / FILE, json.dumps(data_record(data), indent=1, ensure_ascii=False) + "\n")
+    write_text(folder / FILE, json.dumps(data_record(data), indent=1, ensure_ascii=False) + "\n")
 
 
 def data_record(data: LongAlignData) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def data_record(data: LongAlignData) -> dict[str, Any]:
 
 
 def _buckets(data: LongAlignData, mixture: Mixture, number: int) -> list[dict[str, Any]]:
-    """What is in the mix of each bucket of a source."""
+    """For each bucket of source ``number``, what the mix has of it; empty for a source without buckets."""
     name = mixture.names[number]
     buckets = data.sources[name].buckets
     ranges = length_ranges(buckets, f"data.{name}.buckets") if buckets else {}
@@ -67,5 +67,5 @@ def _buckets(data: LongAlignData, mixture: Mixture, number: int) -> list[dict[st
 
 
 def _identity(source: TokenizedSource) -> dict[str, Any]:
-    """Path and digests, as the cache has them: data's bytes, tokenizer, code; and the name of its folder."""
+    """The cache folder's name, and the path and digests (data's bytes, tokenizer, code) that it was made from."""
     return {"cache": source.folder.name, **json.loads((source.folder / "key.json").read_text(encoding="utf-8"))}

@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch import Trainer
 
 import longalign
-from longalign.data.cache import write_atomically
+from longalign.files import write_text
 from longalign.launch import this_launch
 
 FILE = "environment.json"
@@ -25,7 +25,7 @@ PACKAGES = (
     *("torch", "transformers", "lightning", "datasets", "tokenizers", "numpy"),
     *("flash-attn-4", "flash-attn-3", "flash-attn", "liger-kernel", "torchao", "triton"),
 )
-"""Whose versions are told, where they are installed."""
+"""Packages whose versions are recorded if they are installed."""
 
 
 def write_environment(folder: Path, trainer: Trainer) -> None:
@@ -34,11 +34,11 @@ def write_environment(folder: Path, trainer: Trainer) -> None:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # a first start, or a file that is not ours
         starts = list(json.loads((folder / FILE).read_text(encoding="utf-8"))["starts"])
     text = json.dumps({"starts": [*starts, environment(trainer)]}, indent=1, ensure_ascii=False)
-    write_atomically(folder / FILE, text + "\n")
+    write_text(folder / FILE, text + "\n")
 
 
 def environment(trainer: Trainer) -> dict[str, Any]:
-    """This start: when, with what, on what. Memory in GiB."""
+    """When this run was started, with which versions, and on which machine. Memory in GiB."""
     device = trainer.strategy.root_device
     gpu: dict[str, Any] = {}
     if device.type == "cuda":
@@ -60,7 +60,7 @@ def environment(trainer: Trainer) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that decide what a step computes and how fast."""
+    """Versions of the installed packages that decide what a step computes and how fast."""
     found = {}
     for name in PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -77,7 +77,7 @@ def commit() -> str | None:
         return done.stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", "__init__.py")  # else it lies in somebody else's repository
+        git("ls-files", "--error-unmatch", "__init__.py")  # fails where the repository around it is another project's
         return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.SubprocessError):
         return None

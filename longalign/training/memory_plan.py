@@ -1,6 +1,6 @@
-"""How a training step goes through the memory of the GPUs that there are: as the user asks, or as it fits.
+"""How a training step keeps its activations on the GPUs at hand: as the user asks, or in the fastest way that fits.
 
-In: the model module's memory settings, what is free on every rank's GPU and host, the longest packs. Out:
+In: the model module's memory settings, what is free on every rank's GPU and host, the longest packs. Out: a
 `StepMemory`, the same on every rank.
 """
 
@@ -14,16 +14,8 @@ import torch
 from longalign.errors import UserError
 from longalign.model.checkpointing import Checkpointing
 from longalign.model.hardware import device_peak_flops, free_host_bytes, host_link_bytes_per_s
-from longalign.model.memory import (
-    GIB,
-    UNKNOWN_HOST,
-    Host,
-    LayerSizes,
-    NoRoom,
-    StepMemory,
-    cheapest_remedy,
-    choose_checkpointing,
-)
+from longalign.model.memory import GIB, LayerSizes, StepMemory
+from longalign.model.memory_choice import UNKNOWN_HOST, Host, NoRoom, cheapest_remedy, choose_checkpointing
 from longalign.training.strategy import ShardStrategy
 
 log = logging.getLogger(__name__)
@@ -31,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MemorySettings:
-    """The options of ``LongAlignModule`` of these names.
+    """The options of ``LongAlignModule`` with these names.
 
     Raises:
         UserError: two of them contradict each other.
@@ -53,13 +45,13 @@ class MemorySettings:
             raise UserError("model.offload: goes with checkpointing auto, attention, matmuls or full, got none")
 
     def unplanned(self, sizes: LayerSizes) -> StepMemory:
-        """As asked for, with auto for its plainest meaning: where there is no GPU's memory to plan with."""
+        """What is asked for, without a GPU's memory to plan with: auto means attention, and no offloading."""
         mode: Checkpointing = "attention" if self.checkpointing == "auto" else self.checkpointing
         offload = self.offload == "activations"
         return StepMemory(sizes, tokens=0, checkpointing=mode, kept_layers=self.kept_layers, offload=offload)
 
     def fit_into(self, step: StepMemory, free_bytes: int, host: Host = UNKNOWN_HOST) -> StepMemory:
-        """The step on a GPU with so much free memory, and such a host.
+        """The way that these settings allow a step on a GPU with so much free memory and on such a host.
 
         Raises:
             NoRoom: it does not fit.
@@ -69,10 +61,12 @@ class MemorySettings:
         return choose_checkpointing(step, free_bytes, self.checkpointing, offload, host)
 
     def plan(self, step: StepMemory, free_bytes: int, host: Host) -> StepMemory:
-        """Likewise with at most ``gpu_memory_gib``; what is asked for by name is tried whatever the estimate says.
+        """``fit_into`` at most ``gpu_memory_gib``, and log what is expected.
+
+        A mode that the user asks for by name is tried even if the estimate says that it does not fit.
 
         Raises:
-            NoRoom: nothing fits.
+            NoRoom: checkpointing is auto and nothing fits.
         """
         if self.gpu_memory_gib is not None:
             free_bytes = min(free_bytes, int(self.gpu_memory_gib * GIB))
@@ -88,7 +82,7 @@ class MemorySettings:
         return found
 
     def explain_out_of_memory(self, step: StepMemory | None, used_gib: float) -> str:
-        """What was expected of a run that died of it, and what to change."""
+        """What was expected of a run that ran out of GPU memory, and what to change."""
         if step is None:
             return "try --data.max_length with fewer tokens"
         expected = step.estimate().peak
@@ -100,11 +94,13 @@ class MemorySettings:
 
 
 def free_memory(strategy: ShardStrategy, gpus_of_host: int) -> tuple[int, Host]:
-    """Free bytes of the GPU, and its share of the host: the least of all ranks, the same on every rank."""
+    """Free bytes of a GPU, and its share of its host: the least over all ranks. Every rank must call it."""
     device = strategy.root_device
     host = free_host_bytes()
     peak = device_peak_flops(device)
-    strategy.barrier("link")  # so that the GPUs of a host share its memory's speed as they will in training
+    strategy.barrier(
+        "link"
+    )  # all GPUs of a host measure at the same time, as they share its memory's speed in training
     least = torch.tensor(
         [
             torch.cuda.mem_get_info(device)[0],

@@ -18,10 +18,12 @@ LENGTH_NAMES = ("0-1k", "1k-4k", "4k-8k", "8k-16k", "16k-32k", "32k-64k", "64k-u
 class StepMeter:
     """Sums over packs, kept on the device until ``reduce``; a sequence's loss is the mean over its targets.
 
+    ``update`` never waits for the device, so the host can prepare the next micro-step; ``reduce`` is one sync a step.
+
     Args:
         sources: names of the data sources, in the order of ``Pack.source_ids``.
         shape: the model's shape, for FLOPs.
-        by_position: also the mean over targets by their place in the sequence.
+        by_position: also report the mean over targets by their position in the sequence.
     """
 
     def __init__(self, sources: Sequence[str], shape: ModelShape, by_position: bool = False) -> None:
@@ -54,7 +56,7 @@ class StepMeter:
         counts = torch.zeros_like(sums)
         sums.index_add_(0, sequence, token_losses.double())
         counts.index_add_(0, sequence, torch.ones_like(token_losses, dtype=torch.float64))
-        groups = self._groups(pack, sums.device)
+        groups = self._groups(pack)
         means, found = groups @ (sums / counts.clamp(min=1)), groups @ (counts > 0).double()
         if self.by_position:
             by_place = _sums_by_position(pack, token_losses)
@@ -66,15 +68,12 @@ class StepMeter:
         self.host["sequences"] += len(pack.lengths)
         self.host["flops"] += train_flops(self.shape, pack.lengths, pack.num_targets)
 
-    def _groups(self, pack: Pack, device: torch.device) -> Tensor:
-        """``[groups, S]`` membership: each sequence is in one source and one bucket of length."""
-        lengths = torch.as_tensor(pack.lengths)
-        buckets = torch.bucketize(lengths, torch.tensor(LENGTH_EDGES), right=True) + self.num_sources
-        member = torch.zeros(self.num_sources + len(LENGTH_NAMES), len(lengths), dtype=torch.float64)
-        columns = torch.arange(len(lengths))
-        member[pack.source_ids.cpu(), columns] = 1
-        member[buckets, columns] = 1
-        return member.to(device)
+    def _groups(self, pack: Pack) -> Tensor:
+        """float64 ``[groups, S]``: 1 where a sequence is in a group; each is in one source and one range of lengths."""
+        device = pack.source_ids.device
+        in_source = pack.source_ids == torch.arange(self.num_sources, device=device)[:, None]
+        in_range = _ranges_of(pack.cu_seqlens.diff()) == torch.arange(len(LENGTH_NAMES), device=device)[:, None]
+        return torch.cat([in_source, in_range]).double()
 
     def reduce(self, all_reduce: Callable[[Tensor], Tensor], device: torch.device) -> dict[str, float]:
         """Sum over ranks by ``all_reduce`` (one call), forget, and name the results.
@@ -107,9 +106,13 @@ class StepMeter:
 
 
 def _sums_by_position(pack: Pack, token_losses: Tensor) -> Tensor:
-    """float64 ``[2, buckets]``: sums and counts of the targets' cross-entropies by position in their sequence."""
-    positions = pack.position_ids.reshape(-1)[pack.target_index]
-    buckets = torch.bucketize(positions, torch.tensor(LENGTH_EDGES, device=positions.device), right=True)
+    """float64 ``[2, ranges]``: sums and counts of the targets' cross-entropies by position in their sequence."""
+    ranges = _ranges_of(pack.position_ids.reshape(-1)[pack.target_index])
     sums = torch.zeros(2, len(LENGTH_NAMES), dtype=torch.float64, device=token_losses.device)
     losses = token_losses.double()
-    return sums.index_add_(1, buckets, torch.stack([losses, torch.ones_like(losses)]))
+    return sums.index_add_(1, ranges, torch.stack([losses, torch.ones_like(losses)]))
+
+
+def _ranges_of(values: Tensor) -> Tensor:
+    """int64, indices into ``LENGTH_NAMES`` of lengths or positions. Edges are no tensor: its copy would be a sync."""
+    return torch.stack([values >= edge for edge in LENGTH_EDGES]).sum(0)

@@ -1,10 +1,12 @@
-"""The LightningModule: a transformers model, trained on packs with the loss normalised once, exactly.
+"""The LightningModule: a transformers model, trained on packs with a loss that is normalised exactly, in one place.
 
-In: ``Pack`` micro-batches. Out: ``Σ w·ce · packs_per_step / M``; Lightning divides by the accumulation, the ranks
-average, and the sum over a step is the paper's Eq. 2 for any packing, accumulation and number of ranks.
+In: a ``Pack`` for each micro-step. Out: its loss ``Σ w·ce · packs_per_step / M``. Lightning divides it by the number of
+micro-steps, and the ranks' gradients are averaged, so that a step's gradient is that of the paper's Eq. 2, for any
+packing, accumulation and number of ranks.
 """
 
 import logging
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,23 +73,23 @@ class LongAlignModule(LightningModule):
         fused: kernels of RMSNorm, SwiGLU and rotary embedding: liger (package liger-kernel), none (transformers' own),
             or auto (Liger's on a GPU where the package is installed, under ``ShardStrategy``).
         checkpointing: what the backward computes again: none, full (whole layers), attention (all but attention),
-            matmuls (likewise, and in the last ``kept_layers`` not most matrix products, either), or auto: the fastest
-            of these, with as many ``kept_layers``, for which the GPU's memory has room.
+            matmuls (all but attention, and in the last ``kept_layers`` all but most matrix products), or auto: the
+            fastest of these, with the ``kept_layers``, that fits into the GPU's memory.
         kept_layers: how many of the last layers keep all activations where ``checkpointing`` is full or attention, and
             the outputs of matrix products where it is matmuls.
         offload: activations keeps the inputs of checkpointed layers, and their attention outputs, in the host's memory
-            until the backward; auto does so where a step would not fit otherwise, and where the link to the host is
-            fast enough to hide it and the room makes the step faster; none.
-        gpu_memory_gib: how much of each GPU's memory to plan with; by default what is free.
+            until the backward; none keeps them on the GPU; auto moves them where a step would not fit otherwise, or
+            where it is faster, as the link to the host is fast enough to hide the copies.
+        gpu_memory_gib: how much of each GPU's memory to plan with; by default all that is free.
         compute_dtype: of activations and gathered weights: auto is bfloat16 on a GPU and float32 on a CPU. Master
             weights, gradients between ranks and optimizer states are float32.
         optimizer: a ``torch.optim`` class path with its arguments.
         scheduler: a learning-rate scheduler's class path, stepped once an optimizer update.
         rope_theta: base of the rotary positions; the paper extends a context by 200 times the model's own (2e6 for
             Llama-2). It goes into the exported config, as the next two do.
-        rope_scaling: how rotary positions are scaled beside it, as transformers' rope_parameters have it, such as
-            {rope_type: yarn, factor: 8} or linear, llama3.
-        max_position_embeddings: tokens that the model is made for, which servers take for its context length.
+        rope_scaling: how rotary positions are scaled, in the form of transformers' rope_parameters, such as
+            {rope_type: yarn, factor: 8}; also linear and llama3.
+        max_position_embeddings: tokens that the model is made for; servers take it for the context length.
         config_overrides: other keys of the model's config to change; for ChatGLM3 and GLM also rope_ratio (200 for
             LongAlign-6B, whose own code hard-codes it).
         random_weights: start from random weights; ``model`` then needs a config and no weights.
@@ -120,7 +122,7 @@ class LongAlignModule(LightningModule):
         super().__init__()
         self.path, self.gguf_file = str(Path(model).expanduser()) if model.startswith("~") else model, gguf_file
         self.cache_dir = cache_dir or CACHE_DIR
-        self.source_folder = self.path  # of the weights; once loaded, that of a converted model
+        self.source_folder = self.path  # of the weights; for ChatGLM3, once loaded, that of the converted model
         self.attention, self.fused, self.compute_dtype = attention, fused, compute_dtype
         self.random_weights = random_weights
         self.memory_settings = MemorySettings(checkpointing, kept_layers, offload, gpu_memory_gib)
@@ -134,24 +136,26 @@ class LongAlignModule(LightningModule):
         self.config = load_config(self.path, join_overrides(context, config_overrides or {}), gguf_file)
         self.shape: ModelShape = model_shape(self.config)
         self.model: Any = None
-        self.memory: StepMemory | None = None  # how a step goes about it, once the GPU is known
+        self.memory: StepMemory | None = None  # how activations are kept, once the GPU is known
         self.grad_norm = float("nan")
         self.skipped_steps = self.skipped_in_a_row = 0
-        self.loaded_step = 0  # of the checkpoint that the weights are from
+        self.loaded_step = 0  # step of the checkpoint from which the weights were loaded
         self._forward_checked = False
 
     def sequence_cost(self) -> SequenceCost:
         """How long a sequence of a given length takes, for the plan.
 
-        Depends on the model's shape alone, so that a run may resume with other checkpointing and the same plan.
+        Depends on the model's shape alone: with other checkpointing the plan is the same, and the run can be resumed.
         """
         return sequence_cost(self.shape)
 
     def configure_model(self) -> None:
-        """Build the model once: FSDP2 shards under ``ShardStrategy``, a whole copy under any other strategy."""
+        """Build the model, once: as FSDP2 shards under ``ShardStrategy``, as a whole copy under any other strategy."""
         if self.model is not None:
             return
-        torch.set_float32_matmul_precision("highest")  # rotary angles are a product: TF32 ruins positions above 2048
+        torch.set_float32_matmul_precision(
+            "highest"
+        )  # TF32 would round positions above 2048 in the product of rotary angles
         strategy = self.trainer.strategy
         device = strategy.root_device
         dtype = self._compute_dtype(device)
@@ -194,7 +198,7 @@ class LongAlignModule(LightningModule):
         return COMPUTE_DTYPES[self.compute_dtype]
 
     def step_memory(self, data: LongAlignData, ranks: int, **more: Any) -> StepMemory:
-        """What a training step on the data's longest packs takes of a GPU's memory."""
+        """A training step on packs of ``data.max_length``, for the memory estimate. more: fields of ``StepMemory``."""
         return StepMemory(
             self._layer_sizes(),
             data.max_length,
@@ -209,14 +213,14 @@ class LongAlignModule(LightningModule):
         return layer_sizes(self.config, self.shape)
 
     def explain_out_of_memory(self) -> str:
-        """One line for a run that died of it: when, how much was in use and expected, and what to change."""
+        """One line for a run that ran out of GPU memory: when, how much was in use and expected, what to change."""
         used = torch.cuda.max_memory_allocated(self.device) / GIB if self.device.type == "cuda" else 0.0
         line = f"out of GPU memory after {self.trainer.global_step} steps, {used:.1f} GiB in use"
         joint = ":" if self.memory is None else " where"
         return f"{line}{joint} {self.memory_settings.explain_out_of_memory(self.memory, used)}"
 
     def _plan_memory(self, strategy: ShardStrategy, fused: bool, dtype: torch.dtype) -> StepMemory:
-        """How to go about a step: on a GPU by the memory that is free and the longest pack, the same on every rank."""
+        """How a step keeps its activations, by the free memory of the GPUs and the longest pack; equal on all ranks."""
         data: Any = getattr(self.trainer, "datamodule", None)
         if strategy.root_device.type != "cuda" or data is None:
             return self.memory_settings.unplanned(self._layer_sizes())
@@ -230,7 +234,7 @@ class LongAlignModule(LightningModule):
         return self.memory_settings.plan(step, *free_memory(strategy, self.trainer.num_devices))
 
     def _autocast(self) -> torch.autocast:
-        """Compute in bf16 where no FSDP2 policy does it: under DDP or on one device with fp32 weights."""
+        """Compute in bf16 also where no FSDP2 policy says so: under strategies other than ``ShardStrategy``."""
         enabled = not isinstance(self.trainer.strategy, ShardStrategy)
         dtype = self._compute_dtype(self.device)
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled and dtype == torch.bfloat16)
@@ -247,14 +251,14 @@ class LongAlignModule(LightningModule):
         if self.trainer.is_global_zero and not self.random_weights:
             try:
                 weights = self._load_whole()
-            except Exception as error:  # whatever it is, the other ranks wait for it
+            except Exception as error:  # of any kind: the other ranks wait at the broadcast below
                 failure = str(error) or type(error).__name__
         if failure := self.trainer.strategy.broadcast(failure):
             raise UserError(failure)
         return weights
 
     def check_forward(self) -> None:
-        """Once a process: prove on a few tokens that packed logits are each sequence's own."""
+        """Check, once in a process, on a few tokens that a pack's logits are those of each sequence alone."""
         if not self._forward_checked:
             training = self.model.training
             with self._autocast():
@@ -270,7 +274,7 @@ class LongAlignModule(LightningModule):
         self.check_forward()
 
     def training_step(self, pack: Pack, batch_idx: int) -> dict[str, Tensor]:
-        """Loss of one pack, scaled so that Lightning's and the ranks' averaging give Σ w·ce / M over the step."""
+        """Loss of one pack, scaled so that averaging over micro-steps and ranks gives Σ w·ce / M of the step."""
         with self._autocast():
             loss_sum, token_losses = self.model.packed_loss(pack)
         packs_per_step = self.trainer.world_size * self.trainer.accumulate_grad_batches
@@ -282,7 +286,7 @@ class LongAlignModule(LightningModule):
             return {"token_losses": self.model.packed_loss(pack)[1]}
 
     def score_targets(self, pack: Pack, others: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of each target: log-probability, likeliest or not, log-probability of another token. All ranks call it."""
+        """How likely each target is, and another token in its place; see ``packed_scores``. All ranks must call it."""
         with self._autocast():
             return self.model.packed_scores(pack, others)
 
@@ -305,17 +309,17 @@ class LongAlignModule(LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        """Measure the global gradient norm, clip by it, and drop an update whose gradient is not finite.
+        """Measure the global gradient norm, clip to it, and drop the gradients of a step if it is not finite.
 
-        Dropped gradients leave weights and optimizer states as they were; the norm is global, so all ranks agree.
+        Without gradients the optimizer changes neither weights nor states. The norm is global, so all ranks agree.
         """
         if gradient_clip_algorithm == "value":
             raise UserError("trainer.gradient_clip_algorithm: got value, expected norm")
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
         norm = get_total_norm(gradients)
         norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
-        self.grad_norm = float(norm)  # a device sync, once a step
-        if not torch.isfinite(norm):
+        self.grad_norm = float(norm)  # one device sync a step
+        if not math.isfinite(self.grad_norm):
             return self._skip_step(optimizer)
         self.skipped_in_a_row = 0
         if gradient_clip_val and self.grad_norm > gradient_clip_val:
@@ -342,7 +346,7 @@ class LongAlignModule(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restate the position in this run's micro-batches: a run may resume on another number of ranks."""
+        """Count the position of the checkpoint in micro-steps of this run, which may have another number of ranks."""
         saved = checkpoint.get("longalign")
         self.loaded_step = 0 if saved is None else saved["global_step"]
         if saved is None or self.trainer.state.fn != TrainerFn.FITTING:

@@ -1,6 +1,6 @@
-"""Ranks that meet, and end together: no process is left waiting for one that died.
+"""How the ranks of a run find each other and end together, so that no process waits for one that has died.
 
-``fit`` starts the ranks of its node by Lightning's launcher with our watch; under torchrun and srun they are there.
+Without torchrun or srun, ``fit`` starts the ranks of its node by Lightning's launcher and watches them.
 """
 
 import logging
@@ -20,12 +20,12 @@ from longalign.launch import PARENT, Launch, how_it_ended
 
 log = logging.getLogger(__name__)
 
-LEAVE_S = 30  # ranks that leave one after another by agreement (a stop signal, a mistake they all know) take no longer
-KILLED_S = 3  # after a rank was killed: time for the others to say what they saw
+LEAVE_S = 30  # the longest that ranks take to end one after another when all know why (a stop signal, a mistake)
+KILLED_S = 3  # after a rank was killed: time for the others to report errors of their own
 
 
 class SrunEnvironment(ClusterEnvironment):
-    """The ranks of a job step of SLURM; they meet at its first node. MASTER_ADDR and MASTER_PORT overrule."""
+    """The ranks of a SLURM job step. They connect to its first node, unless MASTER_ADDR and MASTER_PORT are set."""
 
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
@@ -39,13 +39,13 @@ class SrunEnvironment(ClusterEnvironment):
 
     @property
     def main_port(self) -> int:
-        """Known to all ranks without a word, and another for each job step."""
+        """A port that every rank can compute, different for each job step."""
         step = int(os.environ.get("SLURM_JOB_ID", 0)) + int(os.environ.get("SLURM_STEP_ID", 0))
         return int(os.environ.get("MASTER_PORT", 15000 + step % 10000))
 
     @staticmethod
     def detect() -> bool:
-        return False  # it is chosen by `cluster_environment`
+        return False  # `cluster_environment` decides, not Lightning
 
     def world_size(self) -> int:
         return self.launch.devices * self.launch.num_nodes
@@ -67,9 +67,9 @@ class SrunEnvironment(ClusterEnvironment):
 
 
 def cluster_environment(launch: Launch) -> ClusterEnvironment | None:
-    """What the trainer shall know of the cluster; None leaves it to Lightning, which knows torchrun.
+    """The trainer's cluster environment; None lets Lightning choose, which is right under torchrun.
 
-    Inside an allocation of SLURM but outside srun, Lightning would wait for ranks that nobody starts.
+    In a SLURM allocation but without srun, Lightning would choose SLURM and wait for ranks that nobody starts.
     """
     if launch.by == "srun":
         return SrunEnvironment(launch)
@@ -77,7 +77,7 @@ def cluster_environment(launch: Launch) -> ClusterEnvironment | None:
 
 
 class RankLauncher(_SubprocessScriptLauncher):
-    """Lightning's launcher; a rank that dies is named, and then the others end, too."""
+    """Lightning's launcher, which also watches the ranks that it starts: when one dies it says so and ends all."""
 
     def launch(self, function: Callable, *args: Any, trainer: Trainer | None = None, **kwargs: Any) -> Any:  # type: ignore[override]
         if self.cluster_environment.creates_processes_externally:  # DDP has a launcher in the other ranks, too
@@ -86,7 +86,7 @@ class RankLauncher(_SubprocessScriptLauncher):
         try:
             self._call_children_scripts()
         finally:
-            del os.environ[PARENT]  # it is theirs; this process may run again
+            del os.environ[PARENT]  # it is meant for the children, not for later runs of this process
         threading.Thread(target=self._watch, daemon=True, name="rank-watch").start()
         _set_num_threads_if_needed(num_processes=self.num_processes)
         return function(*args, **kwargs)
@@ -110,7 +110,7 @@ class RankLauncher(_SubprocessScriptLauncher):
 
 
 def use_rank_launcher(trainer: Trainer) -> None:
-    """Put `RankLauncher` where Lightning's stands, for whatever strategy."""
+    """Replace Lightning's launcher by `RankLauncher`, whatever the strategy."""
     launcher = trainer.strategy.launcher
     if type(launcher) is _SubprocessScriptLauncher:
         ours = RankLauncher(launcher.cluster_environment, launcher.num_processes, launcher.num_nodes)
@@ -118,14 +118,14 @@ def use_rank_launcher(trainer: Trainer) -> None:
 
 
 def end_with_parent() -> None:
-    """Stop this rank when its launcher is gone: it may wait in a collective, a GPU in its hands, for an hour."""
-    if parent := os.environ.get(PARENT):  # which may be gone by now
+    """End this rank when the process that started it is gone, or it may hold its GPU in a collective for an hour."""
+    if parent := os.environ.get(PARENT):
         threading.Thread(target=_watch_parent, args=(int(parent),), daemon=True, name="parent-watch").start()
 
 
 def _watch_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGTERM)  # save, if all ranks are there
+    os.kill(os.getpid(), signal.SIGTERM)  # saves a checkpoint, if all ranks still run
     time.sleep(LEAVE_S)
     os._exit(1)

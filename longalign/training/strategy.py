@@ -1,4 +1,4 @@
-"""FSDP2 for one device and for many, with checkpoints that are either whole or not there."""
+"""FSDP2 on one device or many, with checkpoints that exist under their name only when they are whole."""
 
 import os
 import shutil
@@ -27,8 +27,8 @@ class ShardStrategy(ModelParallelStrategy):
     Args:
         save_distributed_checkpoint: False assembles one file on rank 0 instead.
         timeout: how long ranks wait for each other, for example while rank 0 reads the weights.
-        reshard_after_forward: False keeps each layer's gathered weights for the backward: less talk between GPUs for
-            2 bytes a parameter of memory on each, which pays where packs are short.
+        reshard_after_forward: False keeps each layer's gathered weights until the backward: less communication, for 2
+            bytes a parameter of memory on each GPU, which is worth it where packs are short.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class ShardStrategy(ModelParallelStrategy):
 
     @property
     def shard_mesh(self) -> DeviceMesh:
-        """One dimension, all ranks."""
+        """The mesh over which the model is sharded: one dimension with all ranks."""
         if not hasattr(self, "_shard_mesh"):
             self._shard_mesh = init_device_mesh(self.root_device.type, (self.world_size,), mesh_dim_names=("shard",))
         return self._shard_mesh
@@ -67,12 +67,12 @@ class ShardStrategy(ModelParallelStrategy):
         failure: BaseException | None = None
         try:
             super().save_checkpoint(checkpoint, temporary, storage_options)
-        except (OSError, RuntimeError, CheckpointException) as error:  # as which a full disk may show
+        except (OSError, RuntimeError, CheckpointException) as error:  # a full disk may be any of these
             failure = error
         if any(self._gather_flags(failure is not None)):
             if self.is_global_zero:
                 remove(temporary)
-            full = shutil.disk_usage(final.parent).free < 64 * 2**20  # torch's own words for it say nothing
+            full = shutil.disk_usage(final.parent).free < 64 * 2**20  # torch's message does not say so
             reason = "the disk is full" if full else _reason(failure)
             raise OSError(f"checkpoint {final} could not be written: {reason}") from failure
         if self.is_global_zero:
@@ -80,7 +80,7 @@ class ShardStrategy(ModelParallelStrategy):
         self.barrier("checkpoint_renamed")
 
     def load_checkpoint(self, checkpoint_path: str | Path, weights_only: bool | None = None) -> dict[str, Any]:
-        """As Lightning's, but nothing that a checkpoint holds is ever run: no pickle without ``weights_only``.
+        """Lightning's own, except that no code in a checkpoint can run: pickles are read with ``weights_only``.
 
         Raises:
             UserError: the checkpoint is damaged, or is not of this model.
@@ -94,6 +94,7 @@ class ShardStrategy(ModelParallelStrategy):
             raise UserError(f"ckpt_path: {checkpoint_path} cannot be loaded: {_reason(error)}") from error
 
     def _gather_flags(self, flag: bool) -> list[bool]:
+        """The flags of all ranks, on every rank."""
         flags = torch.zeros(self.world_size, device=self.root_device)
         flags[self.global_rank] = float(flag)
         return [bool(f) for f in self.reduce(flags, reduce_op="sum").tolist()]
@@ -101,7 +102,7 @@ class ShardStrategy(ModelParallelStrategy):
 
 @contextmanager
 def _only_weights() -> Iterator[None]:
-    """torch's checkpoint reader asks for plain pickles of the optimizer's numbers; this overrules it."""
+    """Inside, torch.load reads with ``weights_only`` even where torch's checkpoint reader asks it not to."""
     key = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(key)
     os.environ[key] = "1"
@@ -115,6 +116,6 @@ def _only_weights() -> Iterator[None]:
 
 
 def _reason(failure: BaseException | None) -> str:
-    """The cause in words, on one line: of the traceback that torch puts into its message, the system's or the last."""
+    """One line on the cause: torch's message holds a traceback, whose line with an errno, or else the last, says it."""
     lines = [line.strip() for line in str(failure or "another rank failed").splitlines() if line.strip()]
     return next((line for line in lines if "Errno" in line), lines[-1] if lines else type(failure).__name__)

@@ -1,6 +1,7 @@
 """Packing by tokens: the grouped best-fit equals the textbook loop, nothing is lost, nothing overflows."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,6 +55,12 @@ def test_group_by_pack_lists_each_sequence_in_its_pack(lengths):
 def test_no_sequence_makes_no_pack():
     pack_of, num_packs = best_fit_decreasing(np.zeros(0, np.int64), MAX_LENGTH)
     assert len(pack_of) == 0 and num_packs == 0
+
+
+def test_a_sequence_longer_than_a_pack_is_a_programmers_mistake_and_no_endless_loop():
+    for pack in best_fit_decreasing, next_fit:
+        with pytest.raises(AssertionError, match="longer than a pack"):
+            pack(np.array([3, MAX_LENGTH + 1]), MAX_LENGTH)
 
 
 def test_best_fit_fills_packs_of_a_longalign_like_mix():

@@ -137,7 +137,6 @@ def test_mistakes_are_named_in_one_line(change, said):
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
-@cache
 @pytest.mark.parametrize("strategy", ["naive", "sorted", "packing", "balanced"])
 @pytest.mark.parametrize("packs_per_step", [1, 4, 64])
 def test_the_first_two_steps_hold_the_fullest_packs(strategy, packs_per_step):
@@ -152,6 +151,7 @@ def test_the_first_two_steps_hold_the_fullest_packs(strategy, packs_per_step):
     assert strategy != "naive" or packs_per_step > 1 or later.pack_tokens[0] < lengths.max()
 
 
+@cache
 def mix_summary(strategy, packs_per_step, world_size):
     lengths = longalign_like_lengths()
     plan = plan_of((lengths, lengths // 3, 65_536), strategy, packs_per_step, world_size=world_size)

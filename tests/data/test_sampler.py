@@ -2,8 +2,10 @@ from itertools import chain
 
 import numpy as np
 import pytest
+import torch
 from torch.utils.data import DataLoader
 
+from longalign.data.datamodule import LongAlignData
 from longalign.data.dataset import PackDataset
 from longalign.data.plan import plan_batches
 from longalign.data.sampler import PlanSampler
@@ -103,3 +105,12 @@ def test_packs_without_sequences_are_dummies_with_the_normaliser_of_their_step()
     real, dummy = (PackDataset(Mixture(), [plan])[p] for p in (0, 1))
     assert not real.is_dummy and dummy.is_dummy
     assert real.step_weight == dummy.step_weight == 1
+
+
+@pytest.mark.parametrize(("device", "waits"), [("cuda", False), ("cpu", True)])
+def test_a_pack_goes_to_a_gpu_without_the_host_waiting(device, waits):
+    class Moved:
+        def to(self, device, non_blocking):
+            return device.type, not non_blocking
+
+    assert LongAlignData.transfer_batch_to_device(None, Moved(), torch.device(device), 0) == (device, waits)

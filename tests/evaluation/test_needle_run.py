@@ -62,7 +62,7 @@ def test_every_file_is_there_and_says_the_same(tmp_path):
         table = list(csv.DictReader(file))
     assert [row["answer"] for row in table] == [row["answer"] for row in rows]
     assert (tmp_path / "heatmap.png").read_bytes().startswith(b"\x89PNG")
-    assert not list(tmp_path.glob(".*incomplete"))
+    assert not list(tmp_path.glob(".*.tmp"))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"(?:src|href)=|@import|url\(", page)  # nothing from elsewhere
     data = json.loads(re.search(r'application/json">(.*?)</script>', page, re.S)[1])

@@ -11,14 +11,12 @@ from longalign.model.hardware import free_host_bytes, host_link_bytes_per_s
 from longalign.model.memory import (
     EIGHT_BIT_STATE,
     GIB,
-    Host,
-    NoRoom,
     StepMemory,
-    choose_checkpointing,
     layer_sizes,
     optimizer_state_bytes,
     optimizer_update_bytes,
 )
+from longalign.model.memory_choice import Host, NoRoom, choose_checkpointing
 
 
 def llama(layers):

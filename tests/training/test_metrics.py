@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from longalign.data.collate import collate
 from longalign.model.flops import ModelShape
@@ -53,6 +54,30 @@ def test_losses_by_position_are_means_over_targets():
         assert found[f"loss_position/{name}"] == pytest.approx(float(losses[inside].double().mean()))
     assert "loss_position/16k-32k" not in found
     assert found["loss_length/8k-16k"] == pytest.approx(float(losses[: 9000 - 500].double().mean()))
+
+
+class DeviceReads(TorchDispatchMode):
+    """Collects what makes the host wait for a device: values that are read, and copies from one device to another."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        source = next((arg.device for arg in args if isinstance(arg, torch.Tensor)), None)
+        target = (kwargs or {}).get("device", source)
+        if func is torch.ops.aten._local_scalar_dense.default or (source is not None and target != source):
+            self.found.append(func)
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_micro_step_is_counted_without_waiting_for_the_device():
+    pack = collate([([1, 2, 3], [-100, 2, 3]), ([1, 2], [-100, -100])], source_ids=[1, 0]).to("meta")
+    meter = StepMeter(["a", "b"], SHAPE, by_position=True)
+    with DeviceReads() as reads:
+        meter.update(pack, torch.zeros(2, device="meta"))
+    assert reads.found == []
+    assert meter.losses.device.type == "meta" and meter.host["targets"] == 2
 
 
 @pytest.mark.parametrize(("peak", "mfu"), [(200e12, 0.25), (None, None)])

@@ -43,12 +43,12 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 @contextmanager
 def preemptible() -> Iterator[None]:
-    """In the block a stop signal ends the process with status 75, too, while no ``StepCheckpoint`` listens for one.
+    """Inside, a stop signal ends the process with status 75 also while ``StepCheckpoint`` does not handle signals yet.
 
-    Such as while the weights are read: there is nothing to save yet.
+    For example while the weights are read: there is nothing to save then.
     """
-    own = threading.current_thread() is threading.main_thread()  # signals come to no other
-    before = {number: signal.signal(number, _nothing_to_save) for number in STOP_SIGNALS if own}
+    is_main = threading.current_thread() is threading.main_thread()  # only the main thread may set handlers
+    before = {number: signal.signal(number, _nothing_to_save) for number in STOP_SIGNALS if is_main}
     try:
         yield
     finally:
@@ -85,7 +85,7 @@ class StepCheckpoint(Checkpoint):
         self.folder = checkpoint_folder(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
-        # installed here so as to replace Lightning's own handler, which talks to other ranks from inside the signal
+        # set here, so that they replace Lightning's own handler, which communicates with other ranks inside a signal
         self._first_step = trainer.global_step
         for number in STOP_SIGNALS:
             self._previous[number] = signal.signal(number, self._remember)
@@ -105,7 +105,7 @@ class StepCheckpoint(Checkpoint):
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
         number = torch.tensor(float(self._stop_signal), device=trainer.strategy.root_device)
-        stop = int(trainer.strategy.reduce(number, reduce_op="max"))
+        stop = int(trainer.strategy.reduce(number, reduce_op="max"))  # one device sync a step
         periodic = self.every_n_steps and step % self.every_n_steps == 0
         if stop or periodic or (step == total and self.save_last):
             self._save(trainer, step)
@@ -117,7 +117,7 @@ class StepCheckpoint(Checkpoint):
             raise Preempted
 
     def _end_early(self, trainer: Trainer, step: int, total: int) -> None:
-        """trainer.max_time is over, or a callback wants no more; a step that is under way is given up."""
+        """Save when trainer.max_time or a callback ends the run. The micro-steps of an unfinished step are lost."""
         log.info("trainer.max_time or a callback ends the run after step %d of %d", step, total)
         if self.save_last and step:
             self._save(trainer, step)
@@ -150,11 +150,11 @@ class StepCheckpoint(Checkpoint):
         if trainer.is_global_zero and self.keep:
             for old in whole_checkpoints(self.folder)[: -self.keep]:
                 remove(old)
-        trainer.strategy.barrier("checkpoint_done")  # launchers end what is left when the first rank has gone
+        trainer.strategy.barrier("checkpoint_done")  # launchers kill the other ranks once the first has ended
 
     @staticmethod
     def _disk_errors(trainer: Trainer) -> tuple[type[Exception], ...]:
-        """As what a full disk shows. ``ShardStrategy`` names it; a RuntimeError there is a lost rank."""
+        """What a full disk may raise. ``ShardStrategy`` makes an OSError of it: there a RuntimeError is a lost rank."""
         return (OSError,) if isinstance(trainer.strategy, ShardStrategy) else (OSError, RuntimeError)
 
     def teardown(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
@@ -178,7 +178,7 @@ def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) ->
     save_tokenizer(data.tokenizer, folder, data.chat_format, max_length=positions)
     source = Path(module.source_folder)
     record = read_record(source).get("chatglm")
-    if record:  # for the way back
+    if record:  # so that `longalign convert` can give back ChatGLM's own format
         shutil.copyfile(source / "tokenizer.model", folder / "tokenizer.model")
     write_record(folder, chat_format=data.chat_format, chatglm=record)
 

@@ -51,8 +51,8 @@ class NeedleProbe(Callback):
         task: single, kv (a key with a random number), multi_value, multi_key or variable_tracking.
         language: en or zh.
         haystack: folder of .txt and .md files; by default texts are generated.
-        max_time_share: of the run's time (0-1) that probes between the ends may take; one that would exceed it is left
-            out, and said.
+        max_time_share: share of the run's time (0-1) that the probes between start and end may take; one that would
+            exceed it is left out, which the log says.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class NeedleProbe(Callback):
     def on_train_batch_start(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LongAlignModule, batch: Any, batch_idx: int
     ) -> None:
-        """Before the first micro-batch of a step, when the step before was due (the logger's clock is not running)."""
+        """Probe after every ``every_n_steps`` steps, before the next one starts, when no clock of the logger runs."""
         step = trainer.global_step
         due = self.every_n_steps and step and step % self.every_n_steps == 0 and step != self.last_step
         if due and batch_idx % trainer.accumulate_grad_batches == 0:
@@ -115,7 +115,7 @@ class NeedleProbe(Callback):
         )
 
     def _prepare(self, trainer: Trainer) -> None:
-        """The same prompts on every rank."""
+        """Build the prompts, the same on every rank, and take this rank's packs of them."""
         data: LongAlignData = trainer.datamodule  # type: ignore[attr-defined]
         lengths = self.lengths or sorted({max(data.max_length // parts, 512) for parts in (8, 2, 1)})
         depths = [10.0, 50.0, 90.0] if self.depths is None else self.depths
@@ -129,7 +129,7 @@ class NeedleProbe(Callback):
         self.packs = deal_packs(self.cells, data.max_length, trainer.world_size)[trainer.global_rank]
 
     def _within_budget(self, trainer: Trainer) -> bool:
-        """Whether another probe as long as the last keeps the share; the ranks do as rank 0 does."""
+        """Whether a probe as long as the last one stays within max_time_share. Rank 0 decides for all."""
         elapsed = time.perf_counter() - self.started
         return bool(trainer.strategy.broadcast(self.between_s + self.last_s <= self.max_time_share * elapsed))
 
@@ -147,7 +147,7 @@ class NeedleProbe(Callback):
 
     @torch.no_grad()
     def _scores(self, trainer: Trainer, module: LongAlignModule) -> list[Score]:
-        """One forward for each of this rank's packs; the scores of all cells on every rank."""
+        """Score this rank's packs, a forward each. Returns the scores of all cells, on every rank."""
         training = module.model.training
         module.model.eval()
         table = torch.zeros(len(self.cells), 3, dtype=torch.float64, device=module.device)
@@ -203,6 +203,6 @@ class NeedleProbe(Callback):
 
 
 def _effective_length(by_length: list[dict[str, Any]]) -> int:
-    """The last length before recall first falls below 85 % of that at the shortest; 0 where nothing is found."""
+    """The longest length up to which recall stays at 85 % of that at the shortest length; 0 if nothing is found."""
     kept = itertools.takewhile(lambda row: row["recall"] >= KEPT * by_length[0]["recall"] > 0, by_length)
     return max((row["length"] for row in kept), default=0)

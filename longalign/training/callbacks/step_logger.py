@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 
 class StepLogger(Callback):
-    """Metrics of each step to the loggers and the screen, and of the held-out rows after each validation.
+    """Send the metrics of each step, and of each validation, to the loggers and to the screen.
 
-    In a terminal there is a progress bar; elsewhere one line every ``every_n_steps`` steps.
+    In a terminal the screen has a progress bar, elsewhere one line every ``every_n_steps`` steps.
 
     Args:
         every_n_steps: optimizer steps between two lines where no terminal is attached.
@@ -37,8 +37,9 @@ class StepLogger(Callback):
         self.since = 0.0
         self.held_out: list[tuple[int, float]] = []  # (step, loss of the held-out rows)
         self.validated: dict[str, float] = {}  # what the last validation found
-        self.clock_stale = True  # something that is not training has happened since the last step
-        self.waited_s = 0.0  # between the batches of a step: for the loader, and for Lightning
+        self.clock_stale = True  # time since the last step was spent on something else, such as a validation
+        # host time between batches, for the loader and for Lightning; inside a step the GPU may be busy meanwhile
+        self.waited_s = 0.0
 
     def setup(self, trainer: Trainer, pl_module: LongAlignModule, stage: str) -> None:  # type: ignore[override]
         self.train = StepMeter(trainer.datamodule.source_names, pl_module.shape)  # type: ignore[attr-defined]
@@ -69,7 +70,9 @@ class StepLogger(Callback):
             self.waited_s += now - self.batch_ended
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: Any, optimizer: Optimizer) -> None:
-        self.rate = float(optimizer.param_groups[0]["lr"])  # the scheduler moves on before the step's metrics are read
+        self.rate = float(
+            optimizer.param_groups[0]["lr"]
+        )  # read now: the scheduler changes it before on_train_batch_end
 
     def on_train_batch_end(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LongAlignModule, outputs: dict[str, Any], batch: Pack, batch_idx: int
@@ -159,9 +162,9 @@ class StepLogger(Callback):
 
 
 def memory_figures(device: torch.device) -> dict[str, float]:
-    """The most memory that this rank has held so far: allocated on its GPU, or resident in its process on a CPU.
+    """The most memory that this rank has used so far: of its GPU, or on a CPU of its process.
 
-    Of a GPU also what the allocator has reserved for that, and how often it had to stop the GPU to make room.
+    Of a GPU also what the allocator has reserved, and how often it had to stop the GPU to make room.
     """
     if device.type != "cuda":
         return {"memory/peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}  # Linux counts in KiB

@@ -1,0 +1,145 @@
+"""Which way a training step goes through the GPU's memory: the fastest that fits, or what would make it fit.
+
+In: a `StepMemory` whose activations are to be decided, the free bytes of a GPU and of its host. Out: the same step with
+a checkpointing mode, the number of layers that keep more, and whether activations wait in the host's memory.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from longalign.errors import UserError
+from longalign.model.checkpointing import Checkpointing
+from longalign.model.memory import EIGHT_BIT_STATE, GIB, StepMemory
+
+RESERVED = 2 * GIB  # CUDA context, NCCL and kernel workspaces, which torch's allocator does not see
+SHARE_USED = 0.97  # of the free memory: the rest is for fragments and for what the model leaves out
+HOST_SHARE_USED = 0.8  # of the host's: loaders, checkpoints and other processes grow, too
+SHARE_OF_PEAK = 0.7  # of a card's peak rate: what matrix products of a training step reach
+ELEMENTWISE = 0.07  # time of a layer's norms, rotary embedding and SwiGLU beside its matrix products (profiled, H200)
+OFFLOADING = 0.05  # what offloading may cost where copies are hidden: less gained than this is not worth it
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the host offers one GPU: its share of free memory, and the speed of the link between them.
+
+    bytes_per_flop: bytes that can go to the host and come back in the time of one FLOP at the GPU's peak rate. At 0
+    (unknown) offloading counts as slow, and is chosen only for what does not fit otherwise.
+    """
+
+    free_bytes: float = math.inf
+    bytes_per_flop: float = 0.0
+
+    @property
+    def budget(self) -> float:
+        """Bytes that activations may take."""
+        return HOST_SHARE_USED * self.free_bytes
+
+
+UNKNOWN_HOST = Host()
+
+
+class NoRoom(UserError):
+    """A step does not fit into the GPU, or what it offloads does not fit into the host's memory.
+
+    estimate: of the step. component: the first one that is too much, in words. remedy: the smallest change that helps.
+    """
+
+    def __init__(self, step: StepMemory, budget: float, host_budget: float = math.inf) -> None:
+        self.estimate = step.estimate()
+        self.component = self.estimate.first_over(budget) or "offloaded activations"
+        self.remedy = cheapest_remedy(step, budget, host_budget)
+        needs, there = f"{self.estimate.peak / GIB:.0f} GiB a GPU", f"{budget / GIB:.0f}"
+        if self.estimate.peak <= budget:
+            needs, there = f"{step.offloaded / GIB:.0f} GiB a GPU of the host's memory", f"{host_budget / GIB:.0f}"
+        super().__init__(
+            f"model.checkpointing: a step on packs of {step.tokens:,} tokens needs {needs}, there are {there} "
+            f"({self.component} are too much): {self.remedy}"
+        )
+
+
+def choose_checkpointing(
+    step: StepMemory,
+    free_bytes: int,
+    mode: Checkpointing | Literal["auto"] = "auto",
+    offload: bool | None = None,
+    host: Host = UNKNOWN_HOST,
+) -> StepMemory:
+    """The fastest way through a step that fits into ``free_bytes`` of a GPU and into its host.
+
+    Args:
+        mode: a mode is kept (with ``step.kept_layers``); auto takes the way of the least ``slowness`` of those that
+            keep the attention outputs and as much more as fits, of whole layers or of matrix products. If none fits,
+            whole layers are computed again.
+        offload: True and False are kept; None offloads where it makes the step faster, or where nothing else fits.
+
+    Raises:
+        NoRoom: nothing fits.
+    """
+    budget = usable(free_bytes)
+    for found in _ways(step, mode, offload, host):
+        if found.estimate().peak <= budget and found.offloaded <= host.budget:
+            return found
+    raise NoRoom(found, budget, host.budget)
+
+
+def usable(free_bytes: int) -> float:
+    """Bytes that the components of an estimate may add up to on a GPU with so many free bytes."""
+    return SHARE_USED * free_bytes - RESERVED
+
+
+def _ways(
+    step: StepMemory, mode: Checkpointing | Literal["auto"], offload: bool | None, host: Host
+) -> list[StepMemory]:
+    """The ways that the user's choices leave, the fastest first."""
+    if mode == "none":
+        return [replace(step, checkpointing="none")]
+    places = (False, True) if offload is None else (offload,)
+    if mode != "auto":
+        return [replace(step, checkpointing=mode, offload=place) for place in places]
+    modes: tuple[Checkpointing, ...] = ("attention", "matmuls")
+    kept = [(name, layers) for name in modes for layers in range(step.sizes.layers + 1)]
+    ways = [
+        replace(step, checkpointing=name, kept_layers=layers, offload=place)
+        for place in places
+        for name, layers in (*kept, ("full", 0))
+    ]
+    return sorted(ways, key=lambda way: slowness(way, host))
+
+
+def slowness(step: StepMemory, host: Host = UNKNOWN_HOST) -> float:
+    """The time that a way through a step adds to one that keeps all activations on the GPU.
+
+    In units of the time of one forward of all layers' matrix products. Offloading costs little where the copies of a
+    layer take no longer than its matrix products.
+    """
+    again = step.computed_again + ELEMENTWISE * (1 - step.layers_kept_whole / step.sizes.layers)
+    if step.checkpointing == "full":
+        again += 10  # attention runs again too, and its share grows with the lengths: the last resort
+    if not step.offload:
+        return again
+    products = 2 * step.sizes.parameters / SHARE_OF_PEAK
+    is_hidden = step.sizes.movable(step.checkpointing, step.compute_bytes) <= products * host.bytes_per_flop
+    return again + (OFFLOADING if is_hidden else 2)
+
+
+def cheapest_remedy(step: StepMemory, budget: float, host_budget: float = math.inf) -> str:
+    """The smallest change that makes a step fit: checkpointing, fused or 8-bit AdamW, more GPUs, or shorter packs."""
+    smallest = replace(step, checkpointing="full", kept_layers=0, offload=True)
+    if smallest.offloaded > host_budget:
+        smallest = replace(smallest, offload=False)
+    if smallest.estimate().peak <= budget:
+        return "use --model.checkpointing auto and --model.offload auto"
+    if replace(smallest, update_bytes=0).estimate().peak <= budget:
+        return "use AdamW's fused kernel (--model.optimizer.fused true)"
+    eight_bit = replace(smallest, state_bytes=min(step.state_bytes, EIGHT_BIT_STATE), update_bytes=0)
+    if eight_bit.estimate().peak <= budget:
+        return "use 8-bit optimizer states (--model.optimizer longalign.training.adamw_8bit.AdamW8bit)"
+    for ranks in (2, 4, 8, 16, 32, 64):
+        if ranks > step.ranks and replace(smallest, ranks=ranks).estimate().peak <= budget:
+            return f"use {ranks} GPUs"
+    tokens = step.tokens
+    while tokens > 1024 and replace(smallest, tokens=tokens, ranks=max(step.ranks, 8)).estimate().peak > budget:
+        tokens //= 2
+    return f"use more GPUs and --data.max_length {tokens}"

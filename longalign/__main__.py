@@ -1,4 +1,4 @@
-"""The command line's front door: picks the command before anything heavy is imported, and puts mistakes in one line."""
+"""The entry of the command line: picks the command before heavy imports, and reports mistakes in one line."""
 
 import difflib
 import importlib
@@ -41,7 +41,7 @@ COMMANDS = {
 
 GROUPS = {name.split()[0] for name in COMMANDS if " " in name}
 ALLOCATOR_OPTIONS = {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"}  # of the GPU's memory; the user's come first
-FIRST_RANK_S = 15  # after which another rank says what it alone has met
+FIRST_RANK_S = 15  # how long another rank waits for the first one to report a mistake before it reports its own
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> int:
-    """Run a command; returns 0, 2 after one line on what the user can mend, or 130 after one on Ctrl-C.
+    """Run a command. Returns the exit status: 0, 2 after a user's mistake, 130 after Ctrl-C, both with one line.
 
     LONGALIGN_DEBUG=1 shows tracebacks.
     """
@@ -74,7 +74,7 @@ def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> 
     try:
         _set_up_logging()
         if not ALLOCATOR_OPTIONS & os.environ.keys():
-            os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"  # else packs of all sizes leave it in pieces
+            os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"  # packs of all sizes would fragment it
         run(name, args)
     except UserError as error:
         if os.environ.get("LONGALIGN_DEBUG") == "1":
@@ -105,7 +105,11 @@ def _unknown(name: str) -> str:
 
 
 def _fail(program: str, message: str) -> int:
-    """One line, from the first rank if it knows: its end takes the others along while they wait."""
+    """Print a mistake in one line; returns 2.
+
+    A mistake that all ranks meet is printed by the first one. The others wait for that, and end silently if their
+    launcher has ended.
+    """
     from longalign.launch import PARENT, this_launch
 
     launch, parent = this_launch(), os.environ.get(PARENT)
@@ -121,7 +125,7 @@ def _fail(program: str, message: str) -> int:
 
 
 class _StderrHandler(logging.StreamHandler):
-    """Writes to whatever ``sys.stderr`` is now: a progress bar puts itself there to keep its line."""
+    """Writes to what ``sys.stderr`` is at the moment: a progress bar replaces it, to stay below the log lines."""
 
     @property
     def stream(self) -> TextIO:
@@ -139,7 +143,7 @@ def _set_up_logging() -> None:
     logging.basicConfig(format="%(message)s", level=level, handlers=[_StderrHandler()])
     for noisy in ("httpx", "httpx2", "datasets", "filelock", "fsspec"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    for noisy in ("torchao", "torch.utils._pytree"):  # kernels that it lacks, of which nothing here makes use
+    for noisy in ("torchao", "torch.utils._pytree"):  # they warn of missing kernels that are not used here
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 

@@ -1,4 +1,4 @@
-"""LightningCLI with our defaults and manners: exact keys, one-line mistakes, a saved config, a fixed run folder."""
+"""LightningCLI with our defaults: exact keys, mistakes in one line, a saved config, one folder for all of a run."""
 
 import logging
 import os
@@ -34,7 +34,7 @@ TRAINER_DEFAULTS: dict[str, Any] = {
     "strategy": {"class_path": "longalign.training.strategy.ShardStrategy"},
     "precision": "32-true",  # master weights; compute is in model.compute_dtype
     "use_distributed_sampler": False,
-    "max_epochs": 1,  # all of data.epochs are one list of packs
+    "max_epochs": 1,  # to Lightning, all of data.epochs are one epoch
     "num_sanity_val_steps": 0,
     "gradient_clip_val": 1.0,
     "inference_mode": False,  # FSDP2 cannot gather under inference mode
@@ -46,15 +46,14 @@ TRAINER_DEFAULTS: dict[str, Any] = {
 
 OPTIMIZER = {"class_path": "torch.optim.AdamW", "init_args": {"lr": 2e-5, "betas": [0.9, 0.95], "weight_decay": 0.0}}
 
-
 SOURCES = ("long", "short", "text")  # keys of the data section
 SOURCE_OPTIONS = tuple(f"--data.{key}" for key in SOURCES)
 
 
 class RunConfig(SaveConfigCallback):
-    """Writes the whole config of a run to ``config.yaml`` in its folder, from which it can be run again in another.
+    """Writes the whole config of a run to ``config.yaml`` in its folder, so that the run can be repeated in another.
 
-    Beside it stand ``environment.json`` (versions, machine) and ``data.json`` (hashes, counts, plan).
+    Writes ``environment.json`` (versions, machine) and ``data.json`` (hashes, counts, plan) beside it.
     """
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -68,7 +67,7 @@ class RunConfig(SaveConfigCallback):
 
 
 class Parser(LightningArgumentParser):
-    """Lets a source's keys be set one by one, also where a config or an earlier option gave its path alone."""
+    """Lets a source's keys be set one by one, also where a config or an earlier option has given only its path."""
 
     def _apply_actions(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
         data = cfg.get("data") if isinstance(cfg, dict) else None
@@ -79,7 +78,7 @@ class Parser(LightningArgumentParser):
 
 
 def paths_as_keys(args: Sequence[str]) -> list[str]:
-    """``--data.long PATH`` as ``--data.long.path PATH``, so that ``--data.long.count`` can stand beside it."""
+    """Turn ``--data.long PATH`` into ``--data.long.path PATH``, so that ``--data.long.count`` can be given, too."""
     result: list[str] = []
     for position, argument in enumerate(args):
         name, equals, value = argument.partition("=")
@@ -90,7 +89,7 @@ def paths_as_keys(args: Sequence[str]) -> list[str]:
 
 
 class LongAlignCLI(LightningCLI):
-    """``fit`` and ``validate`` on ``LongAlignModule`` and ``LongAlignData``; every key of a YAML is an option, too."""
+    """``fit`` and ``validate`` on ``LongAlignModule`` and ``LongAlignData``; every key of a YAML is also an option."""
 
     def __init__(self, args: list[str] | None, run: bool = True) -> None:
         quiet_libraries()
@@ -121,7 +120,7 @@ class LongAlignCLI(LightningCLI):
         return super().init_parser(**{**kwargs, "exit_on_error": False, "allow_abbrev": False})
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """As Lightning's, but a path in the data section is data: it must not be read as a sub-config."""
+        """Lightning's own, except that a path in the data section is not read as a config file (``sub_configs``)."""
         parser.add_lightning_class_args(self.trainer_class, "trainer")
         parser.set_defaults({f"trainer.{key}": value for key, value in self.trainer_defaults.items()})
         parser.add_lightning_class_args(LongAlignModule, "model")
@@ -138,7 +137,7 @@ class LongAlignCLI(LightningCLI):
             super().parse_arguments(parser, paths_as_keys(args))
 
     def _parse_ckpt_path(self) -> None:
-        """Lightning would let the hyper-parameters of a checkpoint win over the command line; here they do not."""
+        """Does nothing: Lightning would let the hyper-parameters of a checkpoint override the command line."""
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand] if self.subcommand else self.config
@@ -165,7 +164,7 @@ class LongAlignCLI(LightningCLI):
         if config.plugins is None and (environment := cluster_environment(self.launch)):
             kwargs["plugins"] = environment
         trainer = super().instantiate_trainer(**kwargs)
-        # StepCheckpoint listens to stop signals; Lightning's handlers talk to other ranks from inside the signal
+        # StepCheckpoint handles stop signals; Lightning's handlers communicate with other ranks inside a signal
         trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
         use_rank_launcher(trainer)
         end_with_parent()
@@ -177,7 +176,7 @@ class LongAlignCLI(LightningCLI):
         except torch.OutOfMemoryError as error:
             raise UserError(self.model.explain_out_of_memory()) from error
         except SystemExit as end:
-            if isinstance(end.__context__, KeyboardInterrupt):  # which Lightning makes a silent exit of
+            if isinstance(end.__context__, KeyboardInterrupt):  # Ctrl-C, which Lightning turns into a silent exit
                 raise KeyboardInterrupt(self._how_far() if subcommand == "fit" else "") from None
             raise
         except MisconfigurationException as error:
@@ -187,13 +186,13 @@ class LongAlignCLI(LightningCLI):
             raise UserError(f"the ranks cannot meet at {place} (set MASTER_ADDR and MASTER_PORT): {error}") from error
 
     def _how_far(self) -> str:
-        """Of a run that Ctrl-C has stopped."""
+        """What is said of a run that Ctrl-C has stopped: its step, and the newest checkpoint."""
         newest = newest_checkpoint(checkpoint_folder(self.trainer))
         saved = f"; {newest} is whole: go on with --ckpt_path auto" if newest else ", and nothing was saved"
         return f"after step {self.trainer.global_step}{saved}"
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
-        """Resolve ``--ckpt_path auto``; a new run does not write into another's folder."""
+        """Resolve ``--ckpt_path auto``, and refuse to start a new run in the folder of another one."""
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
         folder = checkpoint_folder(self.trainer)
         asked, newest = os.path.expanduser(kwargs.get("ckpt_path") or ""), newest_checkpoint(folder)
@@ -211,10 +210,13 @@ class LongAlignCLI(LightningCLI):
 
 
 def follow_launcher(trainer: Any, launch: Launch, given: Sequence[str]) -> None:
-    """Set devices and num_nodes to what torchrun or srun has started; a config's own numbers give way, and it is said.
+    """Set the trainer's devices and num_nodes to what torchrun or srun has started.
+
+    Other numbers in a config file are overridden, which the log says.
 
     Raises:
-        UserError: an option of the command line says otherwise; a node lacks ranks; nobody has started the others.
+        UserError: an option of the command line says otherwise, nodes differ in their number of ranks, or there should
+            be several nodes and nothing has started the others.
     """
     if launch.by is None:
         if trainer.num_nodes > 1 and "MASTER_ADDR" not in os.environ:
@@ -245,7 +247,7 @@ def known_keys(cli: LongAlignCLI) -> list[str]:
 
 
 def quiet_libraries() -> None:
-    """Keep what a user can act on: Lightning's banners and its advice for other set-ups go."""
+    """Silence messages that a user cannot act on: Lightning's banners and its advice for other set-ups."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logger = logging.getLogger(name)
         logger.handlers.clear()  # it propagates to our own
@@ -262,6 +264,6 @@ def quiet_libraries() -> None:
         ".*Total length of `list` across ranks is zero.*",  # no rows are held out
     ):
         warnings.filterwarnings("ignore", message=message)
-    # what generate() would make of a model's generation config, Llama-2's for one: a run generates nothing
+    # complaints about a model's generation config, such as Llama-2's: a training run generates nothing
     logging.getLogger("transformers.generation.configuration_utils").setLevel(logging.ERROR)
     transformers.utils.logging.disable_progress_bar()

@@ -28,9 +28,10 @@ NO_MODEL = ""  # a default in place of the required model.model
 
 @dataclass(frozen=True)
 class FitConfig:
-    """What a fit would work with. module: the model's shape without weights, None where no model is named.
+    """What a fit would work with.
 
-    world_size: ranks; max_steps: the trainer's limit, -1 for none.
+    module: has the model's config and no weights; None if no model is named. world_size: ranks. max_steps: the
+    trainer's limit, -1 for none.
     """
 
     data: LongAlignData
@@ -44,10 +45,10 @@ class FitConfig:
         return self.module.sequence_cost() if self.module else SequenceCost()
 
     def check_world_size(self) -> None:
-        """Refuse ranks that packs_per_step cannot be dealt to, before anything is tokenised.
+        """Refuse a world size that does not divide packs_per_step, before anything is tokenised.
 
         Raises:
-            UserError: the plan's own.
+            UserError: as `plan_batches` does.
         """
         one = np.ones(1, np.int64)
         plan_batches(
@@ -101,7 +102,7 @@ def default_config() -> dict[str, Any]:
 
 
 class _FitParser(LongAlignCLI):
-    """The parser of ``fit``; leaves `config`, and makes nothing of it."""
+    """The parser of ``fit`` alone: it sets `config` and instantiates nothing."""
 
     def __init__(self, args: list[str], own: OwnOptions) -> None:
         self.own = own
@@ -114,7 +115,7 @@ class _FitParser(LongAlignCLI):
         self._subcommand_parsers: dict[str, Any] = {"fit": self.parser, "own": self.own}  # where known_keys looks
 
     def instantiate_classes(self) -> None:
-        """Not the trainer, which looks for GPUs."""
+        """Does nothing: a trainer would look for GPUs."""
 
 
 def _world_size(trainer: Any) -> int:
@@ -128,7 +129,7 @@ def _world_size(trainer: Any) -> int:
 
 @contextlib.contextmanager
 def _without_reports() -> Iterator[None]:
-    """The tokeniser logs its counts; these commands print them."""
+    """Inside, the tokeniser does not log its counts: the commands here print them."""
     logger = logging.getLogger("longalign.data.tokenize")
     level = logger.level
     logger.setLevel(logging.WARNING)

@@ -17,7 +17,11 @@ log = logging.getLogger(__name__)
 
 
 def run(name: str, args: list[str]) -> None:
-    """Parse ``args`` and run; mistakes are UserErrors."""
+    """Run ``fit`` or ``validate`` (``name``) with the options in ``args``.
+
+    Raises:
+        UserError: a mistake in the config, the data or the machine, in one line.
+    """
     with preemptible() if name == "fit" else nullcontext():
         trainer = LongAlignCLI([name, *args]).trainer
     if name == "validate" and trainer.is_global_zero:
@@ -29,7 +33,7 @@ def run(name: str, args: list[str]) -> None:
 
 
 def show_validation(trainer: Trainer) -> None:
-    """The losses of the held-out rows to stdout, and to ``validation.json`` in ``trainer.default_root_dir``."""
+    """Write the losses of the held-out rows to stdout, and to ``validation.json`` in ``trainer.default_root_dir``."""
     logger = next(callback for callback in trainer.callbacks if isinstance(callback, StepLogger))  # type: ignore[attr-defined]
     found = logger.validated
     write_json(Path(trainer.default_root_dir) / "validation.json", found)

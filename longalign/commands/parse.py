@@ -9,7 +9,9 @@ from longalign.commands.messages import explained
 
 
 def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
-    """Call ``function`` with the options in ``args`` (or in ``--config FILE``).
+    """Call ``function`` with the options in ``args`` (or in ``--config FILE``); returns what it returns.
+
+    name: of the command, for ``--help``.
 
     Raises:
         UserError: an unknown option (with the nearest one), a wrong type, a missing one.

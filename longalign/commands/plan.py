@@ -1,4 +1,4 @@
-"""``longalign plan``: what a fit's config makes of its data, before a GPU is touched.
+"""``longalign plan``: the packs and steps that a config of ``fit`` makes of its data, before a GPU is used.
 
 In: the options of ``fit``. Out: one screen, or one JSON object with ``--json``.
 """

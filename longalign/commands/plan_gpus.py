@@ -1,6 +1,6 @@
 """What ``longalign plan`` says of GPUs: memory by component, speed and hours of the run on cards of several kinds.
 
-As ``fit`` does on a GPU with Liger's kernels: bfloat16 compute, fp32 master weights and gradients.
+For a ``fit`` with Liger's kernels, bfloat16 compute, fp32 master weights and gradients.
 """
 
 from typing import Any
@@ -27,10 +27,10 @@ def gpu_figures(
     cost: SequenceCost,
     run_steps: int,
 ) -> list[dict[str, Any]]:
-    """One JSON-ready dict a card: how ``fit`` would go about a step, GiB by component, seconds a step, tokens/s, MFU.
+    """One JSON-ready dict a card: how ``fit`` would keep activations, GiB by component, seconds a step, tokens/s, MFU.
 
-    plans: of each epoch, made with ``cost``. A card that lacks memory has ``fits`` False, what ``is_too_much`` first,
-    and a ``remedy``. ``hours`` are those of ``run_steps`` steps.
+    plans: of each epoch, made with ``cost``. run_steps: the steps that ``hours`` are for. A card without room for the
+    step has ``fits`` False, the component that ``is_too_much``, and a ``remedy``.
     """
     flops = train_flops(module.shape, mixture.lengths, int(mixture.num_targets.sum())) / step.ranks  # of an epoch
     steps = sum(plan.num_steps for plan in plans)
@@ -71,7 +71,7 @@ def _peak(card: Card) -> float:
 
 
 def gpu_screen(rows: list[dict[str, Any]], ranks: int) -> RenderableType:
-    """A table of the cards, what does not fit and what would help, and the components of memory on the first card."""
+    """A table of the cards, remedies where the step does not fit, and the first card's memory by component."""
     table = make_table(f"{ranks} × GPU", "activations", "peak GiB", "s/step", "tokens/s", "MFU", "the run")
     table.columns[1].justify = "left"
     notes = []

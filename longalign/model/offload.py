@@ -118,9 +118,8 @@ class ActivationOffload:
         """Begin to copy back the other tensors of layer ``last``, and those of the layer before it."""
         while self._layers.pop() is not last:
             pass
-        while self._layers and not any(
-            reference() for reference in self._layers[-1]
-        ):  # a forward without backward, or nothing saved
+        # a layer without any was called without a backward, or saved nothing
+        while self._layers and not any(reference() for reference in self._layers[-1]):
             self._layers.pop()
         for reference in (*last, *(self._layers[-1] if self._layers else ())):
             waiting = reference()

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from longalign.chat import load_tokenizer
 from longalign.data.buckets import outside_text
 from longalign.data.dataset import PackDataset
-from longalign.data.mixture import Mixture, Source, check_sources, not_a_source, select_rows
+from longalign.data.mixture import Mixture, Source, check_sources, held_out_text, not_a_source, select_rows
 from longalign.data.plan import BatchPlan, SequenceCost, plan_batches
 from longalign.data.sampler import PlanSampler
 from longalign.data.tokenize import tokenize_source
@@ -56,7 +56,8 @@ class LongAlignData(LightningDataModule):
         packs_per_step: packs in an optimizer step over all ranks; a multiple of the number of ranks.
         loss: sequence (LongAlign's weighting: each conversation counts the same), token, or pack.
         epochs: how often each conversation is seen.
-        validation: held-out conversations of each source that does not say itself: a count, or a fraction below 1.
+        validation: held-out conversations (or whole texts) of each source that does not say itself: a count, or a
+            fraction below 1.
         seed: of the mix, the held-out rows and the order.
         cache_dir: where tokenised data is kept.
         num_proc: processes that tokenise; by default as many as there are CPUs.
@@ -139,7 +140,10 @@ class LongAlignData(LightningDataModule):
             )
             for name, source in self.sources.items()
         }
-        rows = select_rows({name: t.lengths for name, t in tokenised.items()}, self.sources, seed=self.seed)
+        lengths, documents = (
+            {name: getattr(t, of) for name, t in tokenised.items()} for of in ("lengths", "documents")
+        )
+        rows = select_rows(lengths, self.sources, documents=documents, seed=self.seed)
         self.mixture, self.held_out = Mixture(tokenised, rows.train), Mixture(tokenised, rows.validation)
         self.outside_buckets = {name: tokenised[name].lengths[outside] for name, outside in rows.outside.items()}
         if not (len(self.mixture) or len(self.held_out)):
@@ -196,6 +200,8 @@ class LongAlignData(LightningDataModule):
                 trainer.world_size,
             )
         if len(self.held_out):
+            for name, rows, texts in self.held_out.split_texts():
+                log.info("%s: %s", name, held_out_text(rows, texts))
             self.val_plan = self._plan_epoch(
                 self.held_out, "packing", 0, cost, trainer.world_size, packs=trainer.world_size
             )

@@ -112,6 +112,8 @@ def synthesize(
     _say_documents(known, ranges, {bucket: len(found) for bucket, found in chosen.items()}, quotas)
     setup = Setup(str(api_model), seed, max_new_tokens, temperature)
     with Records(target.with_name(f"{target.name}.work")) as records:
+        if not plan:
+            records.claim()
         refuse_other_setups(records, {**vars(setup)}, "replies")
         checks = Checks(grounded, similar, passages)
         work = Synthesis(documents, text_column, chosen, quotas, records, setup, checks, skip_failed)

@@ -110,6 +110,8 @@ def judge(
     endpoint.check()
     budget = Budget(Prices(price_in, price_out), max_cost)
     with Records(Path(out).expanduser() if out else file) as records:
+        if not plan_only:
+            records.claim()
         everything = plan(cases, predictions, setup, prompt)
         jobs = to_do(everything, records, setup, retry_unparsable)
         _say_plan(jobs, len(everything), endpoint, budget, predictions, original)

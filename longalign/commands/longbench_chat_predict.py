@@ -107,6 +107,7 @@ def predict(
     model = str(Path(model).expanduser()) if model and model.startswith("~") else model
     cases, source = load_cases(test_cases, None, suite_length, suite_seed)
     with Records(Path(out).expanduser() / "predictions.jsonl") as records:
+        records.claim()
         if model is not None:
             setup = Setup(model, max_length, max_new_tokens, temperature, seed, chat_format, fingerprint(model))
             if todo := _missing(cases, records, setup):

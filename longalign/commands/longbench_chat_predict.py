@@ -35,13 +35,8 @@ log = logging.getLogger(__name__)
 
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and answer."""
-    try:
-        with interruptible():
-            call(predict, name, args)
-    except UserError as error:  # said by code that knows the options of fit
-        raise UserError(
-            str(error).replace("model.model", "--model").replace("data.chat_format", "--chat_format")
-        ) from error
+    with interruptible():
+        call(predict, name, args)
 
 
 def predict(

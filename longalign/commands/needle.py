@@ -31,26 +31,12 @@ RATINGS = "judgements.jsonl"
 _PARTS = {"load": "to load", "prompts": "prompts", "model": "model", "rows": "to score and write"}
 """Parts of a command's time, and their names on the screen."""
 
-_OPTIONS = {
-    "model.config_overrides": "--config_overrides",
-    "model.attention": "--attention",
-    "model.model": "--model",
-    "data.chat_format": "--chat_format",
-}
-"""Keys of fit, and what they are called here."""
-
 
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and test."""
     args = ["--plan=true" if word == "--plan" else word for word in args]
-    try:
-        with interruptible():
-            call(needle, name, args)
-    except UserError as error:  # said by code that knows the options of fit
-        text = str(error)
-        for key, option in _OPTIONS.items():
-            text = text.replace(key, option)
-        raise UserError(text) from error
+    with interruptible():
+        call(needle, name, args)
 
 
 def needle(

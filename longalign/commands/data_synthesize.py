@@ -79,7 +79,7 @@ def synthesize(
         plan: say documents, calls, tokens and cost, and stop.
         price_in: money for a million tokens read.
         price_out: money for a million tokens written.
-        max_cost: stop before a call that might make this run cost more.
+        max_cost: stop before a call that might make this run cost more; a request without an answer counts in full.
         api_key_env: name of the environment variable with the API key.
         concurrency: requests at a time.
         timeout_s: of a request.

@@ -86,7 +86,7 @@ def predict(
         tokenizer: folder of the API model's tokenizer, to count tokens by; without it they are estimated.
         price_in: money for a million tokens read by an API model, to say the cost before the first call.
         price_out: money for a million tokens written.
-        max_cost: stop before a call that might make this run cost more.
+        max_cost: stop before a call that might make this run cost more; a request without an answer counts in full.
         api_key_env: name of the environment variable with the API key.
         concurrency: requests at a time.
         timeout_s: of a request.

@@ -21,7 +21,8 @@ FAILED = "failed"
 class Records:
     """An append-only file of rows, each with a string under ``key``; the newest row of a key counts.
 
-    Reading changes nothing. The first ``append`` locks the file against other processes until ``close``.
+    Reading changes nothing. ``claim``, or else the first ``append``, locks the file against other processes until
+    ``close``.
 
     Raises:
         UserError: the file cannot be read, or a line that is not the last is no row.
@@ -31,7 +32,7 @@ class Records:
         self.path, self._key = Path(path), key
         self._file: BinaryIO | None = None
         self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0)
-        self._read()
+        self._whole = self._read()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -54,11 +55,25 @@ class Records:
         """Whether there is a row of this key that did not fail."""
         return key in self._rows and self._rows[key].get("status") != FAILED
 
+    def claim(self) -> None:
+        """Keep other processes from writing, before what is written costs anything; and read what they have written.
+
+        Raises:
+            UserError: another process is writing to the file.
+        """
+        if not self._lock.is_locked:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire()
+            except Timeout:
+                raise UserError(f"{self.path}: another process is writing to it") from None
+            self._whole = self._read(say=False)
+
     def append(self, row: Row) -> None:
         """Add a row; when this returns the system has it, and killing this process does not lose it.
 
         Raises:
-            UserError: another process is writing to the file.
+            UserError: of `claim`.
         """
         assert isinstance(row[self._key], str)
         if self._file is None:
@@ -73,19 +88,15 @@ class Records:
         if self._file is not None:
             self._file.close()
             self._file = None
+        if self._lock.is_locked:
             Path(self._lock.lock_file).unlink(missing_ok=True)
             self._lock.release()
 
     def _open(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise UserError(f"{self.path}: another process is writing to it") from None
-        whole = self._read(say=False)  # what others wrote since
+        self.claim()
         self._file = open(self.path, "ab")  # noqa: SIM115 -- `close` closes it
-        self._file.truncate(whole)
-        if whole and self._last_byte != b"\n":
+        self._file.truncate(self._whole)
+        if self._whole and self._last_byte != b"\n":
             self._file.write(b"\n")
 
     def _read(self, say: bool = True) -> int:

@@ -79,6 +79,20 @@ def test_two_processes_do_not_write_the_same_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["r.jsonl"]
 
 
+def test_a_claim_keeps_others_out_before_anything_is_written(tmp_path):
+    path = tmp_path / "deep" / "r.jsonl"
+    first, second = Records(path), Records(path)
+    with first:
+        first.claim()
+        with pytest.raises(UserError, match="another process"):
+            second.claim()
+        first.append({"key": "a"})
+    second.claim()
+    assert second.done("a")
+    second.close()
+    assert [file.name for file in path.parent.iterdir()] == ["r.jsonl"]
+
+
 def test_a_line_that_is_nested_too_deep_is_named(tmp_path):
     (tmp_path / "r.jsonl").write_bytes(b"[" * 100_000 + b"\n")
     with pytest.raises(UserError, match="line 1 is no JSON object"):

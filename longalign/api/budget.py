@@ -1,5 +1,6 @@
 """What calls will cost, before they are made and while they are: at the user's prices, as there are no lasting ones."""
 
+import asyncio
 import math
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
@@ -12,6 +13,7 @@ from longalign.errors import UserError
 
 _CHARACTERS_A_TOKEN = 3.5  # of ASCII text; more for most tokenizers, so that estimates are rather too high
 _MESSAGE_TOKENS = 5
+_TEMPLATE_TOKENS = 200  # at most, of a server's chat template around the messages
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
@@ -46,17 +48,24 @@ def estimate_tokens(messages: Iterable[dict[str, str]]) -> int:
     return math.ceil(total)
 
 
+def most_tokens(messages: Iterable[dict[str, str]]) -> int:
+    """What no server counts more than: a token of any tokenizer stands for a byte at least."""
+    return _TEMPLATE_TOKENS + sum(len(message["content"].encode(errors="replace")) for message in messages)
+
+
 class Budget:
     """Keeps what calls cost within a limit: a call is begun only if its worst case fits beside what is spent and open.
 
-    ``spent`` is by the tokens that the server counted, or by the estimate where it counted none.
+    ``spent`` is by the tokens that the server counted, or by the worst case where it counted none. A request without an
+    answer (a timeout, a dropped connection) counts as its worst case, too: some servers charge for it. What a server
+    refuses in an error status costs nothing.
     """
 
     def __init__(self, prices: Prices, max_cost: float | None) -> None:
         prices.check(max_cost)
         self.prices, self.max_cost = prices, max_cost
         self.spent = self._open = 0.0
-        self.calls = self.tokens_in = self.tokens_out = 0
+        self.calls = self.tokens_in = self.tokens_out = self.lost = 0
 
     def announce(self, model: str, url: str, calls: int, tokens_in: int, tokens_out: int, note: str = "") -> str:
         """The line to say before the first call.
@@ -86,17 +95,26 @@ class Budget:
     def begin(self, tokens_in: int, tokens_out: int) -> bool:
         """Whether a call of at most so many tokens may be made; if so it is open until `end`."""
         worst = self.prices.cost(tokens_in, tokens_out)
-        if self.max_cost is not None and self.spent + self._open + worst > self.max_cost * (1 + 1e-9):
+        if not self._has_room(worst):
             return False
         self._open += worst
         return True
 
-    def end(self, estimate: tuple[int, int], counted: tuple[int, int] | None) -> None:
-        """A call is over: ``estimate`` is what it began with, ``counted`` what the server says, None if it failed."""
-        self._open -= self.prices.cost(*estimate)
+    def lose(self, tokens_in: int, tokens_out: int) -> bool:
+        """An attempt of an open call got no answer; whether there may be another one."""
+        self.lost += 1
+        self.spent += self.prices.cost(tokens_in, tokens_out)
+        return self._has_room(0)
+
+    def _has_room(self, cost: float) -> bool:
+        return self.max_cost is None or self.spent + self._open + cost <= self.max_cost * (1 + 1e-9)
+
+    def end(self, most: tuple[int, int], counted: tuple[int, int] | None) -> None:
+        """A call is over: ``most`` is what it began with, ``counted`` what the server says, None if it failed."""
+        self._open -= self.prices.cost(*most)
         if counted is None:
             return
-        used = (counted[0] or estimate[0], counted[1] or (0 if counted[0] else estimate[1]))
+        used = (counted[0] or most[0], counted[1] or (0 if counted[0] else most[1]))
         self.calls += 1
         self.tokens_in += used[0]
         self.tokens_out += used[1]
@@ -104,18 +122,23 @@ class Budget:
 
     def __str__(self) -> str:
         money = "" if self.prices.tokens_in is None else f", cost {self.spent:.4f}"
-        return f"{self.calls} calls, {self.tokens_in:,} tokens in, {self.tokens_out:,} out{money}"
+        lost = f", with {self.lost} attempts without an answer, counted in full" if self.lost and money else ""
+        return f"{self.calls} calls, {self.tokens_in:,} tokens in, {self.tokens_out:,} out{money}{lost}"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request to make: ``key`` is handed back with its result; tokens are those in, about, and out, at most."""
+    """One request to make: ``key`` is handed back with its result; ``tokens_out`` are those of the reply at most."""
 
     key: Any
     messages: Messages
     parameters: Mapping[str, Any]
-    tokens_in: int
     tokens_out: int
+
+    @property
+    def most(self) -> tuple[int, int]:
+        """Tokens in and out, at most."""
+        return most_tokens(self.messages), self.tokens_out
 
 
 async def ask_within(
@@ -124,26 +147,33 @@ async def ask_within(
     calls: Iterable[Call] | AsyncIterable[Call],
     on_done: Callable[[Any, Completion | RequestFailed], None],
 ) -> None:
-    """`ask_all` for as long as the budget lasts; calls that are open when it ends are waited for.
+    """`ask_all` for as long as the budget lasts; a call that it has no room for waits for those that are open.
 
     Raises:
         UserError: the next call might cost more than is left; or what `ask_all` raises.
     """
-    stopped = False
+    stopped, open_calls, ended = False, 0, asyncio.Event()
 
     async def affordable() -> AsyncIterator[Job]:
-        nonlocal stopped
+        nonlocal stopped, open_calls
         async for call in each(calls):
-            if not budget.begin(call.tokens_in, call.tokens_out):
-                stopped = True
-                return
+            while not budget.begin(*call.most):
+                if not open_calls:
+                    stopped = True
+                    return
+                ended.clear()
+                await ended.wait()
+            open_calls += 1
             yield call, call.messages, call.parameters
 
     def done(call: Call, result: Completion | RequestFailed) -> None:
+        nonlocal open_calls
         counted = None if isinstance(result, RequestFailed) else (result.prompt_tokens, result.completion_tokens)
-        budget.end((call.tokens_in, call.tokens_out), counted)
+        budget.end(call.most, counted)
+        open_calls -= 1
+        ended.set()
         on_done(call.key, result)
 
-    await ask_all(client, affordable(), done)
+    await ask_all(client, affordable(), done, lambda call: budget.lose(*call.most))
     if stopped:
         raise budget.stopped()

@@ -6,6 +6,7 @@ and knows no pause that all requests keep.
 """
 
 import asyncio
+import functools
 import logging
 import random
 import time
@@ -38,6 +39,12 @@ MAX_BACKOFF_S = 30.0
 MAX_PAUSE_S = 300.0
 """A server that wants a longer pause than this will serve nobody for now: the run ends and can be gone on with."""
 
+_MAY_HAVE_WORKED = (408, 502, 504, 524)
+"""What a proxy says where the server behind it took too long, or broke off."""
+
+_NOT_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout")
+"""Causes of failures before the request was sent."""
+
 MIN_WITNESSES = 4
 """Requests that must have failed, with none answered, before the server is given up."""
 
@@ -56,19 +63,27 @@ class Completion:
 
 
 class RequestFailed(Exception):
-    """One request has no answer; its message is one line. ``unreachable``: the server did not answer at all."""
+    """One request has no answer; its message is one line. ``unreachable``: the server did not answer at all.
 
-    def __init__(self, message: str, *, unreachable: bool = False, final: bool = False) -> None:
+    ``lost``: as of `_TryAgain`.
+    """
+
+    def __init__(self, message: str, *, unreachable: bool = False, final: bool = False, lost: bool = False) -> None:
         super().__init__(message)
-        self.unreachable, self.final = unreachable, final
+        self.unreachable, self.final, self.lost = unreachable, final, lost
 
 
 class _TryAgain(Exception):
-    """An attempt failed in a way that another may not; ``after_s`` is what the server asked for, if it did."""
+    """An attempt failed in a way that another may not; ``after_s`` is what the server asked for, if it did.
 
-    def __init__(self, message: str, after_s: float | None = None, *, unreachable: bool = False) -> None:
+    ``lost``: the server may have worked, and charge for it.
+    """
+
+    def __init__(
+        self, message: str, after_s: float | None = None, *, unreachable: bool = False, lost: bool = False
+    ) -> None:
         super().__init__(message)
-        self.after_s, self.unreachable = after_s, unreachable
+        self.after_s, self.unreachable, self.lost = after_s, unreachable, lost
 
 
 class ChatClient:
@@ -105,13 +120,18 @@ class ChatClient:
     ) -> None:
         await self._client.close()
 
-    async def complete(self, messages: Messages, **parameters: Any) -> Completion:
+    async def complete(
+        self, messages: Messages, on_lost: Callable[[], bool] = lambda: True, **parameters: Any
+    ) -> Completion:
         """The answer to ``messages``. ``parameters`` go into the request's body as they are (temperature, seed, …).
 
         One that the server refuses is left out from then on (``max_tokens`` gets its new name), with one warning.
+        ``on_lost`` is told of each attempt that got no answer after the server may have worked on it, and says whether
+        there may be another.
 
         Raises:
-            RequestFailed: no answer after all retries, a refusal by the API's own filter, or a request it cannot serve.
+            RequestFailed: no answer after all retries or where there may be no other, a refusal by the API's own
+                filter, or a request it cannot serve.
             UserError: 401, 403, 404, an empty account, or a pause of more than five minutes asked for.
         """
         messages = [message | {"content": well_formed(message["content"])} for message in messages]
@@ -121,9 +141,14 @@ class ChatClient:
                 await self._wait()
                 try:
                     return await self._attempt(messages, self._accepted(parameters))
+                except RequestFailed as failure:
+                    if failure.lost:
+                        on_lost()
+                    raise
                 except _TryAgain as problem:
                     failures += 1
-                    if failures > self.endpoint.max_retries:
+                    may_repeat = not problem.lost or on_lost()
+                    if failures > self.endpoint.max_retries or not may_repeat:
                         tries = f" ({failures} tries)" if failures > 1 else ""
                         raise RequestFailed(f"{problem}{tries}", unreachable=problem.unreachable) from None
                     await self._pause(problem, failures)
@@ -139,8 +164,9 @@ class ChatClient:
             async with asyncio.timeout(self.endpoint.timeout_s):  # the client's own is of each read, not of the whole
                 create: Any = self._client.chat.completions.with_raw_response.create
                 response = await create(model=self.endpoint.model, messages=messages, extra_body=parameters)
-        except (openai.APITimeoutError, TimeoutError):
-            raise _TryAgain(f"no answer within {self.endpoint.timeout_s:g} s", unreachable=True) from None
+        except (openai.APITimeoutError, TimeoutError) as error:
+            said = f"no answer within {self.endpoint.timeout_s:g} s"
+            raise _TryAgain(said, unreachable=True, lost=_was_sent(error)) from None
         except openai.APIStatusError as error:
             complaint = read_complaint(error.status_code, error.body, error.response.text)
             if self._mended(complaint, parameters):
@@ -148,11 +174,11 @@ class ChatClient:
             raise self._judged(complaint, retry_after_s(error.response.headers)) from None
         except openai.APIConnectionError as error:
             cause = self.endpoint.hide_key(str(error.__cause__ or error))
-            raise _TryAgain(f"connection failed: {cause}", unreachable=True) from None
+            raise _TryAgain(f"connection failed: {cause}", unreachable=True, lost=_was_sent(error)) from None
         reply = read_completion(response.content)
         if reply.problem:
             problem = self.endpoint.hide_key(reply.problem)
-            raise RequestFailed(problem, final=True) if reply.is_final else _TryAgain(problem)
+            raise RequestFailed(problem, final=True, lost=True) if reply.is_final else _TryAgain(problem, lost=True)
         return Completion(
             reply.text,
             reply.finish_reason,
@@ -195,7 +221,8 @@ class ChatClient:
             again = "start the same command again then, it goes on where it stopped"
             return UserError(f"{endpoint.url} asks for a pause of {after_s / 60:.0f} minutes; {again}: {said}")
         if status in (408, 409, 429) or status >= 500:
-            return _TryAgain(f"HTTP {status}: {said}", after_s, unreachable=status >= 500)
+            lost = status in _MAY_HAVE_WORKED
+            return _TryAgain(f"HTTP {status}: {said}", after_s, unreachable=status >= 500, lost=lost)
         return RequestFailed(f"HTTP {status}: {said}", final=True)
 
     async def _pause(self, problem: _TryAgain, failures: int) -> None:
@@ -217,12 +244,17 @@ class ChatClient:
             await asyncio.sleep(seconds)
 
 
+def _was_sent(error: BaseException) -> bool:
+    return type(error.__cause__).__name__ not in _NOT_SENT
+
+
 async def ask_all(
     client: ChatClient,
     jobs: Iterable[Job] | AsyncIterable[Job],
     on_done: Callable[[Any, Completion | RequestFailed], None],
+    on_lost: Callable[[Any], bool] = lambda key: True,
 ) -> None:
-    """Ask every job; ``on_done`` gets each result as it comes, in no fixed order.
+    """Ask every job; ``on_done`` gets each result as it comes, in no fixed order; ``on_lost`` is that of `complete`.
 
     Jobs are taken from the iterable when there is room for them, so prompts can be built one by one.
 
@@ -242,7 +274,7 @@ async def ask_all(
             key, messages, parameters = job
             result: Completion | RequestFailed
             try:
-                result = await client.complete(messages, **parameters)
+                result = await client.complete(messages, functools.partial(on_lost, key), **parameters)
             except RequestFailed as failure:
                 result = failure
             on_done(key, result)

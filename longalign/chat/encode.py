@@ -34,9 +34,10 @@ class EncodedRow:
     """One row, encoded or dropped.
 
     `labels` are aligned with `input_ids` as in Hugging Face (unshifted; -100: no target); both are empty in a dropped
-    row, whose `reason` says why: `no_target` or `too_long`. `events` name what was cut or repaired, each once a row:
-    `cut_document`, `cut_tail`, `trailing_user_dropped`, `messages_joined`, `answer_without_question`,
-    `zero_width_removed`, `control_token_as_text`, `system_text_left_out_by_template`, `user_text_left_out_by_template`.
+    row, whose `reason` says why: `no_target`, `too_long`, or `no_text` of a raw text. `events` name what was cut or
+    repaired, each once a row: `cut_document`, `cut_tail`, `trailing_user_dropped`, `messages_joined`,
+    `answer_without_question`, `zero_width_removed`, `control_token_as_text`, `system_text_left_out_by_template`,
+    `user_text_left_out_by_template`.
     """
 
     input_ids: list[int]

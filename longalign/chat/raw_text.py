@@ -1,5 +1,6 @@
 """Raw text to sequences for continued pre-training: every token a target, long documents in several sequences."""
 
+import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -18,11 +19,13 @@ def encode_text(text: str, tokenizer: Any, *, max_length: int) -> list[EncodedRo
 
     Each opens with what the tokenizer puts in front of a text (BOS, or nothing); the last ends with EOS. Control
     tokens that the text spells out are text. A document of several sequences is named by the event `document_split`,
-    once; one of a single token is dropped as `no_target`.
+    once; one of a single token is dropped as `no_target`, a text without a visible character as `no_text`.
 
     Raises:
         UserError: the tokenizer has no EOS, or `max_length` leaves no room beside what opens a text.
     """
+    if not has_text(text):
+        return [EncodedRow([], [], "no_text")]
     encoder, opening, eos_id = _text_encoder(tokenizer, tokenizer.eos_token_id)
     room = max_length - len(opening)
     if room < 2:
@@ -34,6 +37,11 @@ def encode_text(text: str, tokenizer: Any, *, max_length: int) -> list[EncodedRo
     if len(rows) > 1:
         rows[0] = EncodedRow(rows[0].input_ids, rows[0].labels, None, ("document_split",))
     return rows
+
+
+def has_text(text: str) -> bool:
+    """Whether a character of the text can be seen: space, control and format characters cannot."""
+    return any(unicodedata.category(character)[0] not in "ZC" for character in text)
 
 
 def _parts(text: str, encoder: TextEncoder) -> Iterator[slice]:

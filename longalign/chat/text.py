@@ -49,7 +49,7 @@ class TextEncoder:
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if not isinstance(backend, Tokenizer):
             name = type(tokenizer).__name__
-            raise UserError(f"tokenizer {name} has no `tokenizers` backend (tokenizer.json); model.tokenizer needs one")
+            raise UserError(f"tokenizer {name} has no `tokenizers` backend (tokenizer.json); data.tokenizer needs one")
         state = json.loads(backend.to_str())
         # Without post-processor, offsets keep the white space that belongs to a token.
         self._state = state | {"truncation": None, "padding": None, "post_processor": None}

@@ -23,7 +23,7 @@ def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: 
     """
     folder = Path(path).expanduser()
     if not folder.is_dir() and _looks_local(str(path)):
-        raise UserError(f"{path}: no such folder; model.model or model.tokenizer must name a folder or a hub model")
+        raise UserError(f"{path}: no such folder; model.model or data.tokenizer must name a folder or a hub model")
     config = _read_json(folder / "tokenizer_config.json")
     if _is_chatglm(folder, config):
         return build_chatglm_tokenizer(folder, config)

@@ -26,10 +26,6 @@ def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and talk."""
     try:
         call(chat, name, args)
-    except UserError as error:  # said by code that knows the options of fit
-        raise UserError(
-            str(error).replace("model.model", "--model").replace("data.chat_format", "--chat_format")
-        ) from error
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

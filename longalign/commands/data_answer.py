@@ -74,6 +74,7 @@ def answer(
     asked = _questions(questions, count, setup | given)
     work = target.with_name(f"{target.name}.work")
     with Records(work) as records:
+        records.claim()
         waiting = [(key, messages) for key, messages in asked.items() if not records.done(key)]
         if waiting:
             assert isinstance(encoder, ChatPrompts)

@@ -151,11 +151,7 @@ def _measure(tokenizer: str | None) -> tuple[Callable[[str], int], str]:
         return len, "characters"
     from longalign.chat import load_tokenizer
 
-    try:
-        loaded = load_tokenizer(tokenizer)
-    except UserError as error:  # said by code that knows the options of fit
-        raise UserError(str(error).replace("model.model or model.tokenizer", "--tokenizer")) from error
-    return _TokenCount(loaded), "tokens"
+    return _TokenCount(load_tokenizer(tokenizer)), "tokens"
 
 
 @dataclass(frozen=True)

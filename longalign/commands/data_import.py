@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from longalign.commands.parse import call
+from longalign.commands.parse import call, with_own_options
 from longalign.errors import UserError
 
 if TYPE_CHECKING:
@@ -137,7 +137,8 @@ def _token_counter(path: str, chat_format: Any) -> Any:
         try:
             return len(encode_conversation(messages, tokenizer, chat_format)[0])
         except UserError as error:
-            raise Unusable("refused by the chat format", str(error)[:200]) from None
+            said = with_own_options(str(error), ("tokenizer", "chat_format"))
+            raise Unusable("refused by the chat format", said[:200]) from None
 
     return count
 

@@ -79,7 +79,7 @@ def synthesize(
         plan: say documents, calls, tokens and cost, and stop.
         price_in: money for a million tokens read.
         price_out: money for a million tokens written.
-        max_cost: stop before a call that might make this run cost more.
+        max_cost: stop before a call that might make this run cost more; a request without an answer counts in full.
         api_key_env: name of the environment variable with the API key.
         concurrency: requests at a time.
         timeout_s: of a request.
@@ -112,6 +112,8 @@ def synthesize(
     _say_documents(known, ranges, {bucket: len(found) for bucket, found in chosen.items()}, quotas)
     setup = Setup(str(api_model), seed, max_new_tokens, temperature)
     with Records(target.with_name(f"{target.name}.work")) as records:
+        if not plan:
+            records.claim()
         refuse_other_setups(records, {**vars(setup)}, "replies")
         checks = Checks(grounded, similar, passages)
         work = Synthesis(documents, text_column, chosen, quotas, records, setup, checks, skip_failed)

@@ -87,7 +87,7 @@ def judge(
         seed: of the order of the examples.
         price_in: money for a million tokens read, to say the cost before the first call.
         price_out: money for a million tokens written.
-        max_cost: stop before a call that might make this run cost more.
+        max_cost: stop before a call that might make this run cost more; a request without an answer counts in full.
         plan_only: say the calls, tokens and cost, and stop.
         retry_unparsable: ask again for ratings that could not be read.
         out: file of the ratings; judgements.jsonl in the run's folder by default. One file a judge.
@@ -110,6 +110,8 @@ def judge(
     endpoint.check()
     budget = Budget(Prices(price_in, price_out), max_cost)
     with Records(Path(out).expanduser() if out else file) as records:
+        if not plan_only:
+            records.claim()
         everything = plan(cases, predictions, setup, prompt)
         jobs = to_do(everything, records, setup, retry_unparsable)
         _say_plan(jobs, len(everything), endpoint, budget, predictions, original)

@@ -35,13 +35,8 @@ log = logging.getLogger(__name__)
 
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and answer."""
-    try:
-        with interruptible():
-            call(predict, name, args)
-    except UserError as error:  # said by code that knows the options of fit
-        raise UserError(
-            str(error).replace("model.model", "--model").replace("data.chat_format", "--chat_format")
-        ) from error
+    with interruptible():
+        call(predict, name, args)
 
 
 def predict(
@@ -91,7 +86,7 @@ def predict(
         tokenizer: folder of the API model's tokenizer, to count tokens by; without it they are estimated.
         price_in: money for a million tokens read by an API model, to say the cost before the first call.
         price_out: money for a million tokens written.
-        max_cost: stop before a call that might make this run cost more.
+        max_cost: stop before a call that might make this run cost more; a request without an answer counts in full.
         api_key_env: name of the environment variable with the API key.
         concurrency: requests at a time.
         timeout_s: of a request.
@@ -107,6 +102,7 @@ def predict(
     model = str(Path(model).expanduser()) if model and model.startswith("~") else model
     cases, source = load_cases(test_cases, None, suite_length, suite_seed)
     with Records(Path(out).expanduser() / "predictions.jsonl") as records:
+        records.claim()
         if model is not None:
             setup = Setup(model, max_length, max_new_tokens, temperature, seed, chat_format, fingerprint(model))
             if todo := _missing(cases, records, setup):

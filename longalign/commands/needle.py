@@ -31,26 +31,12 @@ RATINGS = "judgements.jsonl"
 _PARTS = {"load": "to load", "prompts": "prompts", "model": "model", "rows": "to score and write"}
 """Parts of a command's time, and their names on the screen."""
 
-_OPTIONS = {
-    "model.config_overrides": "--config_overrides",
-    "model.attention": "--attention",
-    "model.model": "--model",
-    "data.chat_format": "--chat_format",
-}
-"""Keys of fit, and what they are called here."""
-
 
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and test."""
     args = ["--plan=true" if word == "--plan" else word for word in args]
-    try:
-        with interruptible():
-            call(needle, name, args)
-    except UserError as error:  # said by code that knows the options of fit
-        text = str(error)
-        for key, option in _OPTIONS.items():
-            text = text.replace(key, option)
-        raise UserError(text) from error
+    with interruptible():
+        call(needle, name, args)
 
 
 def needle(
@@ -171,28 +157,30 @@ def needle(
         "compat": compat,
     }
     first = [builder.draft(cell) for cell in waiting[:1]]  # mistakes come before the results and the weights
-    keep_settings(folder, settings, records)
-    log.info("%s", "; ".join(count_lines(counts, cells)[:2]))
-    more = last_run(folder)
+    with records:
+        records.claim()
+        keep_settings(folder, settings, records)
+        log.info("%s", "; ".join(count_lines(counts, cells)[:2]))
+        more = last_run(folder)
 
-    def report() -> dict[str, Any]:
-        found = {} if judge is None else {"judge": judge_summary(Records(folder / RATINGS), rows(), judge)}
-        return write_reports(folder, rows(), settings, more | found)
+        def report() -> dict[str, Any]:
+            found = {} if judge is None else {"judge": judge_summary(Records(folder / RATINGS), rows(), judge)}
+            return write_reports(folder, rows(), settings, more | found)
 
-    def rows() -> list[dict[str, Any]]:
-        return [row for row in map(records.get, map(key, cells)) if row is not None]
+        def rows() -> list[dict[str, Any]]:
+            return [row for row in map(records.get, map(key, cells)) if row is not None]
 
-    with records, _reports_of_a_part(folder, rows, report):
-        if first:
-            began = time.monotonic()
-            answerer, more["versions"] = source.open(encoder)
-            load = time.monotonic() - began
-            seconds = run_cells(cells, builder, answerer, records, more["versions"], _Progress(cells, records))
-            more |= _times({"load": load, **seconds, "command": time.monotonic() - started}, len(waiting))
-        if judge is not None:
-            with Records(folder / RATINGS) as ratings:
-                judge_rows(rows(), judge, ratings)
-        summary = report()
+        with _reports_of_a_part(folder, rows, report):
+            if first:
+                began = time.monotonic()
+                answerer, more["versions"] = source.open(encoder)
+                load = time.monotonic() - began
+                seconds = run_cells(cells, builder, answerer, records, more["versions"], _Progress(cells, records))
+                more |= _times({"load": load, **seconds, "command": time.monotonic() - started}, len(waiting))
+            if judge is not None:
+                with Records(folder / RATINGS) as ratings:
+                    judge_rows(rows(), judge, ratings)
+            summary = report()
     _show(folder, summary, ran=bool(first))
     if summary["failed"]:
         raise SystemExit(1)

@@ -1,11 +1,19 @@
 """Typed functions as commands: the signature is the list of options, its docstring the help."""
 
-from collections.abc import Callable
+import inspect
+import re
+from collections.abc import Callable, Collection
 from typing import Any
 
 import jsonargparse
 
 from longalign.commands.messages import explained
+from longalign.errors import UserError
+
+_KEYS = re.compile(
+    r"\b(?:model\.(model|attention|config_overrides)|data\.(tokenizer|chat_format)|documents\.(text_column))\b"
+)
+"""What shared code calls after the keys of fit, where other commands have options of the same names."""
 
 
 def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
@@ -14,7 +22,7 @@ def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
     name: of the command, for ``--help``.
 
     Raises:
-        UserError: an unknown option (with the nearest one), a wrong type, a missing one.
+        UserError: an unknown option (with the nearest one), a wrong type, a missing one; or what ``function`` raises.
     """
     parser = jsonargparse.ArgumentParser(
         prog=f"longalign {name}",
@@ -28,4 +36,18 @@ def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
         config = parser.parse_args(args)
     options = parser.instantiate(config).as_dict()
     options.pop("config", None)
-    return function(**options)
+    try:
+        return function(**options)
+    except UserError as error:
+        raise UserError(with_own_options(str(error), inspect.signature(function).parameters)) from error
+
+
+def with_own_options(text: str, names: Collection[str]) -> str:
+    """``text`` with the keys of fit in it as the options ``names`` of another command."""
+
+    def own(match: re.Match[str]) -> str:
+        name = next(filter(None, match.groups()))
+        return f"--{name}" if name in names else match.group()
+
+    text = _KEYS.sub(own, text)
+    return text.replace("model.model or --tokenizer", "--tokenizer").replace("--model or data.tokenizer", "--model")

@@ -62,6 +62,7 @@ def source_figures(
             "dropped": report["dropped"],
             "events": report["events"],
             "held_out": int(np.count_nonzero(held_out.source_ids == number)),
+            "held_out_documents": held_out.num_documents(number),
             **_loss_shares(mine, weights),
         }
         if buckets := data.sources[name].buckets:

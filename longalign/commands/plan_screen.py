@@ -9,6 +9,7 @@ from rich.text import Text
 from longalign.commands.plan_gpus import gpu_screen
 from longalign.commands.screen import make_table, percent
 from longalign.data.buckets import outside_text
+from longalign.data.mixture import held_out_text
 from longalign.data.plan_report import PlanSummary
 
 BAR_WIDTH = 8
@@ -68,6 +69,8 @@ def reasons(sources: list[dict[str, Any]]) -> Text:
         ]
         if outside := row.get("outside", {}).get("rows"):
             parts.append(outside_text(outside, row["outside"]["shortest"], row["outside"]["longest"]))
+        if (texts := row["held_out_documents"]) < row["held_out"]:
+            parts.append(held_out_text(row["held_out"], texts))
         if parts:
             lines.append(f"  {row['name']}: {', '.join(parts)}")
     if not lines:

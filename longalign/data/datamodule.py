@@ -17,7 +17,7 @@ from longalign.data.buckets import outside_text
 from longalign.data.collate import Pack
 from longalign.data.dataset import PackDataset
 from longalign.data.loader import SteadyLoader
-from longalign.data.mixture import Mixture, Source, check_sources, named_sources, select_rows
+from longalign.data.mixture import Mixture, Source, check_sources, held_out_text, named_sources, select_rows
 from longalign.data.plan import BatchPlan, SequenceCost, plan_batches
 from longalign.data.sampler import PlanSampler
 from longalign.data.tokenize import tokenize_source
@@ -53,8 +53,8 @@ class LongAlignData(LightningDataModule):
         packs_per_step: packs in an optimizer step over all ranks; a multiple of the number of ranks.
         loss: sequence (LongAlign's weighting: each conversation counts the same), token, or pack.
         epochs: how often each conversation is seen.
-        validation: conversations to hold out of each source that has no ``validation`` of its own: a count, or a
-            fraction below 1.
+        validation: conversations (or whole texts) to hold out of each source that has no ``validation`` of its own: a
+            count, or a fraction below 1.
         seed: decides the mix, the held-out rows and the order of the packs.
         cache_dir: where tokenised data is kept.
         num_proc: processes that tokenise; by default as many as the data's size is worth, at most one a CPU.
@@ -139,7 +139,10 @@ class LongAlignData(LightningDataModule):
             )
             for name, source in self.sources.items()
         }
-        rows = select_rows({name: t.lengths for name, t in tokenised.items()}, self.sources, seed=self.seed)
+        lengths, documents = (
+            {name: getattr(t, of) for name, t in tokenised.items()} for of in ("lengths", "documents")
+        )
+        rows = select_rows(lengths, self.sources, documents=documents, seed=self.seed)
         self.mixture, self.held_out = Mixture(tokenised, rows.train), Mixture(tokenised, rows.validation)
         self.outside_buckets = {name: tokenised[name].lengths[outside] for name, outside in rows.outside.items()}
         if not (len(self.mixture) or len(self.held_out)):
@@ -196,6 +199,8 @@ class LongAlignData(LightningDataModule):
                 trainer.world_size,
             )
         if len(self.held_out):
+            for name, rows, texts in self.held_out.split_texts():
+                log.info("%s: %s", name, held_out_text(rows, texts))
             self.val_plan = self._plan_epoch(
                 self.held_out, "packing", 0, cost, trainer.world_size, packs=trainer.world_size
             )

@@ -3,7 +3,6 @@
 In: a path or name. Out: an iterator of `(where, text)`, checked, in the order of the files.
 """
 
-import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +13,7 @@ TEXT_SUFFIXES = tuple(name + packed for name in (".txt", ".md") for packed in ("
 
 
 def read_documents(path: str, key: str = "data", *, column: str = "text") -> Iterator[tuple[str, str]]:
-    """Yield `(where, text)` of every document behind `path`; those without a visible character are left out.
+    """Yield `(where, text)` of every document behind `path`, empty ones too.
 
     `path`: a text file (suffixes in `TEXT_SUFFIXES`) is one document, a row of the files that `sources.py` reads
     another, under `column`; a folder or glob of either, or `owner/name[:split]` on the hub.
@@ -25,20 +24,13 @@ def read_documents(path: str, key: str = "data", *, column: str = "text") -> Ite
     files = find_files(path, key, SUFFIXES + TEXT_SUFFIXES)
     for file in files:
         if file.endswith(TEXT_SUFFIXES):
-            found: Iterator[tuple[str, str]] = iter([(file, _read_text(file, key))])
+            yield file, _read_text(file, key)
         else:
-            found = ((where, _text_of(row, where, column, key)) for where, row in read_rows(file, key))
-        yield from ((where, text) for where, text in found if has_text(text))
+            yield from ((where, _text_of(row, where, column, key)) for where, row in read_rows(file, key))
     if not files:
         for number, row in enumerate(load_hub(path, key), start=1):
             where = f"{path} row {number}"
-            if has_text(text := _text_of(row, where, column, key)):
-                yield where, text
-
-
-def has_text(text: str) -> bool:
-    """Whether a character of the text can be seen: space, control and format characters cannot."""
-    return any(unicodedata.category(character)[0] not in "ZC" for character in text)
+            yield where, _text_of(row, where, column, key)
 
 
 def _read_text(file: str, key: str) -> str:

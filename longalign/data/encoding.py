@@ -84,17 +84,19 @@ def _encode_batch(batch: pa.Table, job: Job, folder: str) -> pa.Table:
     """In a worker: raw rows to token rows. Its counts go to a file, because map returns nothing but rows."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the processes are the parallelism; silences the fork warning
     counts: dict[str, Any] = {"kept": 0, "tokens": 0, "targets": 0, "dropped": Counter(), "events": Counter()}
-    rows = [
-        row
-        for where, text in zip(batch["where"], batch["row"], strict=True)
-        for row in _encode_checked(where.as_py(), text.as_py(), job, Path(folder), counts)
-    ]
+    rows: list[tuple[np.ndarray, np.ndarray]] = []
+    opens: list[int] = []
+    for where, text in zip(batch["where"], batch["row"], strict=True):
+        own = _encode_checked(where.as_py(), text.as_py(), job, Path(folder), counts)
+        rows += own
+        opens += [1, *[0] * (len(own) - 1)][: len(own)]
     with open(Path(folder) / _COUNTS / f"{os.getpid()}.jsonl", "a", encoding="utf-8") as file:
         file.write(json.dumps(counts) + "\n")
     columns = [
         _list_array([ids for ids, _ in rows], np.dtype(np.int32)),
         _list_array([targets for _, targets in rows], np.dtype(np.uint8)),
         pa.array([int(np.count_nonzero(targets[1:])) for _, targets in rows], pa.int32()),
+        pa.array(opens, pa.uint8()),
     ]
     return pa.Table.from_arrays(columns, schema=tokenized.SCHEMA)
 

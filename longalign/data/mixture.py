@@ -29,7 +29,7 @@ class Source:
         share_of_sequences: the source's share of all sequences of the mix, 0 to 1.
         share_of_tokens: the source's share of all tokens of the mix, 0 to 1.
         repeat: take rows again where count or share asks for more than there are.
-        validation: rows to hold out: a count, a fraction below 1, or all.
+        validation: conversations to hold out, or whole texts: a count, a fraction below 1, or all.
         text_column: the source is raw text, under this name in rows that have columns: every token is a target, and a
             document longer than ``data.max_length`` becomes several sequences.
         buckets: count or share by length instead, such as {8k-16k: {share_of_tokens: 0.2}, 16k-: {count: 3000}}: tokens
@@ -99,11 +99,19 @@ class Selection:
     outside: dict[str, np.ndarray]
 
 
-def select_rows(lengths: Mapping[str, np.ndarray], sources: Mapping[str, Source], *, seed: int = 0) -> Selection:
+def select_rows(
+    lengths: Mapping[str, np.ndarray],
+    sources: Mapping[str, Source],
+    *,
+    documents: Mapping[str, np.ndarray] | None = None,
+    seed: int = 0,
+) -> Selection:
     """Draw each source's held-out rows, then its training rows so that counts and shares hold (`shares.row_counts`).
 
-    lengths: int64 of the rows of each source. The rows of a bucket are drawn in the same order as those of the whole
-    source, so a bucket of which more is asked keeps the rows that it had.
+    lengths: int64 of the rows of each source. documents: of a source, the number of the text that each row is from
+    (`TokenizedSource.documents`), else each row is one of its own. A text is held out whole, as its other rows would
+    tell what is in the held-out ones. The rows of a bucket are drawn in the same order as those of the whole source, so
+    a bucket of which more is asked keeps the rows that it had.
 
     Raises:
         UserError: more is asked for than there is (and `repeat` is off), or the shares make no sense together.
@@ -113,12 +121,12 @@ def select_rows(lengths: Mapping[str, np.ndarray], sources: Mapping[str, Source]
     validation: dict[str, np.ndarray] = {}
     outside: dict[str, np.ndarray] = {}
     for name, source in sources.items():
-        rows = np.random.default_rng([seed, zlib.crc32(name.encode())]).permutation(len(lengths[name]))
-        held_out = _num_held_out(name, source, len(rows))
-        validation[name] = np.sort(rows[:held_out])
-        parts[name] = _parts(name, source, rows[held_out:], lengths[name])
+        own = (documents or {}).get(name, np.arange(len(lengths[name])))
+        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        validation[name], rest = _held_out(name, source, own, rng)
+        parts[name] = _parts(name, source, rest, lengths[name])
         inside = np.concatenate([part.rows for part in parts[name]])
-        outside[name] = np.setdiff1d(rows[held_out:], inside)
+        outside[name] = np.setdiff1d(rest, inside)
     counts = row_counts([part for own in parts.values() for part in own])
     train = {name: np.sort(np.concatenate([p.take(counts[p.key]) for p in own])) for name, own in parts.items()}
     return Selection(train, validation, outside)
@@ -154,16 +162,34 @@ def _parts(name: str, source: Source, pool: np.ndarray, lengths: np.ndarray) -> 
     return parts
 
 
-def _num_held_out(name: str, source: Source, num_rows: int) -> int:
+def _held_out(
+    name: str, source: Source, documents: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The held-out rows, ascending, and the others in the order of drawing."""
+    drawn = rng.permutation(int(documents.max(initial=-1)) + 1)
+    split = len(drawn) < len(documents)
+    rows = rng.permutation(len(documents)) if split else drawn
+    held_out = np.isin(documents[rows], drawn[: _num_held_out(name, source, len(drawn), "texts" if split else "rows")])
+    return np.sort(rows[held_out]), rows[~held_out]
+
+
+def _num_held_out(name: str, source: Source, there: int, what: str) -> int:
     asked = source.validation
     if asked == "all":
-        return num_rows
+        return there
     if asked < 0 or (isinstance(asked, float) and asked >= 1 and not asked.is_integer()):
         raise UserError(f"data.{name}.validation: got {asked}, expected a count, a fraction below 1, or all")
-    held_out = round(asked * num_rows) if 0 < asked < 1 else int(asked)
-    if held_out >= num_rows and held_out > 0:
-        raise UserError(f"data.{name}.validation: {held_out} rows asked for, of {num_rows}; no row is left to train on")
+    held_out = round(asked * there) if 0 < asked < 1 else int(asked)
+    if held_out >= there and held_out > 0:
+        raise UserError(
+            f"data.{name}.validation: {held_out} {what} asked for, of {there}; no {what[:-1]} is left to train on"
+        )
     return held_out
+
+
+def held_out_text(rows: int, texts: int) -> str:
+    """What is said of held-out rows that are fewer texts."""
+    return f"{rows:,} sequences held out, which are {texts:,} whole text{'' if texts == 1 else 's'}"
 
 
 class Mixture:
@@ -210,6 +236,16 @@ class Mixture:
         totals = len(self), int(self.lengths.sum()), int(self.num_targets.sum())
         shares = {f"share_of_{key}": found[key] / max(total, 1) for key, total in zip(found, totals, strict=True)}
         return {**found, **shares}
+
+    def num_documents(self, number: int) -> int:
+        """How many conversations or texts the rows of source `number` are from."""
+        return len(np.unique(self.sources[number].documents[self.row_ids[self.source_ids == number]]))
+
+    def split_texts(self) -> list[tuple[str, int, int]]:
+        """(name, rows, texts) of each source with texts that are several rows here."""
+        rows = np.bincount(self.source_ids, minlength=len(self.names)).tolist()
+        texts = map(self.num_documents, range(len(self.names)))
+        return [found for found in zip(self.names, rows, texts, strict=True) if found[2] < found[1]]
 
     def summary(self) -> list[dict[str, Any]]:
         """One dict a source: its name and `figures`."""

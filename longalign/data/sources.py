@@ -4,10 +4,12 @@ In: a path or name. Out: an iterator of `(where, messages)`, checked, in the ord
 place in words ("chats.jsonl line 17"), for messages to people. No file's code is ever run.
 """
 
+import functools
 import glob
 import gzip
 import io
 import json
+import logging
 import os
 import re
 import tempfile
@@ -17,6 +19,8 @@ from typing import Any, BinaryIO, cast
 from longalign.chat.messages import Message, parse_messages
 from longalign.data.json_list import BrokenList, NotAList, iterate_list
 from longalign.errors import UserError
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".json.gz", ".json.zst", ".parquet")
 REPORT_SUFFIX = ".report.json"  # what `longalign data import` says beside the data that it writes; no data
@@ -34,10 +38,13 @@ def find_files(path: str, key: str, suffixes: tuple[str, ...] = SUFFIXES) -> lis
     """
     path = os.path.expanduser(path)  # a shell leaves the ~ of --data.long=~/chats.jsonl, and a YAML has no shell
     if os.path.isdir(path):
-        found = [entry.path for entry in os.scandir(path) if entry.is_file() and entry.name.endswith(suffixes)]
-        files = sorted(file for file in found if not file.endswith(REPORT_SUFFIX))
+        there = [entry.path for entry in os.scandir(path)]
+        files = sorted(file for file in there if os.path.isfile(file) and _is_data(file, suffixes))
         if not files:
             raise UserError(f"data folder {path} holds no file that ends in {', '.join(suffixes)} ({key})")
+        others = sorted(map(os.path.basename, {*there} - {*files}))
+        if aside := [name for name in others if not name.startswith(".") and not name.endswith(REPORT_SUFFIX)]:
+            _say_once(f"{key}: of {path}, {len(aside)} folders or other files are left aside, the first is {aside[0]}")
         return files
     if os.path.isfile(path):
         files = [path]
@@ -54,6 +61,15 @@ def find_files(path: str, key: str, suffixes: tuple[str, ...] = SUFFIXES) -> lis
         if not file.endswith(suffixes):
             raise UserError(f"data file {file} should end in one of {', '.join(suffixes)} ({key})")
     return files
+
+
+def _is_data(file: str, suffixes: tuple[str, ...]) -> bool:
+    return file.endswith(suffixes) and not file.endswith(REPORT_SUFFIX)
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    log.info("%s", text)
 
 
 def read_conversations(path: str, key: str = "data") -> Iterator[tuple[str, list[Message]]]:

@@ -1,7 +1,8 @@
 """The tokenised rows of one source on disk, read by memory map without a copy.
 
-A folder holds Arrow stream files with the columns `input_ids` (list of int32), `targets` (list of uint8) and
-`num_targets` (int32); `meta.json` lists them in order under `files`. 5 bytes a token and 12 a row; no padding.
+A folder holds Arrow stream files with the columns `input_ids` (list of int32), `targets` (list of uint8), `num_targets`
+(int32) and `opens` (uint8: 1 where a row is the first of its conversation or text); `meta.json` lists them in order
+under `files`. 5 bytes a token and 13 a row; no padding.
 """
 
 import json
@@ -15,7 +16,12 @@ NO_TARGET, OWN_TOKEN, EOS = 0, 1, 2  # codes of the column `targets`
 IGNORE_INDEX = -100
 
 SCHEMA = pa.schema(
-    {"input_ids": pa.list_(pa.int32()), "targets": pa.list_(pa.uint8()), "num_targets": pa.int32()}  # type: ignore[arg-type]
+    {  # type: ignore[arg-type]
+        "input_ids": pa.list_(pa.int32()),
+        "targets": pa.list_(pa.uint8()),
+        "num_targets": pa.int32(),
+        "opens": pa.uint8(),
+    }
 )
 
 
@@ -42,6 +48,7 @@ class TokenizedSource:
 
     Attributes:
         lengths: int64 [n], tokens of each row. num_targets: int64 [n], targets of each row, `labels[1:] != -100`.
+        documents: int64 [n], number of the conversation or text that each row is from; a text may have many rows.
         eos_id: what the target code `EOS` stands for. report: counts of rows read, dropped, cut and repaired.
     """
 
@@ -53,16 +60,19 @@ class TokenizedSource:
         self._chunks: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         lengths: list[np.ndarray] = [np.zeros(0, np.int64)]
         num_targets: list[np.ndarray] = [np.zeros(0, np.int64)]
+        opens: list[np.ndarray] = [np.zeros(0, np.int64)]
         for file in meta["files"]:
             with pa.memory_map(str(self.folder / file)) as mapped, pa.ipc.open_stream(mapped) as stream:
                 for batch in stream:
-                    ids, targets, counts = batch.columns
+                    ids, targets, counts, first = batch.columns
                     offsets = ids.offsets.to_numpy()
                     self._chunks.append((offsets, ids.values.to_numpy(), targets.values.to_numpy()))
                     lengths.append(np.diff(offsets))
                     num_targets.append(counts.to_numpy())
+                    opens.append(first.to_numpy())
         self.lengths = np.concatenate(lengths, dtype=np.int64)
         self.num_targets = np.concatenate(num_targets, dtype=np.int64)
+        self.documents = np.cumsum(np.concatenate(opens, dtype=np.int64)) - 1  # [1, 0, 1] -> [0, 0, 1]
         # 3 chunks of 2, 3, 2 rows -> [0, 2, 5, 7]
         self._starts = np.cumsum([0, *(len(offsets) - 1 for offsets, _, _ in self._chunks)])
 

@@ -34,6 +34,7 @@ def data_record(data: LongAlignData) -> dict[str, Any]:
                 **figures,
                 "buckets": _buckets(data, mixture, number),
                 "held_out": int(np.count_nonzero(held_out.source_ids == number)),
+                "held_out_documents": held_out.num_documents(number),
                 "outside_buckets": len(data.outside_buckets[figures["name"]]),
                 **_identity(source),
                 "report": source.report,

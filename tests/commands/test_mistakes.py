@@ -195,3 +195,25 @@ def test_missing_checkpoint(fit, mistake, tmp_path):
     half.mkdir()
     assert "not a whole checkpoint" in fit(ckpt_path=half)
     assert "no whole checkpoint" in mistake("export", "--checkpoint", tmp_path, "--target", tmp_path / "x")
+
+
+def test_other_commands_than_fit_name_their_own_options(mistake, tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps(GOOD) + "\n")
+    out = f"--out={tmp_path / 'out.jsonl'}"
+    split = ("data", "import", f"--source={rows}", out, "--split_length=9")
+    api = ("data", "synthesize", f"--documents={rows}", out, "--api_model=m", "--base_url=http://127.0.0.1:9/v1")
+    said = [
+        mistake(*split, f"--tokenizer={TINY}"),
+        mistake(*split, "--tokenizer=/not/there"),
+        mistake(*api, "--tokenizer=/not/there"),
+        mistake(*api),
+        mistake("data", "answer", f"--questions={rows}", out, f"--model={TINY}", "--chat_format=template"),
+        mistake("data", "answer", f"--questions={rows}", out, "--model=/not/there"),
+        mistake("data", "generate", out, "--tokenizer=/not/there"),
+    ]
+    assert "has no chat template for --chat_format template" in said[0]
+    assert "give --chat_format chatglm3 or llama2" in said[4]
+    assert all("no such folder; --tokenizer must name a folder" in line for line in (said[1], said[2], said[6]))
+    assert "no column 'text' (there are: messages); set --text_column" in said[3]
+    assert all(key not in line for line in said for key in ("data.", "model.model", "documents.text_column"))

@@ -9,9 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from longalign.commands.plan_figures import source_figures
+from longalign.commands.plan_screen import reasons
 from longalign.data.datamodule import LongAlignData
 from longalign.data.documents import read_documents
 from longalign.data.mixture import Source
+from longalign.data.synthesis.documents import read_texts
 from longalign.data.tokenize import tokenize_source
 from longalign.errors import UserError
 
@@ -34,11 +37,15 @@ def test_every_kind_of_file_gives_the_same_text(tmp_path):
     assert read(tmp_path / "*.txt*") == [TEXT] * 3
 
 
-def test_texts_without_a_visible_character_are_left_out(tmp_path):
+def test_texts_without_a_visible_character_are_left_out_and_counted(tmp_path, tokenizer, caplog):
     rows = ["", "  \n\t", "\u200b\ufeff", None, "x"]
     file = tmp_path / "a.jsonl"
     file.write_text("".join(json.dumps({"body": text}) + "\n" for text in rows))
-    assert read(file, column="body") == ["x"]
+    caplog.set_level("INFO")
+    source = tokenize_source(str(file), tokenizer, max_length=9, cache_dir=tmp_path / "c", name="t", text_column="body")
+    assert len(source) == 1 and source.report["dropped"] == {"no_text": 4} and source.report["rows"] == 5
+    assert "t: 1 sequences of 5 texts" in caplog.text and "dropped         4  no_text" in caplog.text
+    assert [text for _, _, text in read_texts(str(file), "body")] == ["x"]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +92,25 @@ def test_on_disk_every_token_is_a_target_and_long_texts_are_split(tmp_path, toke
         assert np.array_equal(source.labels(row), source[row][0])
     assert [int(source[row][0][-1]) == source.eos_id for row in range(5)] == [True, False, False, True, True]
     assert source.report["events"] == {"document_split": 1}
+    assert source.documents.tolist() == [0, 1, 1, 1, 2]
     assert "text: 5 sequences of 3 texts, 357 tokens, 352 targets" in caplog.text
+
+
+def test_a_held_out_text_is_held_out_whole(tmp_path, tokenizer, caplog):
+    rows = [{"text": chr(97 + number) * (150 * number + 9)} for number in range(8)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = Source(str(tmp_path / "a.jsonl"), validation=3)
+    data = LongAlignData(text=text, max_length=100, cache_dir=str(tmp_path / "cache"))
+    data._tokenizer = tokenizer
+    mixture, held_out = data.load_mixture()
+    seen = [{int(mix[i][0][0]) for i in range(len(mix))} for mix in (mixture, held_out)]
+    assert len(seen[0]) == 5 and len(seen[1]) == 3 and not seen[0] & seen[1]
+    assert len(mixture) + len(held_out) == len(mixture.sources[0])
+    assert held_out.split_texts() == [("text", len(held_out), 3)]
+    (figures,) = source_figures(data, mixture, held_out)
+    assert f"text: 7 × document split, {len(held_out)} sequences held out, which are 3 whole texts" in str(
+        reasons([figures])
+    )
 
 
 def test_a_source_is_raw_text_where_it_says_so():

@@ -124,6 +124,7 @@ def test_unknown_shapes_and_columns_are_refused_in_one_line(tmp_path):
         ([A], "no question"),
         ([S], "no question"),
         ([U, _say("assistant", " \n")], "empty turn"),
+        ([U, _say("assistant", "\u200b\ufeff\x00")], "empty turn"),
         ([U, U, A], "two turns of one role in a row"),
         ([U, S, A], "system message inside the conversation"),
     ],

@@ -160,3 +160,19 @@ def test_a_source_can_be_held_out_whole():
     chosen = select_rows(lengths, {"long": Source("a", validation="all"), "short": Source("b")})
     assert chosen.validation["long"].tolist() == [*range(7)] and len(chosen.train["long"]) == 0
     assert len(chosen.validation["short"]) == 0 and len(chosen.train["short"]) == 4
+
+
+def test_texts_of_several_rows_are_held_out_whole_whatever_their_rows():
+    draw = np.random.default_rng(3)
+    pieces = draw.integers(1, 9, 50)
+    documents = np.repeat(np.arange(50), pieces)
+    lengths = draw.integers(1, 99, len(documents))
+    chosen = select_rows({"t": lengths}, {"t": Source("a", validation=12)}, documents={"t": documents})
+    held, train = chosen.validation["t"], chosen.train["t"]
+    assert len(set(documents[held])) == 12 and not set(documents[held]) & set(documents[train])
+    assert sorted([*held, *train]) == [*range(len(documents))]
+    fewer = select_rows({"t": lengths}, {"t": Source("a", validation=12, count=9)}, documents={"t": documents})
+    assert np.array_equal(fewer.validation["t"], held) and len(fewer.train["t"]) == 9
+    one = np.zeros(4, int)
+    with pytest.raises(UserError, match=r"validation: 1 texts asked for, of 1; no text is left to train on"):
+        select_rows({"t": one + 5}, {"t": Source("a", validation=1)}, documents={"t": one})

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from longalign.data.sources import read_conversations
+from longalign.data.sources import find_files, read_conversations
 from longalign.errors import UserError
 
 ROW = {"messages": [{"role": "user", "content": "q 问"}, {"role": "assistant", "content": "a"}]}
@@ -129,3 +129,16 @@ def test_an_unknown_name_on_the_hub_is_told_in_one_line(monkeypatch):
 
     monkeypatch.setattr(datasets, "load_dataset", refuse)
     assert "is neither a file here nor a data set on the hub" in _error("owner/nothing")
+
+
+def test_what_a_folder_holds_beside_its_data_is_said_once(tmp_path, caplog):
+    for name in ("a.jsonl", "b.csv", ".hidden", "a.jsonl.report.json"):
+        (tmp_path / name).write_text("{}\n")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "gone.jsonl").symlink_to(tmp_path / "nothing")
+    caplog.set_level("INFO")
+    for _ in range(2):
+        assert find_files(str(tmp_path), "data.long") == [str(tmp_path / "a.jsonl")]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"data.long: of {tmp_path}, 3 folders or other files are left aside, the first is b.csv"
+    ]

@@ -9,6 +9,7 @@ import re
 from typing import Literal
 
 from longalign.chat.messages import Message
+from longalign.chat.raw_text import has_text
 from longalign.data.importing.unusable import Unusable
 
 Broken = Literal["cut", "drop"]
@@ -54,7 +55,7 @@ def replace_halves(messages: list[Message]) -> tuple[list[Message], bool]:
 
 
 def _is_empty(message: Message) -> bool:
-    return not message["content"].strip()
+    return not has_text(message["content"])
 
 
 def _first_question(turns: list[Message]) -> int:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from longalign.chat.raw_text import has_text
 from longalign.data.buckets import LengthRange
 from longalign.data.documents import read_documents
 from longalign.data.importing.language import Language, language_of
@@ -39,11 +40,11 @@ def estimate(text: str) -> int:
 
 
 def read_texts(path: str, column: str) -> Iterator[tuple[str, str, str]]:
-    """`(where, sha256, text)` of each text behind `path`; one that comes again is left out."""
+    """`(where, sha256, text)` of each text behind `path`; one that comes again, or is empty, is left out."""
     seen: set[str] = set()
     for where, text in read_documents(path, "documents", column=column):
         sha256 = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-        if sha256 not in seen:
+        if sha256 not in seen and has_text(text):
             seen.add(sha256)
             yield where, sha256, text
 

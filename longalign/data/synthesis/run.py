@@ -124,8 +124,7 @@ class Synthesis:
 
     def _call(self, one: Candidate, text: str, step: str, parameters: dict[str, Any]) -> Call:
         messages = _user(self._prompt(one, text, step))
-        tokens_in, tokens_out = one.document.length + PROMPT_TOKENS, parameters["max_tokens"]
-        return Call(self._key(one, step), messages, parameters, tokens_in, tokens_out)
+        return Call(self._key(one, step), messages, parameters, parameters["max_tokens"])
 
     def _needs(self, one: Candidate, step: str) -> bool:
         if one in self.problems or self.records.done(self._key(one, step)):

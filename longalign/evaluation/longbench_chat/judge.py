@@ -98,7 +98,8 @@ async def rate(jobs: Sequence[Job], records: Records, setup: JudgeSetup, client:
         records.append(_row(job, setup, result, tried=(records.get(job.key) or {}).get("tries", 0) + 1))
 
     for _ in range(tries):
-        await ask_within(budget, client, (Call(job, job.messages, parameters, *job.tokens) for job in jobs), done)
+        calls = (Call(job, job.messages, parameters, setup.max_tokens) for job in jobs)
+        await ask_within(budget, client, calls, done)
         jobs = [job for job in jobs if (records.get(job.key) or {}).get("status") == UNPARSABLE]
 
 

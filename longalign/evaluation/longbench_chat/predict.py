@@ -97,9 +97,7 @@ async def predict_there(
         parameters["temperature"] = setup.temperature
     if setup.temperature != 0:
         parameters["seed"] = setup.seed
-    calls = (
-        Call((case, prompt), _ask(prompt), parameters, prompt.tokens, setup.max_new_tokens) for case, prompt in prompts
-    )
+    calls = (Call((case, prompt), _ask(prompt), parameters, setup.max_new_tokens) for case, prompt in prompts)
 
     def done(key: tuple[Case, Prompt], result: Completion | RequestFailed) -> None:
         _keep(records, setup, source, *key, result)

@@ -7,7 +7,14 @@ import signal
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
 from longalign.__main__ import main
 from longalign.commands.export import export
@@ -214,6 +221,33 @@ def test_random_weights_need_no_checkpoint(arguments, tmp_path):
     weights = final_weights(tmp_path / "run")
     assert 0.015 < float(weights["model.lm_head.weight"].std()) < 0.025
     assert all(torch.isfinite(weight).all() for weight in weights.values())
+
+
+def random_weights_of(model_type, arguments, folder, **keys):
+    """Arguments of a run of a tiny model without weights, in the folder ``model``."""
+    shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns("*.safetensors", "config.json"))
+    small = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    AutoConfig.for_model(model_type, vocab_size=496, pad_token_id=None, **small, **keys).save_pretrained(folder)
+    return arguments(*STEPS[:2], f"--model.model={folder}", "--model.random_weights=true")
+
+
+def test_random_weights_leave_no_buffer_as_the_memory_was(arguments, tmp_path):
+    heads = {"q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8}
+    experts = {
+        "n_routed_experts": 8,
+        "num_experts_per_tok": 2,
+        "n_group": 1,
+        "topk_group": 1,
+        "first_k_dense_replace": 1,
+    }
+    run_here(random_weights_of("deepseek_v3", arguments, tmp_path / "model", **heads, **experts))
+    corrections = final_weights(tmp_path / "run")["model.model.layers.1.mlp.gate.e_score_correction_bias"]
+    assert torch.equal(corrections, torch.zeros(8))
+
+
+def test_random_weights_of_a_model_with_constants_that_only_a_checkpoint_holds(arguments, tmp_path, capfd):
+    assert main(random_weights_of("apertus", arguments, tmp_path / "model")) == 2
+    assert "model.random_weights: only a checkpoint can fill apertus's" in capfd.readouterr().err
 
 
 def test_kept_matrix_products_train_to_the_same_bits(arguments, tmp_path):

@@ -5,9 +5,6 @@ position of a run is one number, its step, and a resumed run continues with the 
 """
 
 import logging
-import os
-import signal
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +16,7 @@ from torch.utils.data import DataLoader
 from longalign.chat import load_tokenizer
 from longalign.data.buckets import outside_text
 from longalign.data.dataset import PackDataset
+from longalign.data.loader import PackLoader
 from longalign.data.mixture import Mixture, Source, check_sources, not_a_source, select_rows
 from longalign.data.plan import BatchPlan, SequenceCost, plan_batches
 from longalign.data.sampler import PlanSampler
@@ -182,6 +180,7 @@ class LongAlignData(LightningDataModule):
             self.plans = self.plan(cost, trainer.world_size)  # which refuses ranks that packs_per_step cannot serve
             self._check_trainer()
             trainer.accumulate_grad_batches = self.packs_per_step // trainer.world_size
+            self._validate_by_steps()
             for name, lengths in self.outside_buckets.items():
                 if len(lengths):
                     log.info("%s: %s", name, outside_text(len(lengths), lengths.min(), lengths.max()))
@@ -246,12 +245,31 @@ class LongAlignData(LightningDataModule):
             raise UserError(
                 "trainer.use_distributed_sampler: got true; the plan deals the packs to the ranks: set false"
             )
+        if not self.total_steps:
+            raise UserError("trainer.max_steps: got 0, expected 1 or more, or -1 for the whole plan")
         accumulate = self.packs_per_step // trainer.world_size
         if trainer.accumulate_grad_batches not in (1, accumulate):
             raise UserError(
                 f"trainer.accumulate_grad_batches: got {trainer.accumulate_grad_batches}, but data.packs_per_step "
                 f"{self.packs_per_step} on {trainer.world_size} rank(s) makes {accumulate}: leave it out"
             )
+
+    def _validate_by_steps(self) -> None:
+        """``trainer.val_check_interval`` is steps, or a share of the run's; Lightning would count micro-batches."""
+        trainer = self.trainer
+        assert trainer is not None
+        every = trainer.val_check_interval
+        if not len(self.held_out) or not isinstance(every, int | float):  # by the clock
+            return
+        if isinstance(every, float):
+            every = max(1, int(every * self.total_steps))
+        if every > self.total_steps:
+            log.warning(
+                "trainer.val_check_interval: got %d steps, of %d in the run: validating after the last",
+                every,
+                self.total_steps,
+            )
+        trainer.val_check_interval = min(every, self.total_steps) * trainer.accumulate_grad_batches
 
     @property
     def num_steps(self) -> int:
@@ -326,42 +344,6 @@ class LongAlignData(LightningDataModule):
                 "ckpt_path: the data or its plan is not the checkpoint's (sources, counts, tokenizer, max_length, "
                 "strategy, packs_per_step or seed differ): restore them, or start a new run from an exported model"
             )
-
-
-class PackLoader(DataLoader):
-    """Workers that leave stop signals to the rank.
-
-    A cluster signals the whole process group; a worker that died of it would break the rank's last step. SIGTERM is
-    blocked while a worker is born, so that it is in all of its threads: libraries start some of their own after a fork.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.worker_init_fn = _end_with_the_rank
-
-    def __iter__(self) -> Any:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        try:
-            return super().__iter__()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with_the_rank(worker: int) -> None:
-    """SIGTERM from the rank itself still ends a worker: Python sends it at exit to those left, and waits for them."""
-    for number in (signal.SIGUSR1, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "sigtimedwait"):
-        threading.Thread(target=_wait_for_the_end, args=(os.getppid(),), daemon=True).start()
-    else:  # macOS
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-
-
-def _wait_for_the_end(rank: int) -> None:
-    while True:
-        found = signal.sigtimedwait({signal.SIGTERM}, 1.0)
-        if (found and found.si_pid == rank) or os.getppid() != rank:
-            os._exit(0)
 
 
 def named_sources(

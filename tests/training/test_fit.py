@@ -58,6 +58,21 @@ def test_curves_checkpoint_and_export(arguments, tmp_path, capfd, caplog, strate
     assert "exists already" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("interval", "steps"),
+    [("2", [2, 4]), ("0.4", [2, 4]), ("1.0", [5]), (None, [5]), ("1000", [5])],
+)
+def test_held_out_rows_are_looked_at_every_so_many_steps_whatever_the_packs_of_a_step(
+    arguments, tmp_path, caplog, interval, steps
+):
+    often = [] if interval is None else [f"--trainer.val_check_interval={interval}"]
+    with caplog.at_level(logging.INFO):
+        run_here(arguments(*STEPS, "--data.packs_per_step=4", "--data.max_length=128", "--trainer.max_steps=5", *often))
+    assert list(scalars(tmp_path / "run", "val/loss")) == steps
+    assert caplog.text.count("held-out loss") == len(steps)
+    assert ("trainer.val_check_interval: got 1000 steps, of 5 in the run" in caplog.text) == (interval == "1000")
+
+
 def test_what_export_cannot_write_is_one_line(arguments, tmp_path, capfd):
     run_here(arguments(*STEPS[:2], "--trainer.max_steps=1"))
     other = tmp_path / "other"

@@ -185,6 +185,7 @@ class LongAlignData(LightningDataModule):
             self.plans = self.plan(cost, trainer.world_size)  # refuses a world size that does not divide packs_per_step
             self._check_trainer()
             trainer.accumulate_grad_batches = self.packs_per_step // trainer.world_size
+            self._validate_by_steps()
             for name, lengths in self.outside_buckets.items():
                 if len(lengths):
                     log.info("%s: %s", name, outside_text(len(lengths), lengths.min(), lengths.max()))
@@ -252,12 +253,31 @@ class LongAlignData(LightningDataModule):
             raise UserError(
                 "trainer.use_distributed_sampler: got true; the plan deals the packs to the ranks: set false"
             )
+        if not self.total_steps:
+            raise UserError("trainer.max_steps: got 0, expected 1 or more, or -1 for the whole plan")
         accumulate = self.packs_per_step // trainer.world_size
         if trainer.accumulate_grad_batches not in (1, accumulate):
             raise UserError(
                 f"trainer.accumulate_grad_batches: got {trainer.accumulate_grad_batches}, but data.packs_per_step "
                 f"{self.packs_per_step} on {trainer.world_size} rank(s) makes {accumulate}: leave it out"
             )
+
+    def _validate_by_steps(self) -> None:
+        """Make ``trainer.val_check_interval`` count steps, or a share of the run's steps: Lightning counts packs."""
+        trainer = self.trainer
+        assert trainer is not None
+        every = trainer.val_check_interval
+        if not len(self.held_out) or not isinstance(every, int | float):  # a string or timedelta is by the clock
+            return
+        if isinstance(every, float):
+            every = max(1, int(every * self.total_steps))
+        if every > self.total_steps:
+            log.warning(
+                "trainer.val_check_interval: got %d steps, of %d in the run: validating after the last",
+                every,
+                self.total_steps,
+            )
+        trainer.val_check_interval = min(every, self.total_steps) * trainer.accumulate_grad_batches
 
     @property
     def num_steps(self) -> int:

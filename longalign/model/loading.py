@@ -225,12 +225,29 @@ def shard_model(
 def _draw_weights(model: PreTrainedModel) -> None:
     """Fill a sharded model in place: matrices normal, vectors one (of norms) or zero (biases)."""
     torch.manual_seed(0)
+    _init_saved_buffers(model)
     std = getattr(model.config, "initializer_range", 0.02)
     for name, parameter in model.named_parameters():
         if parameter.ndim > 1:
             parameter.normal_(0.0, std)
         else:
             parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+
+
+def _init_saved_buffers(model: PreTrainedModel) -> None:
+    """Set the buffers that a checkpoint would fill (such as the correction of a router's scores) as the model does."""
+    for name, module in model.named_modules():
+        names = module._buffers.keys() - module._non_persistent_buffers_set
+        saved = {
+            key: buffer for key in names if (buffer := module._buffers[key]) is not None and buffer.is_floating_point()
+        }
+        for buffer in saved.values():
+            buffer.fill_(torch.nan)
+        if saved:
+            model._init_weights(module)
+        if lacking := sorted(key for key, buffer in saved.items() if buffer.isnan().any()):
+            key = f"{model.config.model_type}'s {name}.{lacking[0]}"
+            raise UserError(f"model.random_weights: only a checkpoint can fill {key}")
 
 
 def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:

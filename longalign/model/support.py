@@ -1,5 +1,6 @@
 """Which models can be packed: refused by name and reason before anything is loaded."""
 
+import re
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -10,8 +11,8 @@ from longalign.errors import UserError
 LENGTH_DEPENDENT_ROPE = {"dynamic", "longrope"}
 """RoPE types whose frequencies depend on the longest position of a batch: a sequence would see its neighbours."""
 
-DROPOUTS = ("attention_dropout", "hidden_dropout", "hidden_dropout_prob", "resid_pdrop", "embd_pdrop", "dropout")
-"""Randomness that no checkpoint holds: a resumed run would not be the same."""
+RANDOMNESS = re.compile("^(?!classifier).*(dropout|pdrop|jitter)")
+"""Keys of randomness that no checkpoint holds: a resumed run would not be the same."""
 
 
 def check_packable(config: PreTrainedConfig) -> None:
@@ -42,10 +43,15 @@ def _obstacle(config: PreTrainedConfig) -> str | None:
     if other := layers - {"full_attention"}:
         return f"it has layers of type {', '.join(sorted(other))}"
     if not layers and getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
-        return f"it has a sliding window of {config.sliding_window} tokens (set it to null if the model allows)"
-    for key in ("attn_logit_softcapping", "final_logit_softcapping", *DROPOUTS):
+        window = f"it has a sliding window of {config.sliding_window} tokens"
+        return f"{window} (if it does without: --model.config_overrides '{{sliding_window: null}}')"
+    for key in ("attn_logit_softcapping", "final_logit_softcapping"):
         if getattr(config, key, None):
             return f"its {key} is {getattr(config, key)}"
+    if noise := {key: value for key, value in vars(config).items() if value and RANDOMNESS.match(key)}:
+        given = ", ".join(f"{key} is {value}" for key, value in noise.items())
+        zeros = ", ".join(f"{key}: 0" for key in noise)
+        return f"its {given} (a run has no randomness: --model.config_overrides '{{{zeros}}}' trains without)"
     if not getattr(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)], "_supports_attention_backend", False):
         return "its attention does not go through transformers' attention interface"
     return None

@@ -53,6 +53,9 @@ from longalign.training.strategy import ShardStrategy
 
 log = logging.getLogger(__name__)
 
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+"""Of a whole model, whose weights stay fp32; Lightning's others would change the packs, too."""
+
 COMPUTE_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -163,6 +166,11 @@ class LongAlignModule(LightningModule):
         if not isinstance(strategy, ModelParallelStrategy):
             if self.fused == "liger":
                 raise UserError("model.fused: liger goes with ShardStrategy (the default trainer.strategy); use auto")
+            if self.trainer.precision not in PRECISIONS:
+                raise UserError(
+                    f"trainer.precision: got {self.trainer.precision}, expected {', '.join(PRECISIONS)}: "
+                    "weights stay fp32, and model.compute_dtype says in what to compute"
+                )
             whole = self._load_whole(dtype=torch.float32)
             asked = self.memory_settings.unplanned(self._layer_sizes())
             mode, kept, offload = asked.checkpointing, asked.kept_layers, asked.offload

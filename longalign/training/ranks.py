@@ -21,6 +21,7 @@ from longalign.launch import PARENT, Launch, how_it_ended
 log = logging.getLogger(__name__)
 
 LEAVE_S = 30  # the longest that ranks take to end one after another when all know why (a stop signal, a mistake)
+WATCH_S = 0.2  # between two looks at the ranks
 KILLED_S = 3  # after a rank was killed: time for the others to report errors of their own
 
 
@@ -89,13 +90,17 @@ class RankLauncher(_SubprocessScriptLauncher):
             del os.environ[PARENT]  # it is meant for the children, not for later runs of this process
         threading.Thread(target=self._watch, daemon=True, name="rank-watch").start()
         _set_num_threads_if_needed(num_processes=self.num_processes)
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except Exception:
+            time.sleep(2 * WATCH_S)  # if a rank that died is the cause, the watch names it before this one ends of it
+            raise
 
     def _watch(self) -> None:
         while not any(process.poll() for process in self.procs):
             if all(process.returncode == 0 for process in self.procs):
                 return
-            time.sleep(0.2)
+            time.sleep(WATCH_S)
         number, process = next((i, p) for i, p in enumerate(self.procs, 1) if p.returncode)
         how = how_it_ended(process.returncode)
         if process.returncode < 0:

@@ -179,6 +179,8 @@ def test_trainer_keys_that_the_plan_owns(fit):
     assert "packs_per_step" in fit(trainer__accumulate_grad_batches=5)
     assert "use_distributed_sampler" in fit(trainer__use_distributed_sampler="true")
     assert "model.compute_dtype" in fit(trainer__precision="bf16-true")
+    assert "got bf16-true, expected 32-true" in fit(trainer__precision="bf16-true", trainer__strategy="auto")
+    assert "trainer.max_steps: got 0" in fit(trainer__max_steps=0)
 
 
 def test_bad_strategy_is_one_line(fit):

@@ -7,7 +7,14 @@ import signal
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
 from longalign.__main__ import main
 from longalign.commands.export import export
@@ -49,6 +56,21 @@ def test_curves_checkpoint_and_export(arguments, tmp_path, capfd, caplog, strate
     assert json.loads((target / "longalign.json").read_text()) == {"chat_format": "llama2"}
     assert main(["export", "--checkpoint", str(root), "--target", str(target)]) == 2
     assert "exists already" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("interval", "steps"),
+    [("2", [2, 4]), ("0.4", [2, 4]), ("1.0", [5]), (None, [5]), ("1000", [5])],
+)
+def test_held_out_rows_are_looked_at_every_so_many_steps_whatever_the_packs_of_a_step(
+    arguments, tmp_path, caplog, interval, steps
+):
+    often = [] if interval is None else [f"--trainer.val_check_interval={interval}"]
+    with caplog.at_level(logging.INFO):
+        run_here(arguments(*STEPS, "--data.packs_per_step=4", "--data.max_length=128", "--trainer.max_steps=5", *often))
+    assert list(scalars(tmp_path / "run", "val/loss")) == steps
+    assert caplog.text.count("held-out loss") == len(steps)
+    assert ("trainer.val_check_interval: got 1000 steps, of 5 in the run" in caplog.text) == (interval == "1000")
 
 
 def test_what_export_cannot_write_is_one_line(arguments, tmp_path, capfd):
@@ -214,6 +236,33 @@ def test_random_weights_need_no_checkpoint(arguments, tmp_path):
     weights = final_weights(tmp_path / "run")
     assert 0.015 < float(weights["model.lm_head.weight"].std()) < 0.025
     assert all(torch.isfinite(weight).all() for weight in weights.values())
+
+
+def random_weights_of(model_type, arguments, folder, **keys):
+    """Arguments of a run of a tiny model without weights, in the folder ``model``."""
+    shutil.copytree(TINY, folder, ignore=shutil.ignore_patterns("*.safetensors", "config.json"))
+    small = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    AutoConfig.for_model(model_type, vocab_size=496, pad_token_id=None, **small, **keys).save_pretrained(folder)
+    return arguments(*STEPS[:2], f"--model.model={folder}", "--model.random_weights=true")
+
+
+def test_random_weights_leave_no_buffer_as_the_memory_was(arguments, tmp_path):
+    heads = {"q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8}
+    experts = {
+        "n_routed_experts": 8,
+        "num_experts_per_tok": 2,
+        "n_group": 1,
+        "topk_group": 1,
+        "first_k_dense_replace": 1,
+    }
+    run_here(random_weights_of("deepseek_v3", arguments, tmp_path / "model", **heads, **experts))
+    corrections = final_weights(tmp_path / "run")["model.model.layers.1.mlp.gate.e_score_correction_bias"]
+    assert torch.equal(corrections, torch.zeros(8))
+
+
+def test_random_weights_of_a_model_with_constants_that_only_a_checkpoint_holds(arguments, tmp_path, capfd):
+    assert main(random_weights_of("apertus", arguments, tmp_path / "model")) == 2
+    assert "model.random_weights: only a checkpoint can fill apertus's" in capfd.readouterr().err
 
 
 def test_kept_matrix_products_train_to_the_same_bits(arguments, tmp_path):

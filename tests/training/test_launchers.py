@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 from jsonargparse import Namespace
+from lightning.fabric.plugins.environments import LightningEnvironment
 
 from longalign.commands.cli import follow_launcher
 from longalign.commands.export import load_weights
 from longalign.errors import UserError
 from longalign.launch import Launch, this_launch
-from longalign.training.ranks import SrunEnvironment
+from longalign.training.ranks import RankLauncher, SrunEnvironment
 from tests.training.conftest import ROOT, environment_of_a_user, finish, fit_arguments, scalars, start, wait_for
 from tests.training.fake_slurm import make_commands
 
@@ -80,6 +81,22 @@ def environment_of(process: int) -> bytes:
 
 def test_a_killed_rank_is_named_and_ends_the_others(own):
     assert "rank 1 of this node was ended by SIGKILL (out of memory?)" in own[0]
+
+
+def test_a_killed_rank_is_named_though_the_first_dies_of_its_silence_at_once(monkeypatch, caplog):
+    launcher = RankLauncher(LightningEnvironment(), 2, 1)
+    launcher.procs = [subprocess.Popen(["sleep", "60"])]
+    monkeypatch.setattr(launcher, "_call_children_scripts", lambda: None)
+    monkeypatch.setattr("longalign.training.ranks.KILLED_S", 0)
+    monkeypatch.setattr(os, "_exit", lambda status: None)
+
+    def lose_the_other():
+        launcher.procs[0].kill()
+        raise RuntimeError("connection reset by peer")
+
+    with pytest.raises(RuntimeError, match="connection reset"):
+        launcher.launch(lose_the_other)
+    assert "rank 1 of this node was ended by SIGKILL" in caplog.text
 
 
 def test_torchrun_trains_as_our_own_launcher_and_passes_a_stop_on(arguments, tmp_path, own):

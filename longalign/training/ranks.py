@@ -88,12 +88,13 @@ class RankLauncher(_SubprocessScriptLauncher):
             self._call_children_scripts()
         finally:
             del os.environ[PARENT]  # it is meant for the children, not for later runs of this process
-        threading.Thread(target=self._watch, daemon=True, name="rank-watch").start()
+        watch = threading.Thread(target=self._watch, daemon=True, name="rank-watch")
+        watch.start()
         _set_num_threads_if_needed(num_processes=self.num_processes)
         try:
             return function(*args, **kwargs)
         except Exception:
-            time.sleep(2 * WATCH_S)  # if a rank that died is the cause, the watch names it before this one ends of it
+            watch.join(5 * WATCH_S)  # if a rank that died is the cause, the watch names it before this one ends of it
             raise
 
     def _watch(self) -> None:

@@ -36,8 +36,8 @@ class EncodedRow:
     `labels` are aligned with `input_ids` as in Hugging Face (unshifted; -100: no target); both are empty in a dropped
     row, whose `reason` says why: `no_target`, `too_long`, or `no_text` of a raw text. `events` name what was cut or
     repaired, each once a row: `cut_document`, `cut_tail`, `trailing_user_dropped`, `messages_joined`,
-    `answer_without_question`, `zero_width_removed`, `control_token_as_text`, `system_text_left_out_by_template`,
-    `user_text_left_out_by_template`.
+    `answer_without_question`, `answer_of_weight_0`, `zero_width_removed`, `control_token_as_text`,
+    `system_text_left_out_by_template`, `user_text_left_out_by_template`.
     """
 
     input_ids: list[int]

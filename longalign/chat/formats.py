@@ -25,7 +25,7 @@ What becomes of conversations that are not question, answer, question, answer:
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from longalign.chat.messages import Message
+from longalign.chat.messages import Message, is_learnt
 from longalign.chat.targets import TargetBuilder
 from longalign.chat.text import TextEncoder
 from longalign.errors import UserError
@@ -51,6 +51,7 @@ LLAMA2 = PlainFormat("llama2", "[INST]{text}[/INST]", ())
 class Round:
     question: str
     answer: str | None
+    learnt: bool = True
 
 
 class PlainEncoder:
@@ -95,7 +96,12 @@ class PlainEncoder:
             continuing = self.dummy_prefix == "first"
             builder.context(self.text.encode(self._question(number, turn), continuing=continuing and number > 1))
             answer = self._clean(turn.answer or "", events)
-            builder.answer(self.text.encode(answer, continuing=continuing))
+            ids = self.text.encode(answer, continuing=continuing)
+            if turn.learnt:
+                builder.answer(ids)
+            else:
+                builder.context(ids)
+                events.append("answer_of_weight_0")
         return builder
 
     def _question(self, number: int, turn: Round) -> str:
@@ -111,24 +117,25 @@ class PlainEncoder:
 
 def _rounds(messages: list[Message], events: list[str]) -> list[Round]:
     rounds: list[Round] = []
-    question: list[str] = []
-    answer: list[str] = []
+    questions: list[Message] = []
+    answers: list[Message] = []
     for message in messages:
-        if message["role"] != "assistant" and answer:
-            rounds.append(_round(question, answer, events))
-            question, answer = [], []
-        (answer if message["role"] == "assistant" else question).append(message["content"])
-    if question or answer:
-        rounds.append(_round(question, answer, events))
+        if message["role"] != "assistant" and answers:
+            rounds.append(_round(questions, answers, events))
+            questions, answers = [], []
+        (answers if message["role"] == "assistant" else questions).append(message)
+    if questions or answers:
+        rounds.append(_round(questions, answers, events))
     return rounds
 
 
-def _round(question: list[str], answer: list[str], events: list[str]) -> Round:
-    if len(question) > 1 or len(answer) > 1:
+def _round(questions: list[Message], answers: list[Message], events: list[str]) -> Round:
+    if len(questions) > 1 or len(answers) > 1:
         events.append("messages_joined")
-    if not question:
+    if not questions:
         events.append("answer_without_question")
-    return Round("\n\n".join(question), "\n\n".join(answer) if answer else None)
+    question, answer = ("\n\n".join(message["content"] for message in some) for some in (questions, answers))
+    return Round(question, answer if answers else None, learnt=all(map(is_learnt, answers)))
 
 
 def require_eos(tokenizer: Any) -> int:

@@ -5,7 +5,8 @@ from typing import Any, TypeAlias
 
 from longalign.errors import UserError
 
-Message: TypeAlias = dict[str, str]
+Message: TypeAlias = dict[str, Any]
+"""`role` and `content`, both strings; `weight` 0 where an answer is context only."""
 
 ROLES = ("system", "user", "assistant")
 _OTHER_NAMES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "developer": "system"}
@@ -14,8 +15,8 @@ _OTHER_NAMES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model"
 def parse_messages(row: Any) -> list[Message]:
     """Check a row `{"messages": [{"role", "content"}, ...]}` and return its messages with role and content only.
 
-    Contents are strings; a list of `{"type": "text", "text": ...}` parts is joined. Other keys of the row and of its
-    messages are left aside.
+    Contents are strings; a list of `{"type": "text", "text": ...}` parts is joined. An assistant's message keeps
+    `"weight": 0`, by which OpenAI's format says that it is not to be learnt. Other keys are left aside.
 
     Raises:
         UserError: names the message (counted from 1) and what is expected; the caller puts file and line in front.
@@ -37,6 +38,11 @@ def check_messages(messages: Any) -> list[Message]:
     return [_check_message(number, message) for number, message in enumerate(messages, start=1)]
 
 
+def is_learnt(message: Message) -> bool:
+    """Whether an assistant's message is a target, and not only context for those after it."""
+    return message.get("weight") != 0
+
+
 def _check_message(number: int, message: Any) -> Message:
     if not isinstance(message, Mapping):
         raise UserError(f"message {number} must be an object with role and content, got {_kind(message)}")
@@ -53,7 +59,17 @@ def _check_message(number: int, message: Any) -> Message:
     if not isinstance(content, str):
         remedy = "; leave the row out, or write an empty string" if content is None else ""
         raise UserError(f"message {number} ({role}): content must be a string, got {_kind(content)}{remedy}")
-    return {"role": role, "content": content}
+    checked = {"role": role, "content": content}
+    return checked | {"weight": 0} if role == "assistant" and _weight(number, message) == 0 else checked
+
+
+def _weight(number: int, message: Mapping[str, Any]) -> int:
+    weight = message.get("weight")
+    if weight is None:
+        return 1
+    if weight not in (0, 1):
+        raise UserError(f"message {number} (assistant): weight must be 0 or 1, got {_kind(weight)}")
+    return int(weight)
 
 
 def _text_part(number: int, role: str, part: Any) -> str:

@@ -8,8 +8,8 @@ A target runs from the end of the generation prompt to the end of the end-of-tur
 stand in the rendered text before each answer; a template that writes history in another way than it asked for the
 answer (Mistral's, which puts the system text before the last question; those with a thinking mark in the prompt that
 history lacks) is refused. A template with `{% generation %}` marks is taken at its word instead. Where no control token
-ends an answer, the tokenizer's EOS does, by the rule of `TargetBuilder`. Answers without text are no targets, and a
-last question without answer is dropped.
+ends an answer, the tokenizer's EOS does, by the rule of `TargetBuilder`. Answers without text, and those of weight 0,
+are no targets, and a last question without answer is dropped.
 
 Tokens are those of the whole text; control tokens written in a message stay text (see `TextEncoder`).
 A template may write today's date: then ids differ from day to day.
@@ -23,7 +23,7 @@ import jinja2
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from longalign.chat.formats import require_eos
-from longalign.chat.messages import Message
+from longalign.chat.messages import Message, is_learnt
 from longalign.chat.targets import TargetBuilder
 from longalign.chat.text import Span, TextEncoder
 from longalign.errors import UserError
@@ -46,6 +46,15 @@ class Rendered(NamedTuple):
     text: str
     frame: Frame
     spans: list[Span]  # of the slots' texts
+
+
+class Answer(NamedTuple):
+    """An answer's characters in the rendered text, from the end of its prompt to the end of its end-of-turn token."""
+
+    start: int
+    end: int
+    ended: bool  # by a control token of the template
+    learnt: bool
 
 
 class TemplateEncoder:
@@ -83,14 +92,16 @@ class TemplateEncoder:
         for index in sorted(set(range(len(messages))) - set(rendered.frame.slots)):
             if messages[index]["content"].strip():
                 events.append(f"{messages[index]['role']}_text_left_out_by_template")
-        targets = self._marked_targets(messages, marked) if self.has_marks else self._targets(messages, rendered)
-        text = self._without_tail(rendered, targets)
+        answers = self._marked_answers(messages, marked) if self.has_marks else self._answers(messages, rendered)
+        if not all(answer.learnt for answer in answers):
+            events.append("answer_of_weight_0")
+        text = self._without_tail(rendered, answers)
         content = sorted(rendered.spans)
-        cuts = sorted({start for start, _, _ in targets} | {end for _, end, ended in targets if not ended})
+        cuts = sorted({answer.start for answer in answers} | {answer.end for answer in answers if not answer.ended})
         ids, offsets, literal = self.text.encode_rendered(text, content, cuts)
         if literal:
             events.append("control_token_as_text")
-        return self._label(ids, offsets, targets)
+        return self._label(ids, offsets, answers)
 
     def prompt(self, messages: list[Message]) -> list[int]:
         """Ids up to where the model answers the last message."""
@@ -182,12 +193,12 @@ class TemplateEncoder:
                 lead[slot] = distance
         return Frame(scaffold, slots, lead)
 
-    # Targets, as (start, end, ended) in characters
+    # Where answers stand, and which of their tokens are targets
 
-    def _targets(self, messages: list[Message], rendered: Rendered) -> list[tuple[int, int, bool]]:
+    def _answers(self, messages: list[Message], rendered: Rendered) -> list[Answer]:
         frame = rendered.frame
         places = {slot: k for k, slot in enumerate(frame.slots)}
-        targets = []
+        answers = []
         for index, message in enumerate(messages):
             if message["role"] != "assistant" or not message["content"].strip():
                 continue
@@ -199,8 +210,8 @@ class TemplateEncoder:
             k = places[index]
             start, end = rendered.spans[k]
             length = self._end_of_turn(frame.scaffold[k + 1])
-            targets.append((start - frame.lead[index], end + length, length > 0))
-        return targets
+            answers.append(Answer(start - frame.lead[index], end + length, length > 0, is_learnt(message)))
+        return answers
 
     def _end_of_turn(self, scaffold: str) -> int:
         """Length of the white space and control token that end an answer; 0 where none does."""
@@ -209,31 +220,36 @@ class TemplateEncoder:
             return 0
         return match[0]
 
-    def _marked_targets(self, messages: list[Message], marked: list[Span]) -> list[tuple[int, int, bool]]:
-        answers = [message["content"] for message in messages if message["role"] == "assistant"]
-        if len(answers) != len(marked):
+    def _marked_answers(self, messages: list[Message], marked: list[Span]) -> list[Answer]:
+        said = [message for message in messages if message["role"] == "assistant"]
+        if len(said) != len(marked):
             raise UserError(
                 f"the chat template marks {len(marked)} answers with {{% generation %}}, the conversation has "
-                f"{len(answers)}; mend the template, or {_REMEDY}"
+                f"{len(said)}; mend the template, or {_REMEDY}"
             )
-        return [(start, end, True) for (start, end), answer in zip(marked, answers, strict=True) if answer.strip()]
+        return [
+            Answer(start, end, True, is_learnt(message))
+            for (start, end), message in zip(marked, said, strict=True)
+            if message["content"].strip()
+        ]
 
-    def _without_tail(self, rendered: Rendered, targets: list[tuple[int, int, bool]]) -> str:
+    def _without_tail(self, rendered: Rendered, answers: list[Answer]) -> str:
         """The rendered text, without white space after a last answer that EOS is going to end."""
-        if targets and not targets[-1][2] and not rendered.text[targets[-1][1] :].strip():
-            return rendered.text[: targets[-1][1]]
+        if answers and not answers[-1].ended and not rendered.text[answers[-1].end :].strip():
+            return rendered.text[: answers[-1].end]
         return rendered.text
 
-    def _label(
-        self, ids: list[int], offsets: list[Span], targets: list[tuple[int, int, bool]]
-    ) -> tuple[list[int], list[int]]:
+    def _label(self, ids: list[int], offsets: list[Span], answers: list[Answer]) -> tuple[list[int], list[int]]:
         builder = TargetBuilder(self.eos_token_id)
         done = 0
-        for start, end, ended in targets:
-            first = _first_token(offsets, done, start)
-            last = _first_token(offsets, first, end)
+        for answer in answers:
+            first = _first_token(offsets, done, answer.start)
+            last = _first_token(offsets, first, answer.end)
             builder.context(ids[done:first])
-            builder.answer(ids[first:last], ended=ended)
+            if answer.learnt:
+                builder.answer(ids[first:last], ended=answer.ended)
+            else:
+                builder.context(ids[first:last])
             done = last
         builder.context(ids[done:])
         return builder.finish()

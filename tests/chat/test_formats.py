@@ -63,6 +63,20 @@ def test_unusual_conversations(folder, chat_format, messages, equal_to, event):
 
 
 @each_format
+@pytest.mark.parametrize("of_weight_0", [1, 3])
+def test_an_answer_of_weight_0_is_read_and_not_learnt(folder, chat_format, of_weight_0):
+    tokenizer = sentencepiece(folder=folder)
+    messages = conversation("u:q", "a:first", "u:r", "a:second")
+    ids, labels = encode_conversation(messages, tokenizer, chat_format)
+    messages[of_weight_0]["weight"] = 0
+    row = encode_row({"messages": messages}, tokenizer, chat_format, max_length=99)
+    assert row.input_ids == ids and row.events == ("answer_of_weight_0",)
+    assert targets(tokenizer, labels).split() == ["first", "second"]
+    assert targets(tokenizer, row.labels).split() == [{1: "second", 3: "first"}[of_weight_0]]
+    assert all(ours in (IGNORE, theirs) for ours, theirs in zip(row.labels, labels, strict=True))
+
+
+@each_format
 @pytest.mark.parametrize("messages", [("u:q",), ("s:S",), ("u:q", "a:"), ("u:q", "a: \n"), ("u:q", "a:\u200b")])
 def test_rows_without_a_target_are_dropped_by_that_reason(folder, chat_format, messages):
     row = encode_row({"messages": conversation(*messages)}, sentencepiece(folder=folder), chat_format, max_length=99)

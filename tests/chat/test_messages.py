@@ -11,6 +11,20 @@ def test_messages_keep_role_and_content_only():
     assert parse_messages(row) == [USER, {"role": "assistant", "content": "a"}]
 
 
+@pytest.mark.parametrize("weight", [0, 0.0, False])
+def test_weight_0_of_an_answer_is_kept_and_no_other_weight(weight):
+    said = {"role": "assistant", "content": "a"}
+    messages = [
+        USER | {"weight": 0},
+        said | {"weight": weight},
+        USER,
+        said | {"weight": 1},
+        USER,
+        said | {"weight": None},
+    ]
+    assert parse_messages({"messages": messages}) == [USER, said | {"weight": 0}, USER, said, USER, said]
+
+
 def test_text_parts_are_joined():
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     assert parse_messages({"messages": [{"role": "user", "content": parts}]})[0]["content"] == "ab"
@@ -31,6 +45,11 @@ def test_text_parts_are_joined():
         ({"messages": [{"role": ["user"], "content": "q"}]}, "message 1 has role"),
         ({"messages": [USER, {"role": "assistant"}]}, r"message 2 \(assistant\) has no content"),
         ({"messages": [USER, {"role": "assistant", "content": None}]}, r"message 2 \(assistant\): .* got null"),
+        (
+            {"messages": [USER, {"role": "assistant", "content": "a", "weight": 0.5}]},
+            "weight must be 0 or 1, got float",
+        ),
+        ({"messages": [USER, {"role": "assistant", "content": "a", "weight": "no"}]}, "weight must be 0 or 1, got str"),
         ({"messages": [{"role": "user", "content": 5}]}, r"message 1 \(user\): content must be a string, got int '5'"),
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "must be of type 'text', got 'image'"),
         ({"messages": [{"role": "user", "content": ["x"]}]}, "must be of type 'text', got str 'x'"),

@@ -65,6 +65,22 @@ def test_targets_are_the_answers_and_their_end(name):
         assert all(label in (-100, token) for token, label in zip(ids, labels, strict=True))
 
 
+@pytest.mark.parametrize("name", templates.EXACT)
+def test_an_answer_of_weight_0_is_read_and_not_learnt(name):
+    tokenizer = byte_level(templates.EXACT[name])
+    ids, labels = encode_conversation(MESSAGES, tokenizer)
+    weighted = [MESSAGES[0], MESSAGES[1], MESSAGES[2] | {"weight": 0}, *MESSAGES[3:]]
+    row = encode_row({"messages": weighted}, tokenizer, max_length=999)
+    assert row.input_ids == ids and row.events == ("answer_of_weight_0",)
+    first, second = target_texts(tokenizer, labels)
+    assert target_texts(tokenizer, row.labels) == [second] != [first]
+    begin = next(t for t, label in enumerate(labels) if label != -100)
+    end = labels.index(-100, begin)  # behind the first answer and what ends it
+    assert row.labels == [-100] * end + labels[end:]
+    all_of_weight_0 = [m | {"weight": 0} if m["role"] == "assistant" else m for m in MESSAGES]
+    assert encode_row({"messages": all_of_weight_0}, tokenizer, max_length=999).reason == "no_target"
+
+
 def test_the_next_turns_mark_ends_an_answer_and_eos_the_last_one():
     tokenizer = byte_level(templates.UNENDED)
     ids, labels = encode_conversation(MESSAGES, tokenizer)

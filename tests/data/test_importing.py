@@ -137,6 +137,16 @@ def test_a_conversation_that_cannot_be_used_is_dropped_with_its_reason_and_place
     assert tally.examples[reason][0]["where"].endswith("rows.jsonl line 2")
 
 
+@pytest.mark.parametrize("mark", [{"weight": 0}, {"weight": 0.0}, {"train": False}, {"loss": False}])
+def test_answers_that_are_not_to_be_learnt_stay_so(tmp_path, mark):
+    page = _say("assistant", "<div class='markdown'><p>a</p></div>")  # also through the conversion of pages
+    for answer, html in ((A, "auto"), (page, True)):
+        rows = [{"messages": [U | mark, answer | mark, U, A | {"weight": 1, "train": True}]}]
+        (row,), tally = _import(tmp_path, rows, html=html)
+        assert row["messages"] == [U, A | {"weight": 0}, U, A]
+        assert tally.repaired["answers that are not to be learnt: weight 0"] == 1
+
+
 def test_odd_rows_are_counted(tmp_path):
     _, tally = _import(tmp_path, [None, 3, "x", [], {}, {"a": 1}, {"messages": [U, A]}])
     assert dict(tally.dropped) == {"the row is no object": 4, "a key is missing": 2}

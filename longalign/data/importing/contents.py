@@ -19,14 +19,16 @@ ROLE_KEYS, CONTENT_KEYS = ("role", "from", "speaker", "author"), ("content", "va
 
 _ROLE_OF = {name: role for role, names in ROLES.items() for name in names}
 _TOOL_KEYS = ("tool_calls", "function_call")
+_LEARNT_KEYS = ("train", "training", "loss")
 _TEXT_PARTS = ("text", "input_text", "output_text", None)
 
 
 def read_turns(turns: Any, columns: Mapping[str, str], drop_roles: Sequence[str] = ()) -> list[Message]:
     """The messages of a list of turns: objects with a role and a text, or texts of user and assistant in turn.
 
-    `columns`: names of the keys `role` and `content`, where they are not the usual ones. `drop_roles`: a conversation
-    with a role of such a name (the source's own, such as `bing`) is not wanted.
+    An answer that is not to be learnt (`weight` 0 as in OpenAI's format, or false in one of `_LEARNT_KEYS`) keeps
+    `weight` 0. `columns`: names of the keys `role` and `content`, where they are not the usual ones. `drop_roles`: a
+    conversation with a role of such a name (the source's own, such as `bing`) is not wanted.
 
     Raises:
         Unusable
@@ -67,7 +69,13 @@ def _read_turn(number: int, turn: Any, columns: Mapping[str, str], drop_roles: S
     keys = (columns["content"],) if "content" in columns else CONTENT_KEYS
     if not any(key in turn for key in keys):
         raise Unusable("a turn has no content", f"turn {number}: keys {', '.join(map(str, list(turn)[:6]))}")
-    return {"role": role, "content": read_text(_first(turn, keys), f"turn {number}")}
+    message = {"role": role, "content": read_text(_first(turn, keys), f"turn {number}")}
+    return message | {"weight": 0} if role == "assistant" and _is_context(turn) else message
+
+
+def _is_context(turn: Mapping[str, Any]) -> bool:
+    """Whether the source says that an answer is not to be learnt."""
+    return turn.get("weight") == 0 or any(turn.get(key) is False for key in _LEARNT_KEYS)
 
 
 def read_text(value: Any, place: str) -> str:

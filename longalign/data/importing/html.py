@@ -61,7 +61,7 @@ def convert(messages: list[Message], setting: Html, page_like: bool) -> tuple[li
             text = _convert_text(text)
         elif message["role"] == "user":
             text = _ARROWS.sub("", text)
-        converted.append({"role": message["role"], "content": text})
+        converted.append(message | {"content": text})
     return converted, converted != messages
 
 

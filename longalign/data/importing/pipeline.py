@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from longalign.chat.messages import Message
+from longalign.chat.messages import Message, is_learnt
 from longalign.data.importing import splitting, turns
 from longalign.data.importing.formats import Reading, detect, read_row, seen_keys
 from longalign.data.importing.html import Html, convert
@@ -146,6 +146,7 @@ def _clean(messages: list[Message], page_like: bool, choices: Choices) -> tuple[
     messages, had_halves = turns.replace_halves(messages)
     repairs += ["half characters replaced"] * had_halves
     messages, mended = turns.mend(messages, choices.broken_turns)
+    repairs += ["answers that are not to be learnt: weight 0"] * (not all(map(is_learnt, messages)))
     return messages, repairs + mended
 
 
@@ -158,7 +159,7 @@ def _note_exchanges(tally: Tally, where: str, too_long: splitting.TooLong, excee
 
 
 def _is_new(messages: list[Message], seen: set[bytes]) -> bool:
-    text = json.dumps([(message["role"], message["content"]) for message in messages])
+    text = json.dumps([(message["role"], message["content"], message.get("weight")) for message in messages])
     digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
     if digest in seen:
         return False

@@ -44,7 +44,9 @@ def new_folder(target: str | Path, option: str = "target") -> Iterator[Path]:
     except Timeout:
         raise UserError(f"{option}: another process is writing {target}") from None
     except OSError as error:
-        raise UserError(f"{option}: {target} could not be written: {error.strerror or error}") from error
+        copies = error.args[0] if isinstance(error, shutil.Error) and isinstance(error.args[0], list) else []
+        reason = copies[0][2] if copies else error.strerror or error  # one of many files that could not be copied
+        raise UserError(f"{option}: {target} could not be written: {reason}") from error
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.files import new_folder
 from longalign.model.generate import load_generation_config, save_generation_config
+from longalign.model.shards import write_errors
 from longalign.training.checkpoints import COMPLETE_MARK, newest_checkpoint, read_metadata, resolve_checkpoint
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,8 @@ def export(
     with new_folder(target) as temporary:
         model = assemble(path, folder, getattr(torch, dtype))
         shutil.copytree(folder, temporary, dirs_exist_ok=True)
-        model.save_pretrained(temporary, max_shard_size=max_shard_size)
+        with write_errors("weights"):
+            model.save_pretrained(temporary, max_shard_size=max_shard_size)
         settings = load_generation_config(folder) or GenerationConfig.from_model_config(model.config)
         save_generation_config(settings, temporary)
     log.info("exported %s to %s", path, target)

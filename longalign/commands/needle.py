@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,7 +54,7 @@ def needle(
     haystack: str | None = None,
     needle: str | None = None,
     question: str | None = None,
-    answers: list[str] | None = None,
+    answers: str | list[str] | None = None,
     system: str = "",
     max_new_tokens: int = 64,
     tokenizer: str | None = None,
@@ -93,7 +94,7 @@ def needle(
         haystack: folder of .txt and .md files, or one file; by default generated documents.
         needle: a sentence of your own for --task single, with --question.
         question: what is asked about it.
-        answers: strings that a right answer holds; by default the whole sentence.
+        answers: strings that a right answer holds, one or a list; by default the whole sentence.
         system: system message, none by default.
         max_new_tokens: length of an answer at most; models that think need more.
         tokenizer: folder or hub name that lengths are counted with, by default the model's; "words" needs none.
@@ -120,7 +121,12 @@ def needle(
     started = time.monotonic()
     _check(task, compat, max_new_tokens, batch_size, needle, question, answers, system)
     cells = _cells(lengths, depths, 1 if compat == "longalign" else seeds, task, language)
-    own = None if needle is None or question is None else own_item(needle, question, answers or [])
+    if cells[0].length <= max_new_tokens:
+        raise UserError(
+            f"lengths: {cells[0].length} has no room beside the answer's {max_new_tokens} (--max_new_tokens)"
+        )
+    wanted = [answers] if isinstance(answers, str) else answers or []
+    own = None if needle is None or question is None else own_item(needle, question, wanted)
     network = concurrency, timeout_s, max_retries
     endpoint = Endpoint(api_model or "", base_url, api_key_env, *network) if api_model or base_url else None
     judge = Endpoint(judge_model, judge_base_url, judge_api_key_env, *network) if judge_model else None
@@ -172,15 +178,15 @@ def needle(
 
         with _reports_of_a_part(folder, rows, report):
             if first:
-                began = time.monotonic()
                 answerer, more["versions"] = source.open(encoder)
-                load = time.monotonic() - began
-                seconds = run_cells(cells, builder, answerer, records, more["versions"], _Progress(cells, records))
+                load = time.monotonic() - started
+                progress = _Progress(waiting, records)
+                seconds = run_cells(cells, builder, answerer, records, more["versions"], progress)
                 more |= _times({"load": load, **seconds, "command": time.monotonic() - started}, len(waiting))
             if judge is not None:
                 with Records(folder / RATINGS) as ratings:
                     judge_rows(rows(), judge, ratings)
-            summary = report()
+        summary = report()
     _show(folder, summary, ran=bool(first))
     if summary["failed"]:
         raise SystemExit(1)
@@ -268,7 +274,7 @@ def _check(
     batch_size: int,
     needle: str | None,
     question: str | None,
-    answers: list[str] | None,
+    answers: str | list[str] | None,
     system: str,
 ) -> None:
     if max_new_tokens < 1 or batch_size < 1:
@@ -284,17 +290,21 @@ def _check(
 
 
 class _Progress:
-    """Says when all cells of a length are answered."""
+    """Says when all cells of a length that were waiting are answered."""
 
-    def __init__(self, cells: list[Cell], records: Records) -> None:
-        self._cells, self._records, self._started = cells, records, time.monotonic()
+    def __init__(self, waiting: list[Cell], records: Records) -> None:
+        self._left, self._records = Counter(cell.length for cell in waiting), records
+        self._started = time.monotonic()
 
     def __call__(self, row: dict[str, Any]) -> None:
         if row["status"] == "failed":
             log.warning("%s: failed: %s", row["key"], row["error"])
-        rows = [self._records.get(key(cell)) for cell in self._cells if cell.length == row["length"]]
-        recalls = [known["recall"] for known in rows if known and known["status"] == "ok"]
-        if None not in rows and recalls:
+        self._left[row["length"]] -= 1
+        if self._left[row["length"]]:
+            return
+        rows = [known for known in self._records.rows() if known["length"] == row["length"]]
+        recalls = [known["recall"] for known in rows if known["status"] == "ok"]
+        if recalls:
             mean = sum(recalls) / len(recalls)
             seconds = time.monotonic() - self._started
             log.info("%s tokens: recall %.2f (n=%d), %.1f s", f"{row['length']:,}", mean, len(recalls), seconds)

@@ -15,7 +15,14 @@ import torch
 from torch import Tensor
 from torch.nn import Embedding
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    AttentionInterface,
+    AttentionMaskInterface,
+    DynamicCache,
+    GenerationConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.cache_utils import DynamicLayer
 
 from longalign.data.collate import collate
@@ -95,7 +102,8 @@ class LocalModel:
     ) -> None:
         """Continue each prompt; ``on_done(index, ids, ended)`` gets its ids without the stop token.
 
-        Where the GPU's memory is too small, fewer prompts are read at a time.
+        Tokens are the likeliest: penalties of the model's generation config, such as Qwen2.5's on what the prompt
+        holds, are not applied. Where the GPU's memory is too small, fewer prompts are read at a time.
 
         Raises:
             UserError: it is too small for one prompt, or the model has no positions for one.
@@ -131,9 +139,8 @@ class LocalModel:
 
     def _alone(self, prompts: list[list[int]], max_new_tokens: int) -> list[tuple[list[int], bool]]:
         """The plain twin of `_together`."""
-        settings = generation_settings(
-            self.model.generation_config, self._stops, max_new_tokens=max_new_tokens, temperature=0
-        )
+        plain = GenerationConfig(pad_token_id=0)  # without penalties, which a model's own may have
+        settings = generation_settings(plain, self._stops, max_new_tokens=max_new_tokens, temperature=0)
         generator = Generator(self.model, settings)
         found = [generator.generate(prompt) for prompt in prompts]
         return [(one.ids, one.ended) for one in found]

@@ -19,6 +19,7 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.utils import GENERATION_CONFIG_NAME
 
 from longalign.errors import UserError
+from longalign.model.support import LENGTH_DEPENDENT_ROPE
 
 READ_CHUNK = 1024
 """Tokens of a prompt that a CPU reads at once, so that it can show how far it is."""
@@ -196,9 +197,15 @@ def generation_settings(
 
 
 def _rewinds(model: PreTrainedModel) -> bool:
-    """Whether the cache can be cut to any length: all layers are attention, and none has a recurrent state."""
-    layer_types = getattr(model.config.get_text_config(), "layer_types", None) or ()
-    return not model._is_stateful and set(layer_types) <= _ATTENTION
+    """Whether the cache can be cut back to any length, and filled in parts.
+
+    That is where all layers are attention, none has a running state, and keys do not depend on how long the text is.
+    """
+    config: Any = model.config.get_text_config()
+    rope = getattr(config, "rope_parameters", None) or {}
+    types = {rope.get("rope_type"), *(part.get("rope_type") for part in rope.values() if isinstance(part, dict))}
+    layer_types = set(getattr(config, "layer_types", None) or ())
+    return not model._is_stateful and layer_types <= _ATTENTION and not types & LENGTH_DEPENDENT_ROPE
 
 
 class _Streamer(BaseStreamer):

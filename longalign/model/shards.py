@@ -7,6 +7,7 @@ import errno
 import pickle
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -82,6 +83,16 @@ def _read_bin(file: Path) -> Iterator[tuple[str, Tensor]]:
         yield name, state.pop(name)
 
 
+@contextmanager
+def write_errors(name: str) -> Iterator[None]:
+    """What safetensors could not write is an OSError in the block, as for other files; its reason is in its text."""
+    try:
+        yield
+    except SafetensorError as error:
+        number = errno.ENOSPC if "No space left" in str(error) else errno.EIO
+        raise OSError(number, f"{name}: {error}") from error
+
+
 class ShardWriter:
     """Collects tensors and writes a safetensors file whenever ``max_bytes`` would be passed; ``close`` names them.
 
@@ -105,11 +116,8 @@ class ShardWriter:
 
     def _flush(self) -> None:
         path = self._path(len(self.shards))
-        try:
+        with write_errors(path.name):
             save_file(self.pending, path, metadata={"format": "pt"})
-        except SafetensorError as error:  # its reason is only in the text
-            number = errno.ENOSPC if "No space left" in str(error) else errno.EIO
-            raise OSError(number, f"{path.name}: {error}") from error
         path.chmod(0o644)  # safetensors makes it for its owner alone
         self.total_bytes += self.pending_bytes
         self.shards.append(list(self.pending))

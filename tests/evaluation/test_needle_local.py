@@ -137,6 +137,11 @@ def test_a_model_that_cannot_be_packed_answers_one_prompt_at_a_time(caplog):
     assert answers(LocalModel(grouped, [2]), prompts()) == answers(one_at_a_time(LocalModel(grouped, [2])), prompts())
 
 
+def test_one_prompt_at_a_time_takes_the_likeliest_tokens_too_whatever_penalties_the_model_has(network):
+    network.generation_config.repetition_penalty = 5.0
+    assert answers(one_at_a_time(LocalModel(network, [2])), prompts()) == answers(LocalModel(network, [2]), prompts())
+
+
 OLD_DOGE = pytest.mark.xfail(
     transformers.__version__.startswith("5.17."), strict=True, reason="one short prompt is answered otherwise"
 )

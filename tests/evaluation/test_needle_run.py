@@ -170,6 +170,41 @@ def test_a_stop_before_the_first_answer_leaves_no_reports(tmp_path, monkeypatch,
     assert caplog.messages[-1] == "stopped; the same command goes on where it stopped"
 
 
+def test_a_stop_while_reports_are_written_does_not_begin_them_again(tmp_path, monkeypatch):
+    """What Ctrl-C left half imported (matplotlib) cannot be used again."""
+    calls = []
+
+    def stop(*_):
+        calls.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("longalign.commands.needle.write_reports", stop)
+    assert status_of("--fake=perfect", out=tmp_path) == 130
+    assert len(calls) == 1 and len(rows_of(tmp_path)) == 8
+
+
+def test_needles_far_from_their_depth_and_empty_answers_are_said(tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("words without a stop " * 500)
+    out = tmp_path / "out"
+    assert needle(out, "--fake=perfect", f"--haystack={tmp_path}", "--depths=0,50,100") == 0
+    summary = summary_of(out)
+    assert summary["off_their_depth"] == 4 and summary["answers_empty"] == 0
+    assert "4 needles stand more than 10 % of the text from their depth" in capsys.readouterr().out
+    with FakeOpenAIServer("<think>a</think>") as server:
+        options = ["--api_model=m", "--tokenizer=words", f"--base_url={server.base_url}"]
+        assert needle(tmp_path / "empty", *options) == 0
+    assert summary_of(tmp_path / "empty")["answers_empty"] == 8
+    assert "8 answers are empty" in (tmp_path / "empty" / "report.html").read_text()
+
+
+def test_the_parts_of_a_commands_time_are_all_of_it_and_one_answer_needs_no_list(tmp_path):
+    options = ["--needle=A secret is kept in Oslo.", "--question=Where?", "--answers=Oslo"]
+    assert needle(tmp_path, "--fake=perfect", *options) == 0
+    seconds = summary_of(tmp_path)["seconds"]
+    assert sum(s for name, s in seconds.items() if name != "command") == pytest.approx(seconds["command"], abs=0.05)
+    assert rows_of(tmp_path)[0]["answers"] == ["Oslo"]
+
+
 def test_a_run_that_is_done_asks_nothing_and_keeps_what_its_summary_says(tmp_path):
     assert needle(tmp_path, "--fake=perfect") == 0
     before, rows = summary_of(tmp_path), (tmp_path / "results.jsonl").read_bytes()
@@ -222,6 +257,8 @@ def test_a_folder_without_good_results_takes_other_settings(tmp_path, key):
         (["--fake=perfect", "--depths=0,101"], "depths: got 0 to 101"),
         (["--fake=perfect", "--seeds=0"], "seeds: got 0"),
         (["--fake=perfect", "--lengths=80"], "lengths: 80 tokens are too few"),
+        (["--fake=perfect", "--lengths=50", "--plan"], "lengths: 50 has no room beside the answer's 64"),
+        (["--fake=perfect", "--needle=A b.", "--question=y", '--answers=[""]'], "answers: one is empty"),
         (["--fake=perfect", "--needle=x"], "needle: give a sentence, and with --question"),
         (["--fake=perfect", "--question=x"], "go with --needle"),
         (["--fake=perfect", "--task=kv", "--needle=x", "--question=y"], "go with --task single"),
@@ -302,7 +339,8 @@ def answer_from(body):
     return error(400, "prompt is too long") if len(text) > 4000 else Reply(f"It is {found[1]}.")
 
 
-def test_a_server_is_asked_and_failed_cells_are_tried_again(tmp_path, key):
+def test_a_server_is_asked_and_failed_cells_are_tried_again(tmp_path, key, caplog):
+    caplog.set_level(logging.INFO)
     options = ["--api_model=m", "--tokenizer=words", "--task=kv", "--max_retries=0"]
     with FakeOpenAIServer(answer_from) as server:
         assert status_of(*options, f"--base_url={server.base_url}", out=tmp_path) == 1
@@ -314,6 +352,7 @@ def test_a_server_is_asked_and_failed_cells_are_tried_again(tmp_path, key):
         asked = len(server.requests)
         assert needle(tmp_path, *options, f"--base_url={server.base_url}") == 0
         assert len(server.requests) == asked + 4  # only what failed
+    assert sum(line.startswith("1,200 tokens: recall") for line in caplog.messages) == 1  # when all four are there
     summary, rows = summary_of(tmp_path), rows_of(tmp_path)
     assert summary["failed"] == 0 and summary["recall"]["recall"] == 1 and len(rows) == 12
     assert rows[-1]["served_model"] == "m-2026-01-01" and rows[-1]["served_prompt_tokens"] > 0

@@ -13,6 +13,8 @@ from transformers import (
     MambaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
 )
 
 from longalign.model import generate
@@ -86,6 +88,32 @@ def test_turns_read_only_what_is_new_and_give_the_same_ids(model, reads):
     assert three.ids == expected_other and (three.tokens_read, three.tokens_kept) == (7, 50)
     read = [length for length in reads if length > 1]
     assert read == [54, 7, 6]
+
+
+def growing(rope_type: str) -> torch.nn.Module:
+    """Angles change behind the first 16 positions, and with them those of what was read before."""
+    torch.manual_seed(1)
+    own = dict(initializer_range=0.3, num_key_value_heads=2)
+    if rope_type == "dynamic":
+        rope = {"rope_type": "dynamic", "rope_theta": 100.0, "factor": 4.0}
+        return LlamaForCausalLM(LlamaConfig(**SIZES, **own, max_position_embeddings=16, rope_parameters=rope)).eval()
+    rope = {"rope_type": "longrope", "rope_theta": 100.0, "original_max_position_embeddings": 16}
+    rope |= {"short_factor": [1.0] * 4, "long_factor": [9.0] * 4}
+    config = Phi3Config(**SIZES, **own, max_position_embeddings=64, pad_token_id=0, rope_parameters=rope)
+    config.original_max_position_embeddings = 16
+    return Phi3ForCausalLM(config).eval()
+
+
+@pytest.mark.parametrize("rope_type", ["longrope", "dynamic"])
+def test_angles_that_depend_on_the_length_give_the_ids_of_generate(rope_type, monkeypatch):
+    monkeypatch.setattr(generate, "READ_CHUNK", 8)
+    generator = Generator(growing(rope_type), settings())
+    for ids in (prompt(10), [*prompt(10), *prompt(25, 1)], prompt(12), prompt(30)):
+        given = torch.tensor([ids])
+        expected = growing(rope_type).generate(
+            given, attention_mask=torch.ones_like(given), generation_config=settings()
+        )
+        assert generator.generate(ids).ids == expected[0, len(ids) :].tolist()
 
 
 def test_the_same_prompt_again_reads_its_last_token(model):

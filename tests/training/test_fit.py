@@ -73,7 +73,7 @@ def test_held_out_rows_are_looked_at_every_so_many_steps_whatever_the_packs_of_a
     assert ("trainer.val_check_interval: got 1000 steps, of 5 in the run" in caplog.text) == (interval == "1000")
 
 
-def test_what_export_cannot_write_is_one_line(arguments, tmp_path, capfd):
+def test_what_export_cannot_write_is_one_line(arguments, tmp_path, capfd, disk_of):
     run_here(arguments(*STEPS[:2], "--trainer.max_steps=1"))
     other = tmp_path / "other"
     LlamaConfig(vocab_size=496, hidden_size=32, num_hidden_layers=1, num_attention_heads=4).save_pretrained(other)
@@ -86,6 +86,13 @@ def test_what_export_cannot_write_is_one_line(arguments, tmp_path, capfd):
         capfd.readouterr()
         assert main(["export", *(f"--{key}={value}" for key, value in {**good, **wrong}.items())]) == 2
         assert said in capfd.readouterr().err.splitlines()[-1] and not (tmp_path / "hf").exists()
+    largest = max(file.stat().st_size for file in (tmp_path / "run/checkpoints/hf").iterdir())
+    for size in (largest // 2, largest):  # files of the tokenizer that do not fit, weights that do not
+        disk_of(size)
+        assert main(["export", *(f"--{key}={value}" for key, value in good.items())]) == 2
+        line = capfd.readouterr().err.splitlines()[-1]
+        assert "hf could not be written: " in line and "File too large" in line and "[(" not in line
+        assert not (tmp_path / "hf").exists()
 
 
 def test_raw_text_trains_a_longer_context_that_the_export_names(arguments, tmp_path):

@@ -13,7 +13,7 @@ from typing import Any
 
 from longalign.errors import UserError
 from longalign.evaluation.needle.heatmap import colour, draw_heatmap
-from longalign.evaluation.needle.statistics import summarise
+from longalign.evaluation.needle.statistics import OFF, summarise
 from longalign.files import read_json, write_json, write_text
 from longalign.records import FAILED
 
@@ -116,6 +116,13 @@ def notes(summary: Mapping[str, Any]) -> list[str]:
         found.append(f"partial: {part} have been asked; the same command goes on")
     if summary["failed"]:
         found.append(f"{summary['failed']} of {summary['prompts']} prompts failed; the same command tries them again")
+    if off := summary.get("off_their_depth"):
+        found.append(
+            f"{off} needles stand more than {OFF} % of the text from their depth, as no sentence ends there; "
+            "results.csv has the depth reached"
+        )
+    if empty := summary.get("answers_empty"):
+        found.append(f"{empty} answers are empty, beside thoughts")
     if summary["answers_not_ended"]:
         found.append(f"{summary['answers_not_ended']} answers were ended by max_new_tokens")
     if summary["answers_with_a_decoy"]:

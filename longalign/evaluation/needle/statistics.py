@@ -6,9 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from longalign.evaluation.needle.scoring import without_thoughts
+
 Z95 = 1.959963984540054
 KEPT = 0.85
 """Of the score at the shortest length that an effective length keeps, as in NoLiMa (Modarressi et al. 2025)."""
+
+OFF = 10
+"""Percent of the text by which a needle may stand beside its depth before a summary counts it."""
 
 Row = Mapping[str, Any]
 
@@ -96,6 +101,8 @@ def summarise(rows: Iterable[Row]) -> dict[str, Any]:
         ],
         "prompts": len(rows),
         "failed": len(rows) - len(good),
+        "off_their_depth": sum(abs(row["reached"][0] - row["depth"]) > OFF for row in good if row.get("reached")),
+        "answers_empty": sum(not without_thoughts(row.get("answer", "-")) for row in good),
         "answers_not_ended": sum(not row.get("ended", True) for row in good),
         "answers_with_a_decoy": sum(bool(row.get("wrong")) for row in good),
     }

@@ -95,10 +95,12 @@ def own_item(needle: str, question: str, answers: list[str]) -> Item:
     """The user's own needle, for the task `single`; by default the whole needle is the answer.
 
     Raises:
-        UserError: an answer is not in the needle.
+        UserError: an answer is empty, or not in the needle.
     """
     needle = needle.strip()
     for answer in answers:
+        if not answer.strip():
+            raise UserError("answers: one is empty, and any answer would hold it")
         if answer.casefold() not in needle.casefold():
             raise UserError(f"answers: {answer!r} is not in the needle {needle!r}, so no model could find it there")
     return Item((needle,), question, tuple(answers) or (needle,), "", needle, "")

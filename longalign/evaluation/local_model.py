@@ -66,7 +66,7 @@ class LocalModel:
         device, dtype = self.model.device, self.model.dtype
         own = self.model.config._attn_implementation  # not sdpa for all: Gemma 2 and GPT-OSS cannot run by it
         try:
-            check_packable(self.model.config)
+            check_packable(self.model.config, training=False)
             backend = choose_backend(attention, device, dtype)
             register_attention()
             _register_decode()

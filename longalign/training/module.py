@@ -156,9 +156,8 @@ class LongAlignModule(LightningModule):
         """Build the model, once: as FSDP2 shards under ``ShardStrategy``, as a whole copy under any other strategy."""
         if self.model is not None:
             return
-        torch.set_float32_matmul_precision(
-            "highest"
-        )  # TF32 would round positions above 2048 in the product of rotary angles
+        # TF32 would round positions above 2048 in the product of rotary angles
+        torch.set_float32_matmul_precision("highest")
         strategy = self.trainer.strategy
         device = strategy.root_device
         dtype = self._compute_dtype(device)

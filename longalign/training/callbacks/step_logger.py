@@ -70,9 +70,8 @@ class StepLogger(Callback):
             self.waited_s += now - self.batch_ended
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: Any, optimizer: Optimizer) -> None:
-        self.rate = float(
-            optimizer.param_groups[0]["lr"]
-        )  # read now: the scheduler changes it before on_train_batch_end
+        # read now: the scheduler changes it before on_train_batch_end
+        self.rate = float(optimizer.param_groups[0]["lr"])
 
     def on_train_batch_end(  # type: ignore[override]
         self, trainer: Trainer, pl_module: LongAlignModule, outputs: dict[str, Any], batch: Pack, batch_idx: int

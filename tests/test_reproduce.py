@@ -20,7 +20,7 @@ from longalign.commands.reproduce.recipe import ACTS, Recipe
 from longalign.commands.reproduce.report import draw, report
 from longalign.commands.reproduce.scale import SCALES
 from longalign.commands.reproduce.steps import Runner, Step
-from longalign.commands.reproduce.texts import python_manual
+from longalign.commands.reproduce.texts import python_manual, write_texts
 from longalign.errors import UserError
 from tests.commands.test_configs import ParseOnly
 from tests.training.conftest import TINY
@@ -169,3 +169,11 @@ def test_texts_appear_when_they_are_whole(tmp_path):
     folder = python_manual(tmp_path / "manual")
     assert [file.name for file in folder.iterdir()] == ["manual.txt"] and not list(tmp_path.glob(".*"))
     assert len((folder / "manual.txt").read_text()) > 300_000
+
+
+def test_texts_have_no_files_of_a_run_that_was_killed(tmp_path):
+    killed = tmp_path / ".texts.incomplete"
+    killed.mkdir()
+    (killed / "old.txt").touch()
+    folder = write_texts(tmp_path / "texts", {"new": "x"})
+    assert [file.name for file in folder.iterdir()] == ["new.txt"] and list(tmp_path.iterdir()) == [folder]

@@ -1,32 +1,33 @@
-"""An answer's tokens in, text that can be printed at once out: nothing that a later token would change."""
+"""Decoding an answer token by token, so that the text that is returned early is not changed by later tokens."""
 
 import re
 from typing import Any
 
 _BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
-_CUT_OFF = "\N{REPLACEMENT CHARACTER}"  # what decoders write for bytes that are no whole character
+_CUT_OFF = "\N{REPLACEMENT CHARACTER}"  # what decoders give for the bytes of an incomplete character
 
 
 class AnswerText:
-    """Text of a growing answer, without special tokens and without white space at its ends.
+    """The text of a growing answer, without special tokens and without white space at its ends.
 
-    The pieces that ``put`` and ``end`` return, joined, are ``text``, and equal to decoding all ids at once. Characters
-    that are split over tokens wait for their last byte; a run of byte tokens (sentencepiece's ``<0xE4>``) waits for its
-    end, because one wrong byte changes how the whole run is decoded.
+    ``put`` and ``end`` return pieces; joined, they are ``text``, which equals decoding all ids at once. A character
+    that is split over several tokens is returned with the last of them. A run of byte tokens (sentencepiece's
+    ``<0xE4>``) is returned when it ends, because one invalid byte changes how the whole run is decoded.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._ids: list[int] = []
-        # ids[start:done] are printed, and context for the rest: a decoder drops the space in front of a first token
+        # ids[start:done] were returned already; they are decoded again with the rest, because a decoder drops the space
+        # in front of its first token
         self._start = self._done = 0
         self._context = ""
         self._in_bytes = False
-        self._held = ""  # white space that may be the last
+        self._held = ""  # white space that is returned only if more text follows
         self.text = ""
 
     def put(self, token_id: int) -> str:
-        """What can be printed after one more token."""
+        """Add a token; returns the text that can be printed now."""
         self._ids.append(token_id)
         token = self._tokenizer.convert_ids_to_tokens(token_id)
         is_byte = bool(token and _BYTE.fullmatch(token))
@@ -34,7 +35,7 @@ class AnswerText:
         return "" if self._in_bytes else self._decode(final=False)
 
     def end(self) -> str:
-        """What is left."""
+        """End the answer; returns the rest of its text."""
         return self._decode(final=True)
 
     def _decode(self, final: bool) -> str:

@@ -1,4 +1,4 @@
-"""LightningCLI with our defaults: exact keys, mistakes in one line, a saved config, one folder for all of a run."""
+"""LightningCLI with our defaults: exact keys, mistakes in one line, a saved config, one folder for each run."""
 
 import logging
 import os
@@ -52,9 +52,9 @@ SOURCE_OPTIONS = tuple(f"--data.{key}" for key in SOURCES)
 
 
 class RunConfig(SaveConfigCallback):
-    """Writes the whole config of a run to ``config.yaml`` in its folder, so that the run can be repeated in another.
+    """Writes the whole config of a run to ``config.yaml`` in its folder; with it the run can be repeated in another.
 
-    Writes ``environment.json`` (versions, machine) and ``data.json`` (hashes, counts, plan) beside it.
+    It also writes ``environment.json`` (versions, machine) and ``data.json`` (hashes, counts, plan).
     """
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -118,7 +118,8 @@ class LongAlignCLI(LightningCLI):
         }
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-        return super().init_parser(**{**kwargs, "exit_on_error": False, "allow_abbrev": False})
+        own = {"prog": "longalign", "exit_on_error": False, "allow_abbrev": False}
+        return super().init_parser(**{**kwargs, **own})
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Lightning's own, except that a path in the data section is not read as a config file (``sub_configs``)."""

@@ -1,6 +1,6 @@
-"""A fit's config without a trainer: what `plan`, `data inspect` and `data prepare` have in common.
+"""Reading a config of ``fit`` without making a trainer, for `plan`, `data inspect` and `data prepare`.
 
-In: the options of ``longalign fit``. Out: a `FitConfig`, for which no weight is loaded and no GPU is touched.
+In: the options of ``longalign fit``. Out: a `FitConfig`. No weights are loaded and no GPU is used.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from longalign.data.plan import SequenceCost, plan_batches
 from longalign.errors import UserError
 from longalign.training.module import LongAlignModule
 
-NO_MODEL = ""  # a default in place of the required model.model
+NO_MODEL = ""  # the default of model.model here, which is required in ``fit``
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,11 @@ class FitConfig:
         )
 
     def load_mixture(self) -> tuple[Mixture, Mixture]:
-        """The mix and the held-out rows, tokenised now if they are not in the cache."""
+        """(the mix, the held-out rows), tokenised now if they are not in the cache.
+
+        Raises:
+            UserError: there is a mistake in the data, or nothing is left to train on.
+        """
         with _without_reports():
             mixture, held_out = self.data.load_mixture()
         if not len(mixture):
@@ -96,13 +100,13 @@ def read_config(args: list[str], own: OwnOptions, *, world_size: int | None = No
 
 @functools.cache
 def default_config() -> dict[str, Any]:
-    """The options of ``fit`` where none is given, as ``config.yaml`` has them; model.model is NO_MODEL."""
+    """The default of every option of ``fit``, as in a ``config.yaml``; model.model is NO_MODEL."""
     cli = _FitParser([], OwnOptions("fit", ""))
     return yaml.safe_load(cli.parser.dump(cli.config, skip_validation=True, skip_none=False))
 
 
 class _FitParser(LongAlignCLI):
-    """The parser of ``fit`` alone: it sets `config` and instantiates nothing."""
+    """The parser of ``fit`` alone: it sets `config`, and makes neither trainer nor model."""
 
     def __init__(self, args: list[str], own: OwnOptions) -> None:
         self.own = own
@@ -129,7 +133,7 @@ def _world_size(trainer: Any) -> int:
 
 @contextlib.contextmanager
 def _without_reports() -> Iterator[None]:
-    """Inside, the tokeniser does not log its counts: the commands here print them."""
+    """In the block, the tokeniser does not log its counts, because the commands here print them."""
     logger = logging.getLogger("longalign.data.tokenize")
     level = logger.level
     logger.setLevel(logging.WARNING)

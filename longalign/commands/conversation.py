@@ -1,4 +1,7 @@
-"""What was said so far, and the next prompt's ids in the model's own format: those of training, uncut or said so."""
+"""A conversation with a model: its messages, and the ids of the next prompt in the model's own format.
+
+The ids are those of training. A prompt that does not fit into the model's context is refused, or cut with a warning.
+"""
 
 import logging
 from pathlib import Path
@@ -13,13 +16,19 @@ log = logging.getLogger(__name__)
 Fit = Literal["error", "shorten_document"]
 
 SPARE = 1 / 16
-"""Of the context: left free when a document is cut in a conversation, so that the next turns need no other cut."""
+"""Share of the context that is left free when a document is cut, so that the next turns need no further cut."""
 
 
 class Conversation:
-    """Messages of a conversation whose prompts and answers fit in ``context`` tokens (None: the model has no limit).
+    """The messages of a conversation whose prompts and answers fit in ``context`` tokens.
 
-    A document stands in front of the next question, with a blank line between, as in LongAlign's data.
+    A document is put in front of the next question, with a blank line between, as in LongAlign's data.
+
+    Args:
+        context: None if the model has no limit.
+        max_new_tokens: the greatest length of an answer.
+        overflow: what to do with a prompt that does not fit: refuse it, or cut the middle out of its longest text.
+        goes_on: whether to leave room for more turns (`SPARE`) when a prompt is cut.
     """
 
     def __init__(
@@ -41,21 +50,21 @@ class Conversation:
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew; a document stands in front of the next question again."""
+        """Start a new conversation. If there is a document, it is put in front of the next question again."""
         self.messages: list[Message] = [] if not self._system else [{"role": "system", "content": self._system}]
         self._unread = self._document
         self._before = (self.messages, self._unread)
 
     @property
     def has_document(self) -> bool:
-        """Whether a document stands in front of the first question."""
+        """Whether a document was loaded."""
         return self._document is not None
 
     def load(self, text: str | None) -> int:
-        """Put a document in front of the next question (None: none); returns its length in tokens.
+        """Put a document in front of the next question (None: no document); returns its length in tokens.
 
         Raises:
-            UserError: it cannot fit, whatever the question.
+            UserError: the document alone does not fit.
         """
         tokens = len(self._encoder.text.encode(text)) if text else 0
         if self._overflow == "error":
@@ -67,7 +76,7 @@ class Conversation:
         """Add a question; returns the prompt's ids.
 
         Raises:
-            UserError: it does not fit, or the format refuses it; the conversation is as it was.
+            UserError: the prompt does not fit, or the format refuses it; then the conversation is not changed.
         """
         content = f"{self._unread.rstrip()}\n\n{question}" if self._unread else question
         messages = [*self.messages, {"role": "user", "content": content}]
@@ -89,7 +98,7 @@ class Conversation:
         self.messages, self._unread = self._before
 
     def answer_ends(self) -> set[int]:
-        """The control tokens that end an answer in training: EOS, and what the format puts after one."""
+        """The control tokens that end an answer in training; see `longalign.chat.answer_ends`."""
         return answer_ends(self._tokenizer, self._format)
 
     def _too_long(self, tokens: int) -> bool:
@@ -119,7 +128,7 @@ class Conversation:
         return next((ids, shorter) for ids, shorter in tried if ids is found[0])
 
     def _without_thoughts(self, answer: str) -> str:
-        """Templates of models that think drop the thoughts of earlier answers."""
+        """An answer as it is shown in later prompts: templates of thinking models leave out earlier thoughts."""
         template = str(self._tokenizer.chat_template or "")
         if self._format != "template" or "</think>" not in template:
             return answer
@@ -127,10 +136,10 @@ class Conversation:
 
 
 def read_document(path: str) -> str:
-    """The text of a file.
+    """Read a text file.
 
     Raises:
-        UserError: it is missing, empty, or no UTF-8 text.
+        UserError: the file is missing, empty, or no UTF-8 text.
     """
     try:
         text = Path(path).expanduser().read_text(encoding="utf-8-sig")

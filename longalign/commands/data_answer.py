@@ -1,7 +1,7 @@
-"""``longalign data answer``: a model's own answers to questions, as conversations to train on.
+"""``longalign data answer``: let a model answer questions, and write conversations with its answers to train on.
 
-What a model already does well is kept by training on its own answers beside the new tasks (self-distillation), where
-the data that it was aligned with is not at hand.
+Training on a model's own answers beside new tasks (self-distillation) keeps what the model can do already, where the
+data that it was aligned with is not available.
 """
 
 import itertools
@@ -38,21 +38,23 @@ def answer(
 ) -> None:
     """Let a model answer the last question of each conversation, greedily, and write conversations with its answers.
 
-    Answers that are empty or not ended within the limit are left out, and counted; so are questions asked before. A
-    run that is killed goes on with the same command.
+    Conversations without a user message, repeated questions, and answers that are empty or not ended within the limit
+    are left out, and counted. A run that was killed goes on with the same command.
 
     Args:
-        questions: rows of messages (as data.short); what an assistant says after the last user message is dropped.
-        model: folder or hub name of a model to run here.
-        out: the file to write, .jsonl. Beside it OUT.work keeps what there is until it is whole.
-        count: how many questions to take, all by default.
-        max_new_tokens: length of an answer at most.
-        chat_format: of the prompts; auto is what the folder's longalign.json says, else the tokenizer's chat template.
-        batch_size: questions answered together at most.
-        device: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.
-        dtype: of the weights; auto is bfloat16 on a GPU, float32 on a CPU unless that computes in bfloat16.
-        attention: kernel that reads prompts, as model.attention of fit.
-        gguf_file: a GGUF file in the model's folder.
+        questions: file, folder, glob or hub name of conversations, as data.short of `longalign fit`. Of each, the part
+            up to the last user message is the prompt; an answer after it is replaced.
+        model: folder or hub name of the model.
+        out: the file to write, .jsonl. The answers so far are kept in OUT.work until the file is complete.
+        count: number of questions to take; by default all.
+        max_new_tokens: greatest length of an answer in tokens.
+        chat_format: format of the prompts; auto takes the one in the folder's longalign.json, or else the tokenizer's
+            chat template.
+        batch_size: greatest number of questions that are answered together.
+        device: cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.
+        dtype: type of the weights; auto is bfloat16 on a GPU and on a CPU that computes in it, float32 on other CPUs.
+        attention: kernel with which prompts are read, see model.attention of `longalign fit`.
+        gguf_file: name of a GGUF file in the model's folder, to load the model from.
     """
     from longalign.commands.needle_models import Local, Where
     from longalign.evaluation.needle.encoders import ChatPrompts
@@ -71,7 +73,7 @@ def answer(
     encoder = source.encoder(None, chat_format)
     setup = {"model": source.identity(), "max_new_tokens": max_new_tokens}
     given = {name: value for name, value in (("chat_format", chat_format), ("dtype", dtype)) if value != "auto"}
-    asked = _questions(questions, count, setup | given)
+    asked, left_out = _questions(questions, count, setup | given)
     work = target.with_name(f"{target.name}.work")
     with Records(work) as records:
         records.claim()
@@ -91,34 +93,44 @@ def answer(
                     log.info("%d of %d answered", there, len(asked))
 
             local.answer(prompts, max_new_tokens, done)
-        rows, left_out = _kept(records.rows(), asked)
+        rows = _kept(records.rows(), asked, left_out)
+    reasons = "".join(f", {number} {why}" for why, number in sorted(left_out.items()))
     if not rows:
-        why = ", ".join(f"{number} {why}" for why, number in sorted(left_out.items()))
-        raise UserError(f"out: no answer is left ({why}); raise --max_new_tokens")
+        raise UserError(f"out: no answer is left ({reasons.removeprefix(', ')}); raise --max_new_tokens")
     written = write_jsonl(target, rows)
     work.unlink()
-    reasons = "".join(f", {number} {why}" for why, number in sorted(left_out.items()))
     log.info("%d conversation%s in %s%s", written, "" if written == 1 else "s", target, reasons)
 
 
-def _questions(path: str, count: int | None, setup: dict[str, Any]) -> dict[str, list[Any]]:
-    """Each conversation up to its last user message, by a key of its content; the first of equal ones."""
+def _questions(path: str, count: int | None, setup: dict[str, Any]) -> tuple[dict[str, list[Any]], Counter[str]]:
+    """The prompts, by a key of their content, and how many conversations are left out, by reason.
+
+    A prompt is a conversation up to its last user message. Reading stops when there are `count` of them.
+    """
     from longalign.data.cache import content_key
     from longalign.data.sources import read_conversations
 
     found: dict[str, list[Any]] = {}
+    left_out: Counter[str] = Counter()
     for _, messages in read_conversations(path, "questions"):
         last = max((n for n, message in enumerate(messages, start=1) if message["role"] == "user"), default=0)
-        if last and (count is None or len(found) < count):
-            asked = [_well_formed(message) for message in messages[:last]]
-            found.setdefault(content_key({"messages": asked, **setup}), asked)
+        asked = [_well_formed(message) for message in messages[:last]]
+        key = content_key({"messages": asked, **setup})
+        if not last:
+            left_out["without a user message"] += 1
+        elif key in found:
+            left_out["asked before"] += 1
+        else:
+            found[key] = asked
+        if len(found) == count:
+            break
     if not found:
         raise UserError(f"questions: {path} has no user message")
-    return found
+    return found, left_out
 
 
 def _well_formed(message: Any) -> Any:
-    """With U+FFFD for half a surrogate pair, which no tokenizer reads."""
+    """The message with U+FFFD for lone surrogates, which a tokenizer cannot read."""
     from longalign.api.replies import well_formed
 
     return {name: well_formed(value) if isinstance(value, str) else value for name, value in message.items()}
@@ -128,9 +140,8 @@ def _with_answer(messages: list[Any], text: str) -> list[Any]:
     return [*messages, {"role": "assistant", "content": text}]
 
 
-def _kept(rows: list[dict[str, Any]], asked: dict[str, list[Any]]) -> tuple[list[dict[str, Any]], Counter[str]]:
-    """The conversations to write, in the order of the questions, and why others are left out."""
-    left_out: Counter[str] = Counter()
+def _kept(rows: list[dict[str, Any]], asked: dict[str, list[Any]], left_out: Counter[str]) -> list[dict[str, Any]]:
+    """The conversations to write, in the order of the questions; those that are not written are added to `left_out`."""
     by_key = {row["key"]: row for row in rows}
     kept = []
     for key in asked:
@@ -141,4 +152,4 @@ def _kept(rows: list[dict[str, Any]], asked: dict[str, list[Any]]) -> tuple[list
             left_out["empty"] += 1
         else:
             kept.append({"messages": row["messages"]})
-    return kept, left_out
+    return kept

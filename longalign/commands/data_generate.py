@@ -1,4 +1,4 @@
-"""``longalign data generate``: long tasks with known answers, or short chats, by a seed, as JSON lines to train on."""
+"""``longalign data generate``: write seeded long tasks with known answers, or short chats, to train on."""
 
 import logging
 import time
@@ -19,8 +19,8 @@ from longalign.errors import UserError
 log = logging.getLogger(__name__)
 
 LENGTH = (4000, 64_000)
-_EVERY_S = 30  # between two lines on the progress
-_WORTH = 4_000_000  # of length, that a process is worth starting for
+_EVERY_S = 30  # seconds between two lines on the progress
+_WORTH = 4_000_000  # length of text for which it pays to start another process
 
 
 def run(name: str, args: list[str]) -> None:
@@ -43,29 +43,30 @@ def generate(
     questions: str | None = None,
     num_proc: int | None = None,
 ) -> None:
-    """Write conversations with known answers by a seed, without a model or a download, as JSON lines to train on.
+    """Write conversations with known answers, as JSON lines to train on. No model and no download is needed.
 
-    The file appears whole or not at all, and the same options give the same file.
+    The same options give the same file, which appears complete or not at all.
 
     Args:
-        out: a new file that ends in .jsonl.
+        out: the file to write; it must be new and end in .jsonl.
         count: number of rows.
-        length: of a row's messages, N or LOW:HIGH (drawn evenly on a log scale); 4000:64000 by default. For short
-            chats the least, and by default as they come.
-        kind: long, questions about long documents; short, everyday chats with computed answers; or questions, everyday
-            ones without answers, for `longalign data answer`.
-        tasks: of the long rows, all or a comma list of lookup, multi_value, multi_hop, count, order, compare,
+        length: length of a row's messages together, as N or LOW:HIGH (drawn evenly on a log scale); by default
+            4000:64000. For short chats it is the least length, and by default there is none.
+        kind: long (questions about long documents), short (everyday chats with computed answers), or questions
+            (everyday questions without answers, for `longalign data answer`).
+        tasks: tasks of long rows, all or a comma list of lookup, multi_value, multi_hop, count, order, compare,
             summarise_by_key, table.
         language: en, zh, or both in turn.
-        split: names of validation never occur in train.
-        seed: another seed, other rows.
-        tokenizer: folder or name of a model whose tokens the length counts; by default it counts characters.
-        styles: of the text around, all or a comma list of logbook, ledger, story, minutes, letters, travel, handbook.
-        unanswerable: share of the long rows whose document does not answer, 0.05 by default.
-        questions: of a long row, N or LOW:HIGH, of all its tasks; mostly one by default. Many about one document teach
-            as much as many documents, and cost as little to train on as one. A row has fewer where it is too short for
-            them, or where its names run out, as they do where one task alone is wanted.
-        num_proc: processes that write long rows; by default as many as there are CPUs and work for.
+        split: train or validation; the names in the documents of one split never occur in the other.
+        seed: another seed gives other rows.
+        tokenizer: folder or hub name of a model, to measure lengths in its tokens; by default they are in characters.
+        styles: styles of the text around the facts in long rows, all or a comma list of logbook, ledger, story,
+            minutes, letters, travel, handbook.
+        unanswerable: share of long rows with a question that the document does not answer; by default 0.05.
+        questions: number of questions in a long row, as N or LOW:HIGH, on all the tasks; by default mostly one. Many
+            questions about one document teach as much as many documents with one each, for a fraction of the tokens. A
+            row has fewer if it is short, or if the names run out, as they may with a single task.
+        num_proc: number of processes that write long rows; by default up to the number of CPUs.
     """
     target = _checked(out)
     for option, number in (("count", count), ("num_proc", num_proc)):
@@ -81,11 +82,11 @@ def generate(
         "num_proc": num_proc is not None,
     }
     if kind != "long" and (useless := [name for name, set_ in long_only.items() if set_]):
-        raise UserError(f"{useless[0]}: --kind {kind} has none; leave it out, or give --kind long")
+        raise UserError(f"{useless[0]}: --kind {kind} does not use it; leave it out, or give --kind long")
     measure, unit = _measure(tokenizer)
     common: dict[str, Any] = {"seed": seed, "language": language, "split": split, "measure": measure}
     if kind == "questions" and length is not None:
-        raise UserError("length: questions are as long as they are; leave it out")
+        raise UserError("length: --kind questions does not use it; leave it out")
     if kind != "long":
         rows = generate_conversations(kind, count, length=given, **common)
     else:
@@ -99,7 +100,7 @@ def generate(
             num_proc=_processes(num_proc, count, given or LENGTH),
             **common,
         )
-    log.info("lengths are %s of the messages; a chat format adds its own tokens", unit)
+    log.info("lengths are in %s of the messages alone; a chat format adds tokens to them", unit)
     tally = _Tally(measure)
     with interruptible("; nothing was written"):
         write_jsonl(target, tally.watch(rows, count))
@@ -186,14 +187,15 @@ class _Tally:
         messages = row["messages"]
         length = row["length"] if "length" in row else sum(self._measure(message["content"]) for message in messages)
         self._buckets[name][length.bit_length() - 1] += 1
-        self._questions[name] += sum(message["role"] == "user" for message in messages)
-        if "questions" in row:
-            self._questions[name] += len(row["questions"]) - sum(message["role"] == "user" for message in messages)
+        if "questions" in row:  # a message of a long row may ask several
+            self._questions[name] += len(row["questions"])
             self._unknown[name] += sum(not question["answers"] for question in row["questions"])
+        else:
+            self._questions[name] += sum(message["role"] == "user" for message in messages)
         self._total[name] += length
 
     def show(self, unit: str) -> None:
-        """A table: a line a task and language, a column a range of lengths (powers of two)."""
+        """Print a table with a line for each task and language, and a column for each range of lengths."""
         used = sorted({bucket for counter in self._buckets.values() for bucket in counter})
         lengths = [f"{2**bucket:,}-" for bucket in range(used[0], used[-1] + 1)]
         table = make_table("task", "language", *lengths, "rows", "questions", "not stated", unit)

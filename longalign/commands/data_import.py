@@ -1,9 +1,10 @@
-"""``longalign data import``: published data sets to the rows that ``fit`` reads, and a report of what was left out."""
+"""``longalign data import``: turn a published data set into rows for ``fit``, and report what was left out."""
 
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from longalign.commands.interrupt import interruptible
 from longalign.commands.parse import call, with_own_options
 from longalign.errors import UserError
 
@@ -17,11 +18,7 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and import."""
-    try:
-        call(import_data, name, args)
-    except KeyboardInterrupt:
-        log.info("stopped; nothing was written")
-        raise SystemExit(130) from None
+    call(import_data, name, args)
 
 
 def import_data(
@@ -42,31 +39,32 @@ def import_data(
     skip_broken: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Turn a published data set into JSON lines of messages for ``fit``, and say what was dropped and repaired.
+    """Turn a published data set into JSON lines of messages for `longalign fit`, and report what was dropped and why.
 
-    The output appears when it is whole; beside it OUT.report.json has the counts, and the first places of each reason.
+    The output appears when it is complete. OUT.report.json has the counts, and the first rows of each reason.
 
     Args:
         source: a file (JSONL, JSON, also .gz and .zst, Parquet), a folder, a glob, or owner/name[:split] on the hub.
         out: the file to write: .jsonl, .jsonl.gz or .jsonl.zst.
-        hub_files: of a hub data set, only the files of this pattern; for ShareGPT
-            (anon8231489123/ShareGPT_Vicuna_unfiltered) it is HTML_cleaned_raw_dataset/*.json unless given.
-        format: of the rows; auto decides by the keys of each file's first rows, and says what it took. document is a
-            document, a question and an answer; question and prompt (with completion) are without a document.
-        columns: keys of the rows by their meaning, where they have other names than usual, such as
+        hub_files: read only those files of a hub data set that match this pattern; the default is all files, and for
+            ShareGPT (anon8231489123/ShareGPT_Vicuna_unfiltered) HTML_cleaned_raw_dataset/*.json.
+        format: format of the rows; auto recognises it by the keys of each file's first rows, and logs it. Rows of the
+            format document have a document, a question and an answer; question and prompt have no document.
+        columns: the rows' keys for our names of fields, where they differ from the usual ones, such as
             '{"messages": "dialog"}' or '{"document": "article", "question": "q", "answer": "a"}'.
-        html: turn HTML into Markdown; auto does so in rows that are saved pages, as ShareGPT's are; true in all.
-        broken_turns: of a conversation with an empty turn, or two turns of one role in a row, cut keeps what comes
-            before; drop leaves the row out.
-        drop_roles: leave rows out in which one of these speaks, by the source's own names; open-instruct's choice for
-            ShareGPT is '[system, bing]'.
-        language: keep only Chinese or English conversations; by the script, see the report.
-        split_length: split conversations of more tokens at the turns, into parts of at most so many. Needs tokenizer.
-        too_long: what to do with an exchange that is longer than split_length by itself.
+        html: whether to turn HTML into Markdown; auto does it in rows that are saved web pages, as ShareGPT's are.
+        broken_turns: what to do with a conversation in which a turn is empty or two turns of one role follow each
+            other: cut keeps the part before that, drop leaves the conversation out.
+        drop_roles: leave out rows with a turn of one of these roles, by the data set's own names of roles;
+            open-instruct's choice for ShareGPT is '[system, bing]'.
+        language: keep only Chinese or only English conversations; languages are told apart by their letters.
+        split_length: split conversations of more tokens than this between turns, into parts that are not longer. Needs
+            tokenizer.
+        too_long: what to do with a question and answer that together are longer than split_length.
         tokenizer: folder or hub name of a tokenizer, to count tokens.
-        chat_format: the prompts in which tokens are counted, as data.chat_format of ``fit``.
-        keep_duplicates: keep conversations that are the same to the letter.
-        skip_broken: leave out lines that are no JSON, and count them, rather than stop.
+        chat_format: chat format in which tokens are counted, see data.chat_format of `longalign fit`.
+        keep_duplicates: keep conversations that equal an earlier one exactly.
+        skip_broken: leave out lines that are no JSON, and count them, instead of stopping with an error.
         overwrite: replace the output if it exists.
     """
     from longalign.data.importing.formats import Reading
@@ -91,11 +89,12 @@ def import_data(
         hub_files=hub_files,
     )
     tally = Tally()
-    write_jsonl(target, _unless_empty(import_rows(source, choices, tally), source, tally))
+    with interruptible("; nothing was written"):
+        write_jsonl(target, _unless_empty(import_rows(source, choices, tally), source, tally))
     report = _report_file(target)
     write_json(report, {"source": source, "out": out, **tally.as_dict()})
     _show(tally)
-    log.info("wrote %s, and the places of each reason to %s", target, report)
+    log.info("wrote %s, and a report with the first rows of each reason to %s", target, report)
 
 
 def _check_target(target: Path, source: str, overwrite: bool) -> None:
@@ -105,7 +104,7 @@ def _check_target(target: Path, source: str, overwrite: bool) -> None:
         raise UserError(f"out: got {target}, expected a file that ends in {', '.join(SUFFIXES)}")
     files = find_files(source, "source")
     if target.exists() and any(target.samefile(file) for file in files):
-        raise UserError(f"out: {target} is one of the files of --source; write to another place")
+        raise UserError(f"out: {target} is one of the files of --source; give another file")
     if target.is_dir():
         raise UserError(f"out: {target} is a folder; give a file in it")
     if target.exists() and not overwrite:
@@ -118,11 +117,17 @@ def _check_split(split_length: int | None, tokenizer: str | None) -> None:
     if split_length < 1:
         raise UserError(f"split_length: got {split_length}, expected 1 or more tokens")
     if tokenizer is None:
-        raise UserError("split_length: is counted in tokens; give --tokenizer, such as the folder of the model")
+        raise UserError("split_length is in tokens: give --tokenizer, such as the model's folder")
 
 
 def _token_counter(path: str, chat_format: Any) -> Any:
-    """Tokens of a conversation in training; a conversation that its chat format refuses is unusable."""
+    """A function that counts the tokens of a conversation in training.
+
+    It raises Unusable for a conversation that the chat format refuses.
+
+    Raises:
+        UserError: the tokenizer does not fit the chat format.
+    """
     from longalign.chat import encode_conversation, load_tokenizer
     from longalign.data.importing.unusable import Unusable
 
@@ -144,10 +149,10 @@ def _token_counter(path: str, chat_format: Any) -> Any:
 
 
 def _unless_empty(rows: Any, source: str, tally: "Tally") -> Any:
-    """The rows; without any the output is not written.
+    """Yield the rows.
 
     Raises:
-        UserError: all rows were dropped, and why.
+        UserError: there was none, so that no output is written; the message has the reasons.
     """
     yield from rows
     if not tally.written:

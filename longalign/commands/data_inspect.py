@@ -1,4 +1,4 @@
-"""``longalign data inspect``: packs as a rank sees them, with boundaries, targets, weights and text."""
+"""``longalign data inspect``: show packs as a rank gets them, with boundaries, targets, weights and text."""
 
 from argparse import Namespace
 
@@ -8,15 +8,26 @@ from longalign.errors import UserError
 
 def run(name: str, args: list[str]) -> None:
     """Parse ``args``, plan, and print one pack, or a rank's packs of a step."""
-    options = OwnOptions(name, "Show a pack (by default the first): boundaries, targets, weights, positions, text.")
-    options.add_argument("--pack", type=at_least(0), help="number of the pack in the run, from 0")
-    options.add_argument("--step", type=at_least(0), help="optimizer step, from 0: the packs of --rank in it")
-    options.add_argument("--rank", type=at_least(0), help="rank whose packs of --step are shown (default: 0)")
-    options.add_argument("--world_size", type=at_least(1), help="ranks (default: trainer.devices × trainer.num_nodes)")
-    options.add_argument(
-        "--context", type=at_least(1), default=40, help="tokens kept at the ends of a fold (default: 40)"
+    options = OwnOptions(
+        name,
+        "Show packs as `longalign fit` will train on them: where each sequence begins and ends, its positions, which "
+        "tokens are targets, their weights in the loss, and the text. By default the first pack of the run.",
     )
-    options.add_argument("--width", type=at_least(20), help="columns (default: the terminal's; in a pipe no limit)")
+    options.add_argument("--pack", type=at_least(0), help="show the pack with this number in the run, from 0")
+    options.add_argument("--step", type=at_least(0), help="show the packs of this optimizer step, from 0, of --rank")
+    options.add_argument("--rank", type=at_least(0), help="rank whose packs of --step are shown (default: 0)")
+    options.add_argument(
+        "--world_size", type=at_least(1), help="number of ranks (default: trainer.devices × trainer.num_nodes)"
+    )
+    options.add_argument(
+        "--context",
+        type=at_least(1),
+        default=40,
+        help="tokens shown at each end of a long text without targets, whose middle is left out (default: 40)",
+    )
+    options.add_argument(
+        "--width", type=at_least(20), help="width in columns (default: the terminal's; in a pipe no limit)"
+    )
     own, rest = options.parse_known_args(args)
     if own.pack is not None and (own.step is not None or own.rank is not None):
         raise UserError("--pack: give either a pack or a step and rank, not both")
@@ -26,7 +37,7 @@ def run(name: str, args: list[str]) -> None:
 
 
 def inspect(args: list[str], options: OwnOptions, own: Namespace) -> None:
-    """Print the packs asked for in `own` of the config in `args`."""
+    """Print the packs that the options `own` select, of the config in `args`."""
     from longalign.commands.config import read_config
     from longalign.commands.pack_screen import legend, pack_screen
     from longalign.commands.screen import make_console, show
@@ -46,7 +57,7 @@ def inspect(args: list[str], options: OwnOptions, own: Namespace) -> None:
 def pack_numbers(
     num_packs: int, packs_per_step: int, world_size: int, pack: int | None, step: int | None, rank: int
 ) -> list[int]:
-    """Numbers of the packs asked for.
+    """The numbers of the packs to show: `pack` (by default 0), or those of a rank in a step.
 
     Raises:
         UserError: the run has no such pack, step or rank.

@@ -1,4 +1,4 @@
-"""``longalign data prepare``: tokenise a config's data ahead of training, and say what the mix holds."""
+"""``longalign data prepare``: tokenise a config's data ahead of training, and show what is in the mix."""
 
 from pathlib import Path
 
@@ -6,14 +6,18 @@ from longalign.commands.options import OwnOptions
 
 
 def run(name: str, args: list[str]) -> None:
-    """Parse ``args``, tokenise what is not cached, print the mix and where it lies."""
-    options = OwnOptions(name, "Tokenise a config's data ahead of training, into data.cache_dir.")
+    """Parse ``args``, tokenise the data that is not in the cache, and print what is in the mix and where it is."""
+    options = OwnOptions(
+        name,
+        "Tokenise a config's data ahead of training, into data.cache_dir, where `longalign fit` finds it. Prints how "
+        "many rows were read, dropped and cut, and what is in the mix.",
+    )
     _, rest = options.parse_known_args(args)
     prepare(rest, options)
 
 
 def prepare(args: list[str], options: OwnOptions) -> None:
-    """Fill the cache for the config in `args`."""
+    """Tokenise the data of the config in `args`, and print a report."""
     from rich.text import Text
 
     from longalign.commands.config import read_config

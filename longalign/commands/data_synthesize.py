@@ -1,4 +1,4 @@
-"""``longalign data synthesize``: long instruction data from documents, by a model behind an API."""
+"""``longalign data synthesize``: let a model behind an API write questions and answers about long documents."""
 
 import logging
 from collections import Counter
@@ -54,38 +54,42 @@ def synthesize(
 ) -> None:
     """Let a model write questions about long documents, and answer them, as LongAlign's data was made.
 
-    Of each document one of four tasks is drawn (general, summary, reasoning, extraction), five questions of it are
-    asked for in the document's language, English or Chinese, one is drawn and answered. Answers that fail a check give
-    way to other documents. A run that is killed goes on with the same command. Without a model at hand,
-    `longalign data generate` writes long tasks with known answers.
+    For each document one of four tasks is drawn (general, summary, reasoning, extraction). The model is asked for five
+    such questions in the document's language, English or Chinese; one of them is drawn, and the model answers it.
+    Where an answer fails a check, another document takes its place. A run that was killed goes on with the same
+    command. Without a model, `longalign data generate` writes long tasks with known answers.
 
     Args:
-        documents: folder, file or glob of .txt and .md files, or of rows with a column of text, or a hub name.
-        out: the file to write, .jsonl (.gz, .zst). Beside it OUT.work keeps every reply, OUT.report.json the counts.
+        documents: a folder, file or glob of .txt and .md files or of rows with a column of text, or a hub name.
+        out: the file to write, .jsonl (.gz, .zst). OUT.work keeps all replies, OUT.report.json gets the counts.
         api_model: name of the model at the server.
-        count: rows to write.
-        buckets: from-below:share of the rows, in tokens (k is 1024). Longer documents are cut to the longest.
-        base_url: OpenAI-compatible server; OpenAI's own by default.
-        tokenizer: folder or hub name whose tokens the buckets count; by default they are estimated.
-        text_column: name of the text where documents are rows.
-        max_new_tokens: length of a reply at most, but that questions may always take 600; models that think need more.
-        temperature: of the model; null leaves it to the server.
-        seed: of the documents' order, tasks, questions and frames.
-        grounded: least share of an answer's words, numbers and Han pairs that stand in its document, 0 to 1, in place
-            of 0.7 for extraction, 0.5 for summary and 0.45 for the others.
-        similar: Jaccard similarity from which a document, or a question with its answer, is the same as another.
-        exclude: a file or files of evaluation sets (texts, or JSON and Parquet rows): no row shares 13 words in a row
-            with them, or 20 Han characters.
-        plan: say documents, calls, tokens and cost, and stop.
-        price_in: money for a million tokens read.
-        price_out: money for a million tokens written.
-        max_cost: stop before a call that might make this run cost more; a request without an answer counts in full.
-        api_key_env: name of the environment variable with the API key.
-        concurrency: requests at a time.
-        timeout_s: of a request.
-        max_retries: of a request that failed in a way that may pass.
-        skip_failed: let documents whose requests failed all the same give way to others, and write the rows; by default
-            the next run tries these requests again.
+        count: number of rows to write.
+        buckets: lengths of the documents in tokens, as FROM-BELOW:SHARE of the rows (k is 1024). Documents that are
+            longer than the longest bucket are cut to it.
+        base_url: address of an OpenAI-compatible server; by default OpenAI's own.
+        tokenizer: folder or hub name of a tokenizer that measures the documents; by default their lengths are
+            estimated from their characters.
+        text_column: key of the text, where documents are rows.
+        max_new_tokens: greatest length of a reply in tokens (for questions at least 600); models that think need more.
+        temperature: temperature of the model; null leaves it to the server.
+        seed: seed for the order of the documents, their tasks, questions and frames.
+        grounded: share (0 to 1) of an answer's words, numbers and pairs of Han characters that must be in its
+            document; by default 0.7 for extraction, 0.5 for summary, 0.45 for the others.
+        similar: Jaccard similarity (0 to 1) from which a document, or a question with its answer, counts as a repeated
+            one and is left out.
+        exclude: one or several files of evaluation sets (texts, or rows of JSON or Parquet). Documents and answers
+            that share 13 words in a row with them, or 20 Han characters, are left out.
+        plan: show documents, calls, tokens and cost, and stop before the first call.
+        price_in: price of a million tokens read.
+        price_out: price of a million tokens written.
+        max_cost: stop before a call that might raise the cost of this run above this. Needs price_in and price_out. A
+            request without an answer is charged in full.
+        api_key_env: name of the environment variable that holds the API key.
+        concurrency: number of requests at a time.
+        timeout_s: time limit of a request in seconds.
+        max_retries: how often a request is repeated after a failure that may be temporary.
+        skip_failed: let other documents take the place of those whose requests still fail, and write the rows; by
+            default nothing is written, and the next run repeats these requests.
     """
     from longalign.api.budget import Budget, Prices
     from longalign.api.endpoint import Endpoint
@@ -106,7 +110,7 @@ def synthesize(
     ranges = [length_range(bucket, "buckets") for bucket in quotas]
     room = int(ranges[-1].below or 0) - max_new_tokens - 300  # for a question, its answer and the chat format
     if room < ranges[-1].low:
-        raise UserError(f"max_new_tokens: {max_new_tokens} leave no room for a document in the longest bucket")
+        raise UserError(f"max_new_tokens: {max_new_tokens} leaves no room for a document in the longest bucket")
     known = _read(documents, text_column, _measure(tokenizer), room, similar, passages)
     chosen = candidates(known, quotas, seed)
     _say_documents(known, ranges, {bucket: len(found) for bucket, found in chosen.items()}, quotas)
@@ -179,7 +183,7 @@ def _measure(tokenizer: str | None) -> "Measure":
 
 
 def _excluded(paths: list[str]) -> list[str]:
-    """Every text in the files: of rows, all strings in them."""
+    """All texts in the files; of rows, all strings in them."""
     from longalign.data.documents import TEXT_SUFFIXES, read_documents
     from longalign.data.sources import SUFFIXES, find_files, read_rows
 
@@ -201,7 +205,7 @@ def _strings(value: Any) -> list[str]:
 
 
 def _read(path: str, column: str, measure: "Measure", longest: int, similar: float, passages: Any) -> list["Document"]:
-    """The documents, without those that are nearly another's or have a passage of an evaluation set."""
+    """Measure the documents, leaving out near duplicates and those with a passage of an evaluation set."""
     from longalign.data.synthesis.documents import describe, read_texts
     from longalign.data.synthesis.overlap import NearDuplicates
 
@@ -234,10 +238,10 @@ def _say_documents(
         if there[bucket] < quota:
             note = f": {quota - there[bucket]} rows will be missing"
         elif documents < quota:
-            note = ": documents come several times, each time with another task"
+            note = ": documents are used several times, each time for another task"
         log.info("  %s tokens: %d rows from %d documents%s", bucket, quota, documents, note)
     if not any(there.values()):
-        raise UserError("buckets: no document has such a length; look at the lengths, or give other --buckets")
+        raise UserError("buckets: no document has such a length; give longer documents, or other --buckets")
 
 
 def _reasons(counts: Counter[Any]) -> str:
@@ -245,7 +249,7 @@ def _reasons(counts: Counter[Any]) -> str:
 
 
 def _report(target: Path, work: "Synthesis", written: int, count: int, budget: "Budget") -> None:
-    """The table on stdout, and the same counts as JSON."""
+    """Print a table of the outcomes, and write the same counts as JSON."""
     from longalign.commands.screen import make_console, make_table, show
     from longalign.files import write_json
 

@@ -1,4 +1,4 @@
-"""``longalign fit`` and ``longalign validate``: the trainer, by config."""
+"""``longalign fit`` and ``longalign validate``: run the trainer that a config describes."""
 
 import logging
 from contextlib import nullcontext
@@ -20,7 +20,7 @@ def run(name: str, args: list[str]) -> None:
     """Run ``fit`` or ``validate`` (``name``) with the options in ``args``.
 
     Raises:
-        UserError: a mistake in the config, the data or the machine, in one line.
+        UserError: there is a mistake in the config or the data, or the machine cannot run it.
     """
     with preemptible() if name == "fit" else nullcontext():
         trainer = LongAlignCLI([name, *args]).trainer
@@ -33,7 +33,7 @@ def run(name: str, args: list[str]) -> None:
 
 
 def show_validation(trainer: Trainer) -> None:
-    """Write the losses of the held-out rows to stdout, and to ``validation.json`` in ``trainer.default_root_dir``."""
+    """Print the losses of the held-out rows, and write them to ``validation.json`` in ``trainer.default_root_dir``."""
     logger = next(callback for callback in trainer.callbacks if isinstance(callback, StepLogger))  # type: ignore[attr-defined]
     found = logger.validated
     write_json(Path(trainer.default_root_dir) / "validation.json", found)

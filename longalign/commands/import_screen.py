@@ -1,4 +1,4 @@
-"""The figures of ``longalign data import`` on one screen."""
+"""Formatting the figures of ``longalign data import`` as one screen of text."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ NAMES = {"en": "English", "zh": "Chinese", "other": "other"}
 
 
 def import_screen(figures: dict[str, Any]) -> list[RenderableType]:
-    """`figures`: `Tally.as_dict()`."""
+    """The parts of the screen, from top to bottom. figures: `Tally.as_dict()`."""
     rows = figures["rows"]
     head = (
         f"{rows['read']:,} rows read, {rows['kept']:,} kept, {rows['dropped']:,} dropped; "

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a command that keeps what it has with one line, and with the status that shells expect."""
+"""Ending a command on Ctrl-C or SIGTERM with one line that says what is kept, and the exit status of the signal."""
 
 import logging
 import signal
@@ -11,17 +11,18 @@ log = logging.getLogger(__name__)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM."""
+    """What SIGTERM raises in `interruptible`."""
 
 
 @contextmanager
 def interruptible(hint: str = "; the same command goes on where it stopped") -> Iterator[None]:
-    """In the block SIGTERM raises `Terminated`, as Ctrl-C raises KeyboardInterrupt; either one ends the process.
+    """In the block, Ctrl-C and SIGTERM raise KeyboardInterrupt, so that files are closed; then the process ends.
 
-    A message that the exception brings, of what there is so far, is part of the line; so is `hint`.
+    One line is logged: "stopped", the exception's message if it has one, and `hint`. The exit status is 130 after
+    Ctrl-C and 143 after SIGTERM.
     """
     before = signal.getsignal(signal.SIGTERM)
-    own = threading.current_thread() is threading.main_thread()  # signals come to no other
+    own = threading.current_thread() is threading.main_thread()  # only this thread can handle signals
     if own:
         signal.signal(signal.SIGTERM, _terminate)
     try:

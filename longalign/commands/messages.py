@@ -1,4 +1,4 @@
-"""What a parser's complaint says to a user, in one line, with the nearest key."""
+"""Turning jsonargparse's errors into one line that names the wrong key and the nearest right one."""
 
 import difflib
 import re
@@ -23,7 +23,7 @@ OPTION_OF_SOURCE = re.compile(r"NestedArg\(key='([^']*)', val=(.*)\)$")
 
 @contextmanager
 def explained(keys: Callable[[], Sequence[str]], args: Sequence[str]) -> Iterator[None]:
-    """What a parser of ``args`` raises in the block becomes a UserError of one line. ``keys``: those that there are."""
+    """In the block, turn errors of a parser of ``args`` into a UserError of one line. keys: gives all known keys."""
     try:
         yield
     except jsonargparse.ArgumentError as error:
@@ -33,9 +33,11 @@ def explained(keys: Callable[[], Sequence[str]], args: Sequence[str]) -> Iterato
 
 
 def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str]) -> str:
-    """jsonargparse's message in one line: with the nearest of ``keys`` for an unknown key, with the file for bad YAML.
+    """Make one line of a message of jsonargparse.
 
-    ``args`` are the command's arguments, among which the config files are looked for.
+    For an unknown key it names the nearest of ``keys``, and for YAML that cannot be read, the file.
+
+    args: the command's arguments, to find the config files.
     """
     message = " ".join(message.split())
     if "parsing config" in message and (file := _broken_yaml(args)):
@@ -49,7 +51,7 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
     found = [match[1] for match in UNKNOWN_KEY.finditer(message)]
     if not found or not re.search("accept|nrecognized|not expected", message):
         return message
-    unknown = found[-1]  # the innermost
+    unknown = found[-1]  # of nested keys the innermost comes last
     if unknown in keys:
         return message
     near = difflib.get_close_matches(unknown, keys, n=1, cutoff=0.5)
@@ -57,7 +59,7 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
 
 
 def _explain_source(message: str, key: str, value: str) -> str:
-    """A source fits several types; the parser tells what it finds wrong with each."""
+    """Explain an error about a data source, for which the message lists what is wrong by each type that it may have."""
     from longalign.data.mixture import Source, not_a_source
 
     if nested := OPTION_OF_SOURCE.match(value):
@@ -65,9 +67,7 @@ def _explain_source(message: str, key: str, value: str) -> str:
     unknown = re.search(r"Option '([^']+)' is not accepted", message)
     if in_bucket := re.search(r"^(.*\.buckets\.[^.]+)\.(\w+)$", key):
         bucket, field = in_bucket.groups()
-        return (
-            f"{key}: got {value}, which does not fit; a bucket that is new is given whole: --{bucket} '{{{field}: …}}'"
-        )
+        return f"{key}: got {value}, which does not fit; a new bucket is given as a whole: --{bucket} '{{{field}: …}}'"
     if unknown is None and "arguments are required: path" in message:
         return "data.sources: one has no path" if key == "data.sources" else f"{key}: has no path; give --{key} PATH"
     if unknown is None:
@@ -77,7 +77,7 @@ def _explain_source(message: str, key: str, value: str) -> str:
 
 
 def _broken_yaml(args: Sequence[str]) -> str | None:
-    """The first ``--config`` file that YAML cannot read."""
+    """The first ``--config`` file that is no valid YAML, None if all are."""
     for file in _config_files(args):
         try:
             _load(file)

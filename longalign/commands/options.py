@@ -1,4 +1,4 @@
-"""A command's own options beside the keys of a fit's config, read before anything heavy is imported."""
+"""The options that a command has in addition to all keys of a config of ``fit``."""
 
 import argparse
 from collections.abc import Callable
@@ -8,9 +8,9 @@ from longalign.errors import UserError
 
 
 class OwnOptions(argparse.ArgumentParser):
-    """``options, rest = OwnOptions(name, text).parse_known_args(args)``; the rest is for ``config.read_config``.
+    """``own, rest = OwnOptions(name, text).parse_known_args(args)``; ``rest`` is for ``config.read_config``.
 
-    It imports nothing heavy: ``--help`` answers at once; a mistake is a UserError.
+    Nothing heavy is imported for it, so ``--help`` is fast. A mistake raises UserError.
     """
 
     def __init__(self, name: str, description: str) -> None:
@@ -27,7 +27,7 @@ class OwnOptions(argparse.ArgumentParser):
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """A type for ``add_argument``: an integer from `least` on."""
+    """A type for ``add_argument``: an integer that is `least` or more."""
 
     def integer(text: str) -> int:
         try:

@@ -1,8 +1,8 @@
-"""One pack for the eye: its sequences, where positions restart, each target, its weight, and the text, folded.
+"""Formatting one pack for reading: its sequences, their positions, each target with its weight, and the text.
 
-Text without targets is folded to its head and tail. In a terminal targets are green and underlined; in a pipe they
-stand in ⟦ ⟧. ``⟦→ </s>⟧`` is a target that is not the next token: after an answer that another turn follows, the model
-shall end the answer.
+Of a long text without targets only the start and the end are shown. In a terminal targets are green and underlined, in
+a pipe they are in ⟦ ⟧. ``⟦→ </s>⟧`` is a target that is not the next token: at the end of an answer that is followed by
+another turn, the model should predict EOS.
 """
 
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ from longalign.data.dataset import PackDataset
 from longalign.data.tokenized import IGNORE_INDEX
 
 PLAIN, TARGET, END, FOLD = "", "bold green underline", "bold magenta underline", "dim italic"
-FOLD_FROM = 4  # times the context kept at each end
+FOLD_FROM = 4  # a text is folded if it is longer than so many times the context at each end
 CONTROLS = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {127: 0x2421}  # ESC -> ␛
 
 
 def legend(colour: bool) -> Text:
-    """How targets are marked."""
+    """A line that explains how targets are marked."""
     if not colour:
         return Text("targets stand in ⟦ ⟧; ⟦→ x⟧: x is to be predicted there, but another token follows")
     parts = (
@@ -40,7 +40,10 @@ def legend(colour: bool) -> Text:
 def pack_screen(
     packs: PackDataset, number: int, tokenizer: Any, context: int, *, colour: bool
 ) -> Iterator[RenderableType]:
-    """Yield a headline, then each sequence's line of figures and its text."""
+    """Yield the headline of the pack `number`, then for each sequence a line of figures and its text.
+
+    context: tokens shown at each end of a text that is folded.
+    """
     pack = packs[number]
     epoch, local = packs.locate(number)
     plan = packs.plans[epoch]
@@ -86,7 +89,10 @@ def _sequences(
 
 
 def sequence_text(ids: np.ndarray, shifted: np.ndarray, tokenizer: Any, context: int, *, marks: bool) -> Text:
-    """Text of a sequence: `ids` int [L], `shifted` int [L] the target predicted AT each position (-100 for none)."""
+    """The text of a sequence, with targets marked.
+
+    ids: int [L]. shifted: int [L], the target that is predicted AT each position (-100: none). marks: by ⟦ ⟧.
+    """
     text = Text()
     for kind, start, stop in spans(ids, shifted):
         if kind == END:
@@ -97,7 +103,7 @@ def sequence_text(ids: np.ndarray, shifted: np.ndarray, tokenizer: Any, context:
             text.append(f"⟦{piece}⟧" if marks else piece, style=TARGET)
         elif stop - start <= FOLD_FROM * context:
             text.append(_decode(ids, start, stop, tokenizer))
-        else:  # the fold may cut characters, whose halves decode to U+FFFD
+        else:  # the fold may cut a character in two, which decodes to U+FFFD
             text.append(_decode(ids, start, start + context, tokenizer).rstrip("\ufffd"))
             text.append(f" … [{stop - start - 2 * context:,} tokens] … ", style=FOLD)
             text.append(_decode(ids, stop - context, stop, tokenizer).lstrip("\ufffd"))
@@ -105,15 +111,19 @@ def sequence_text(ids: np.ndarray, shifted: np.ndarray, tokenizer: Any, context:
 
 
 def spans(ids: np.ndarray, shifted: np.ndarray) -> Iterator[tuple[str, int, int]]:
-    """Stretches (kind, start, stop) in order: PLAIN and TARGET tokens; END is a target in place of the token at start.
+    """Yield (kind, start, stop) of the spans of a sequence, in order.
 
-    a b c d e predicting - c </s> e -  ->  (PLAIN, 0, 2), (TARGET, 2, 3), (END, 3, 3), (PLAIN, 3, 4), (TARGET, 4, 5)
+    PLAIN: tokens that are no targets. TARGET: tokens that are. END, with start = stop: a target other than the token at
+    start, which is predicted in its place.
+
+    For tokens a b c d e that predict - c </s> e - these are
+    (PLAIN, 0, 2), (TARGET, 2, 3), (END, 3, 3), (PLAIN, 3, 4), (TARGET, 4, 5).
     """
     kinds = np.zeros(len(ids), np.int8)  # 0 no target, 1 the token is the target, 2 another token is
     kinds[1:] = np.where(shifted[:-1] == IGNORE_INDEX, 0, np.where(shifted[:-1] == ids[1:], 1, 2))
     cuts = np.flatnonzero((np.diff(kinds) != 0) | (kinds[1:] == 2)) + 1
     edges = [0, *cuts.tolist(), len(ids)]
-    pending = None  # the start of a stretch without targets, which an END token belongs to
+    pending = None  # the start of a PLAIN span that has not been yielded; the token at an END belongs to it
     for start, stop in pairwise(edges):
         if kinds[start] == 1:
             if pending is not None:
@@ -132,7 +142,7 @@ def spans(ids: np.ndarray, shifted: np.ndarray) -> Iterator[tuple[str, int, int]
 
 
 def _decode(ids: np.ndarray, start: int, stop: int, tokenizer: Any) -> str:
-    """Text of ids[start:stop], with its leading blank, which decoders leave out at the start of a text."""
+    """The text of ids[start:stop], with its leading blank: decoding these ids alone would lose that."""
     before = max(0, start - 4)
     text, head = (_text(ids[before:end].tolist(), tokenizer) for end in (stop, start))
     if not head or not text.startswith(head):  # a character may be cut in two at `start`
@@ -141,7 +151,7 @@ def _decode(ids: np.ndarray, start: int, stop: int, tokenizer: Any) -> str:
 
 
 def _text(ids: list[int], tokenizer: Any) -> str:
-    """Decoded ids; special tokens that the tokenizer decodes to nothing (ChatGLM's) by their names."""
+    """Decode ids. Special tokens that the tokenizer decodes to nothing (ChatGLM's) are shown by their names."""
     silent = _silent_tokens(tokenizer)
     runs = groupby(ids, key=lambda token: token in silent)
     return "".join(
@@ -157,5 +167,5 @@ def _silent_tokens(tokenizer: Any) -> dict[int, str]:
 
 
 def _visible(text: str) -> str:
-    """Line ends are marked, control characters (which could command the terminal) shown as pictures."""
+    """Mark line ends, and show control characters, which could affect the terminal, as symbols."""
     return text.translate(CONTROLS).replace("\n", "↵\n")

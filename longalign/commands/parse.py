@@ -1,4 +1,4 @@
-"""Typed functions as commands: the signature is the list of options, its docstring the help."""
+"""Running a typed function as a command: its signature gives the options, its docstring the help."""
 
 import inspect
 import re
@@ -13,7 +13,7 @@ from longalign.errors import UserError
 _KEYS = re.compile(
     r"\b(?:model\.(model|attention|config_overrides)|data\.(tokenizer|chat_format)|documents\.(text_column))\b"
 )
-"""What shared code calls after the keys of fit, where other commands have options of the same names."""
+"""Keys of ``fit`` in error messages of shared code, for which other commands have an option of the same name."""
 
 
 def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
@@ -22,16 +22,17 @@ def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
     name: of the command, for ``--help``.
 
     Raises:
-        UserError: an unknown option (with the nearest one), a wrong type, a missing one; or what ``function`` raises.
+        UserError: an option is unknown (the message has the nearest one), missing or of a wrong type; or as
+            ``function``.
     """
     parser = jsonargparse.ArgumentParser(
         prog=f"longalign {name}",
         exit_on_error=False,
         allow_abbrev=False,
-        description=(function.__doc__ or "").split("\n\n")[0],
+        description=inspect.cleandoc(function.__doc__ or "").partition("\n\nArgs:")[0],
     )
     parser.add_argument("--config", action="config", help="a YAML file with these options")
-    parser.add_function_arguments(function)
+    parser.add_function_arguments(function, as_group=False)
     with explained(lambda: [action.dest for action in parser._actions], args):
         config = parser.parse_args(args)
     options = parser.instantiate(config).as_dict()
@@ -43,7 +44,7 @@ def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
 
 
 def with_own_options(text: str, names: Collection[str]) -> str:
-    """``text`` with the keys of fit in it as the options ``names`` of another command."""
+    """Replace keys of ``fit`` in an error message by the command's own options, those in ``names``."""
 
     def own(match: re.Match[str]) -> str:
         name = next(filter(None, match.groups()))

@@ -10,16 +10,22 @@ from longalign.commands.options import OwnOptions, at_least
 
 
 def run(name: str, args: list[str]) -> None:
-    """Parse ``args``, tokenise what is not cached, plan with every strategy, print."""
-    options = OwnOptions(name, "What a config makes of its data: lengths, packs, steps, balance, owners of the loss.")
-    options.add_argument("--world_size", type=at_least(1), help="ranks (default: trainer.devices × trainer.num_nodes)")
+    """Parse ``args``, tokenise the data that is not in the cache, plan with every strategy, and print the figures."""
+    options = OwnOptions(
+        name,
+        "Show what `longalign fit` will make of a config's data, before a GPU is used: lengths, packs, steps, balance "
+        "of the ranks, and how much of the loss short and long conversations have.",
+    )
+    options.add_argument(
+        "--world_size", type=at_least(1), help="number of ranks (default: trainer.devices × trainer.num_nodes)"
+    )
     options.add_argument("--json", action="store_true", help="print one JSON object instead of the screen")
     own, rest = options.parse_known_args(args)
     plan(rest, options, own.world_size, own.json)
 
 
 def plan(args: list[str], options: OwnOptions, world_size: int | None, as_json: bool) -> None:
-    """Print the plan of the config in `args`."""
+    """Print the plan of the config in `args`; as_json: as one JSON object instead of the screen."""
     from longalign.commands.config import read_config
     from longalign.commands.plan_figures import plan_figures
     from longalign.commands.plan_gpus import gpu_figures

@@ -1,6 +1,6 @@
-"""The figures of ``longalign plan``: data, lengths, owners of the gradient, plan, strategies. Pure, as one JSON object.
+"""Computing the figures of ``longalign plan``, as one JSON object: data, lengths, shares of the loss, plan, strategies.
 
-Shares, fill and working share are 0-1, spreads are std / mean over steps, lengths are tokens.
+Shares, fill and working share are 0-1; spreads are std / mean over steps; lengths are tokens.
 """
 
 from dataclasses import asdict
@@ -49,9 +49,9 @@ def plan_figures(data: LongAlignData, plans: list[BatchPlan], held_out: Mixture,
 def source_figures(
     data: LongAlignData, mixture: Mixture, held_out: Mixture, weights: Weights | None = None
 ) -> list[dict[str, Any]]:
-    """One dict a source: rows read, dropped, cut (by reason), held out; what is in the mix; its share of the loss.
+    """One dict for each source: rows read, dropped and cut (by reason), held out, in the mix; its share of the loss.
 
-    A source with buckets has `buckets`, one dict a range of lengths, and `outside`: the rows that lie in none.
+    A source with buckets also has `buckets`, one dict for each range of lengths, and `outside`, the rows in no range.
     """
     table = []
     for number, (source, mixed) in enumerate(zip(mixture.sources, mixture.summary(), strict=True)):
@@ -83,7 +83,7 @@ def _bucket_figures(
     held_out: Mixture,
     weights: dict[str, np.ndarray] | None,
 ) -> dict[str, Any]:
-    """Of source `number`, the rows of one range of lengths; `rows` are those that the tokeniser kept."""
+    """The figures of one range of lengths of the source `number`. `rows` counts those that the tokeniser kept."""
     mine = (mixture.source_ids == number) & span.holds(mixture.lengths)
     return {
         "name": name,
@@ -108,7 +108,7 @@ def _loss_shares(mine: np.ndarray, weights: Weights | None) -> dict[str, Any]:
 
 
 def length_figures(plan: BatchPlan, mixture: Mixture) -> dict[str, Any]:
-    """Quantiles and a histogram: of each bucket its shares of sequences, tokens, targets and loss by mode."""
+    """Quantiles of the lengths, and a histogram: for each range its share of sequences, tokens, targets and losses."""
     lengths = mixture.lengths
     longest = int(lengths.max())
     powers = [1 << k for k in range(4, longest.bit_length())]  # 16 … the last one that is not above the longest
@@ -132,7 +132,7 @@ def length_figures(plan: BatchPlan, mixture: Mixture) -> dict[str, Any]:
 
 
 def strategy_figures(configured: BatchPlan, mixture: Mixture, cost: SequenceCost, seed: int) -> list[dict[str, Any]]:
-    """A summary of each strategy's first epoch, at about as many sequences a step as the configured one has."""
+    """A summary of each strategy's first epoch, with about as many sequences in a step as the configured plan has."""
     rows = []
     for strategy in STRATEGIES:
         plan = configured
@@ -152,9 +152,9 @@ def strategy_figures(configured: BatchPlan, mixture: Mixture, cost: SequenceCost
 
 
 def _packs_per_step(strategy: str, configured: BatchPlan, mixture: Mixture) -> int:
-    """Packs a step that hold about as many sequences as a step of the configured plan; a multiple of the ranks.
+    """How many packs of `strategy` have about as many sequences as a step of the configured plan; a multiple of ranks.
 
-    From `packing` with 8 packs of 12 sequences to `naive`: 96 packs of one sequence; and back.
+    For example, 8 packs of 12 sequences with `packing` correspond to 96 packs of one sequence with `naive`.
     """
     single, was_single = strategy in ONE_SEQUENCE_A_PACK, configured.strategy in ONE_SEQUENCE_A_PACK
     if single == was_single:

@@ -1,6 +1,6 @@
-"""What ``longalign plan`` says of GPUs: memory by component, speed and hours of the run on cards of several kinds.
+"""The part of ``longalign plan`` about GPUs: memory by component, speed and hours of the run on several cards.
 
-For a ``fit`` with Liger's kernels, bfloat16 compute, fp32 master weights and gradients.
+The figures hold for a ``fit`` with Liger's kernels, bfloat16 compute, and fp32 master weights and gradients.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The figures of ``longalign plan`` on one screen."""
+"""Formatting the figures of ``longalign plan`` as one screen of text."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from longalign.data.plan_report import PlanSummary
 
 BAR_WIDTH = 8
 MODES = ("sequence", "token", "pack")
-LONG_FRACTION = 8  # `summarize` calls long what has at least max_length / 8 tokens
+LONG_FRACTION = 8  # `summarize` counts a sequence as long if it has at least max_length / 8 tokens
 
 
 def plan_screen(figures: dict[str, Any], colour: bool) -> RenderableType:
-    """About 40 lines of 100 columns."""
+    """The whole screen, about 40 lines of 100 columns. figures: as ``plan`` prints them with ``--json``."""
     plan = figures["plan"]
     gpus = (Text(), gpu_screen(figures["gpus"], plan["world_size"])) if "gpus" in figures else ()
     return Group(
@@ -36,7 +36,7 @@ def plan_screen(figures: dict[str, Any], colour: bool) -> RenderableType:
 
 
 def source_table(sources: list[dict[str, Any]]) -> Table:
-    """Rows read, dropped, cut, held out, and the mix, by source and bucket."""
+    """A table of the rows read, dropped, cut and held out, and of what is in the mix, by source and bucket."""
     table = make_table("source", "rows", "dropped", "cut", "held out", "in the mix", "tokens", "targets", "of tokens")
     total = {"name": "all", **dict.fromkeys(("rows", "held_out", "sequences", "tokens", "targets"), 0)}
     for row in sources:
@@ -59,7 +59,7 @@ def _source_cells(row: dict[str, Any], name: str, dropped: str, cut: str) -> lis
 
 
 def reasons(sources: list[dict[str, Any]]) -> Text:
-    """One line for each source of which something was dropped, cut, repaired or left out: how many, why."""
+    """A line for each source whose rows were dropped, cut, repaired or left out: how many, and why."""
     lines = []
     for row in sources:
         parts = [
@@ -83,7 +83,7 @@ def _num_cut(row: dict[str, Any]) -> int:
 
 
 def _owners(figures: dict[str, Any], loss: str, colour: bool) -> Table:
-    """Histogram of lengths, and who owns the gradient: by length, by source, and the heaviest tenth."""
+    """A table of shares of sequences, tokens, targets and loss: by length, by source, and of the heaviest tenth."""
     headings = [f"by {mode}" + ("*" if mode == loss else "") for mode in MODES]
     table = make_table("length in tokens", "count", "", "seqs", "tokens", "targets", *headings)
     table.columns[2].justify = "left"

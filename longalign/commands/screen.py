@@ -1,4 +1,4 @@
-"""Tables and text on stdout: in colour in a terminal, plain lines that grep and diff can read in a pipe."""
+"""Tables and text on stdout: in colour in a terminal, in plain lines for grep and diff in a pipe."""
 
 import os
 import sys
@@ -6,18 +6,21 @@ import sys
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-UNWRAPPED = 100_000  # columns of a pipe: nothing is cut or wrapped
+UNWRAPPED = 100_000  # width in columns for a pipe, so that nothing is cut or wrapped
 
 
 def make_console(width: int | None = None) -> Console:
-    """A console on stdout; `width` in columns, by default the terminal's, and without limit in a pipe."""
+    """A console on stdout. width: in columns; by default the terminal's, and in a pipe no limit."""
     if width is None and not sys.stdout.isatty():
         width = UNWRAPPED
     return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False)
 
 
 def show(console: Console, *parts: RenderableType) -> None:
-    """Print; in a pipe without the blanks that fill up a table's lines. Ends quietly where `head` has seen enough."""
+    """Print the parts; in a pipe without blanks at the ends of lines.
+
+    If the reader of the pipe has closed it, as `head` does, the process ends without an error.
+    """
     try:
         if console.is_terminal:
             console.print(*parts, sep="\n")
@@ -26,12 +29,12 @@ def show(console: Console, *parts: RenderableType) -> None:
             console.print(*parts, sep="\n")
         print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else its flush at the end fails
         raise SystemExit(0) from None
 
 
 def make_table(*headings: str) -> Table:
-    """A table without lines; the first column to the left, the others to the right."""
+    """A table without rules, whose first column is aligned to the left, the others to the right."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=True)

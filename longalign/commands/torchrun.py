@@ -1,7 +1,7 @@
-"""``bin/torchrun-fit``: torchrun with a run's manners. Stop signals reach the ranks, their exit status is handed on.
+"""``bin/torchrun-fit``: torchrun that passes stop signals on to the ranks, and ends with their exit status.
 
-Left alone, torchrun kills ranks 30 seconds after a stop signal, in the middle of a long step, and ends with status 1
-and a traceback whatever the status of its ranks.
+torchrun itself kills the ranks 30 seconds after a stop signal, even in the middle of a long step, and ends with status
+1 and a traceback, whatever the status of the ranks.
 """
 
 import argparse
@@ -21,14 +21,14 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from longalign.launch import PARENT, how_it_ended
 
-OWN_WORDS = (2, 75)  # a mistake and a stop signal: the first rank has said all
+OWN_WORDS = (2, 75)  # statuses after a mistake and after a stop signal, which the first rank has explained already
 USAGE = "bin/torchrun-fit [torchrun's options --] options of longalign fit"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Start the ranks of this node and wait for them; returns the status of the first that failed, 0 if none did."""
     args = parse(sys.argv[1:] if argv is None else argv)
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # its tracebacks are not the ranks'
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # it would log tracebacks of its own
     os.environ[PARENT] = str(os.getpid())
     os.environ.setdefault("OMP_NUM_THREADS", str(threads_a_rank(int(args.nproc_per_node))))
     for number in (signal.SIGTERM, signal.SIGUSR1):
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """torchrun's arguments for a fit: by default one rank a GPU of this machine."""
+    """Parse torchrun's own options and those of ``fit``; by default there is one rank for each GPU of this machine."""
     own, fit = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else ([], argv)
     parser = torchrun.get_args_parser()
     parser.usage, parser.error = USAGE, _fail  # type: ignore[method-assign, assignment]
@@ -55,17 +55,17 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if not args.nproc_per_node.isdigit():
         _fail(f"--nproc-per-node: got {args.nproc_per_node}, expected a number or auto")
     args.standalone |= args.nnodes in ("1", "1:1") and not args.rdzv_endpoint and args.master_port is None
-    args.signals_to_handle = "SIGINT,SIGHUP,SIGQUIT"  # the others are ours
+    args.signals_to_handle = "SIGINT,SIGHUP,SIGQUIT"  # not SIGTERM: it is handled by `_pass_on`
     return args
 
 
 def threads_a_rank(ranks: int) -> int:
-    """CPU threads for a rank: its share of the cores, 8 at most (a GPU's rank computes little on the CPU)."""
+    """CPU threads for a rank: its share of the cores, at most 8, since a rank with a GPU computes little on the CPU."""
     return max(1, min(8, len(os.sched_getaffinity(0)) // ranks))
 
 
 def _pass_on(number: int, frame: FrameType | None) -> None:
-    """To the ranks, which save and leave by themselves. Without ranks there is nothing to save."""
+    """Send a signal to the ranks, which save and end by themselves; end at once if there are none yet."""
     ranks = _children(os.getpid())
     for rank in ranks:
         os.kill(rank, number)
@@ -74,11 +74,12 @@ def _pass_on(number: int, frame: FrameType | None) -> None:
 
 
 def _children(parent: int) -> list[int]:
+    """The process ids of a process's children, without zombies."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()  # state, parent, ...
-        except OSError:  # it has ended meanwhile
+        except OSError:  # the process has ended in between
             continue
         if int(fields[1]) == parent and fields[0] != "Z":
             found.append(int(stat.parent.name))
@@ -86,7 +87,8 @@ def _children(parent: int) -> list[int]:
 
 
 def _status(error: ChildFailedError) -> int:
-    # torchrun itself ends the others by SIGTERM, and dates to the second
+    """The exit status of the rank that failed first, which is reported if the rank has not done so itself."""
+    # torchrun ends the other ranks by SIGTERM, and its timestamps have no fractions of a second
     failures = error.failures.items()
     rank, failure = min(failures, key=lambda item: (item[1].exitcode == -signal.SIGTERM, item[1].timestamp))
     status = failure.exitcode

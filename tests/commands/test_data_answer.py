@@ -61,7 +61,7 @@ def test_each_question_gets_the_models_own_answer_once(ask, tmp_path, monkeypatc
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user", "assistant"]
     assert messages[-2]["content"] == "old bridge?" and messages[-1]["content"] not in ("x", "")
     assert len(asked) == 3, "the question that came twice is asked once"
-    assert "1 conversation in" in caplog.text and "1 empty, 1 not ended" in caplog.text
+    assert "1 conversation in" in caplog.text and "1 asked before, 1 empty, 1 not ended" in caplog.text
     assert not Path(f"{tmp_path}/a.jsonl.work").exists()
 
 

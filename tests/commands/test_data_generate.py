@@ -40,7 +40,7 @@ def test_rows_are_written_that_training_reads_and_the_table_counts_them(tmp_path
         sum(len(row["questions"]) for row in rows),
     ]
     assert int(last[-1].replace(",", "")) == sum(row["length"] for row in rows)
-    assert "characters" in said.out and "lengths are characters" in caplog.text
+    assert "characters" in said.out and "lengths are in characters" in caplog.text
     assert {row["kind"] for row in rows} == set(re.findall(r"^(\w+) +(?:en|zh) ", said.out, re.M))
 
 
@@ -114,7 +114,7 @@ def test_short_chats_are_written_too(tmp_path, capsys):
     [
         (["--count=0"], "count: got 0"),
         (["--num_proc=0"], "num_proc: got 0"),
-        (["--kind=short", "--num_proc=2"], "num_proc: --kind short has none"),
+        (["--kind=short", "--num_proc=2"], "num_proc: --kind short does not use it"),
         (["--length=5:3"], "length: got '5:3'"),
         (["--length=many"], "length: got 'many'"),
         (["--length=-4"], "length: got '-4'"),
@@ -125,7 +125,7 @@ def test_short_chats_are_written_too(tmp_path, capsys):
         (["--styles=poem"], "styles: got 'poem'"),
         (["--unanswerable=2"], "unanswerable: got 2"),
         (["--language=fr"], "language"),
-        (["--kind=short", "--tasks=count"], "tasks: --kind short has none"),
+        (["--kind=short", "--tasks=count"], "tasks: --kind short does not use it"),
         (["--tokenizer=./nothing"], "--tokenizer must name"),
         (["--cuont=3"], "did you mean 'count'"),
     ],

@@ -229,15 +229,17 @@ def test_text_of_the_data_cannot_reach_the_terminal(call, tmp_path):
     assert "\x1b" not in out + err + (tmp_path / "o.jsonl.report.json").read_text()
 
 
-def test_a_killed_run_leaves_no_output_under_its_name_and_the_next_one_writes_it(call, tmp_path):
+@pytest.mark.parametrize(("number", "status", "left"), [(signal.SIGKILL, -9, 1), (signal.SIGTERM, 143, 0)])
+def test_a_killed_run_leaves_no_output_under_its_name_and_the_next_one_writes_it(call, tmp_path, number, status, left):
     _write(tmp_path / "a.jsonl", [{"question": f"q{i}", "answer": "a" * 50} for i in range(20_000)])
     command = [sys.executable, "-m", "longalign", "data", "import", "--source=a.jsonl", "--out=o.jsonl"]
     run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not list(tmp_path.glob(".o.jsonl.*.tmp")) and run.poll() is None:
         time.sleep(0.01)
-    run.kill()
-    assert run.wait() == -signal.SIGKILL, "it was ready before it could be killed"
+    run.send_signal(number)
+    assert run.wait() == status, "it was ready before it could be killed"
     assert not (tmp_path / "o.jsonl").exists() and not (tmp_path / "o.jsonl.report.json").exists()
+    assert len(list(tmp_path.glob(".o.jsonl.*.tmp"))) == left
     call("--source=a.jsonl", "--out=o.jsonl")
     assert len(_read(tmp_path / "o.jsonl")) == 20_000
 
@@ -270,3 +272,4 @@ def test_help_is_quick_and_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert "--split_length" in done.stdout
+    assert "OUT.report.json has the counts" in done.stdout, "help is the whole docstring"

@@ -137,7 +137,7 @@ def test_too_few_documents_are_used_again_and_what_is_missing_is_said(documents,
     rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
     uses = Counter(row["provenance"]["document"]["sha256"] for row in rows)
     assert max(uses.values()) > 1 and len({(row["id"]) for row in rows}) == len(rows)
-    assert "documents come several times, each time with another task" in caplog.text
+    assert "documents are used several times, each time for another task" in caplog.text
 
 
 def test_a_plan_says_cost_and_asks_nothing_and_a_budget_stops_the_run_which_goes_on(documents, tmp_path, caplog, capfd):
@@ -245,7 +245,7 @@ def test_a_killed_run_asks_nothing_twice(documents, tmp_path, number):
     [
         (["--api_model="], "api_model: give the model"),
         (["--out=a.txt"], "expected a file that ends in .jsonl"),
-        (["--buckets=1-2:1"], "leave no room"),
+        (["--buckets=1-2:1"], "leaves no room"),
         (["--buckets=100000-200000:1"], "no document has such a length"),
         (["--count=0"], "count: got 0"),
         (["--similar=2"], "similar: got 2"),

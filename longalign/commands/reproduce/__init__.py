@@ -1,1 +1,1 @@
-"""The whole recipe on a model that anyone can have, as `bin/reproduce` runs it, and the figures that come out."""
+"""`bin/reproduce`: the whole recipe on a small, freely available model, and tables and pictures of its results."""

@@ -1,10 +1,11 @@
-"""The whole recipe on a model that anyone can have: bin/reproduce [--out DIR] [--acts data,before,...] [--dry_run]
+"""Run the whole recipe on a small model: bin/reproduce [--out DIR] [--acts data,before,...] [--dry_run]
 
-SmolLM2-135M-Instruct, made for 8k tokens, is taken to 64k: the needle test of the model as it comes, with another
-rotary base alone, after further pre-training on raw text, and after alignment on long and short conversations; then
-ways of batching side by side, other shares of long data, and 128k. Each step is a `longalign` command, which is printed
-as it can be typed; a step whose result is there is not done again, so a run that was stopped goes on. The figures go to
-OUT/results.json, results.md and heatmaps.png.
+SmolLM2-135M-Instruct, a model for 8k tokens, is extended to 64k. The needle test measures it as it comes, with another
+rotary base alone, after further pre-training on raw text, and after alignment on long and short conversations. Then
+strategies of batching and shares of long data are compared, and the model is extended to 128k.
+
+Each step is a `longalign` command, which is logged as one could type it. A step whose result exists is skipped, so a
+run that was stopped goes on. The figures are written to OUT/results.json, results.md and heatmaps.png.
 """
 
 import argparse
@@ -27,23 +28,33 @@ from longalign.files import read_json
 
 
 def parse(args: list[str]) -> argparse.Namespace:
-    """The options."""
+    """Parse the options."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="bin/reproduce", description=__doc__, formatter_class=raw)
-    parser.add_argument("--out", type=Path, default=Path("runs/reproduce"))
+    parser.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="folder of all files")
     parser.add_argument("--model", type=Path, help="folder of the original model; by default SmolLM2-135M-Instruct")
-    parser.add_argument("--acts", default=",".join(ACTS), help=f"some of {', '.join(ACTS)}, in this order")
-    parser.add_argument("--scale", choices=SCALES, default="full", help="small: to see that it works, on a CPU")
-    parser.add_argument("--parallel", type=int, default=1, help="steps at a time that share the GPU; never two fits")
-    parser.add_argument("--dry_run", action="store_true", help="print the commands")
     parser.add_argument(
-        "--draw", type=Path, nargs="+", metavar="RESULTS", help="only join results.json of several calls, the last wins"
+        "--acts", default=",".join(ACTS), help=f"parts to run, a comma list; by default all: {', '.join(ACTS)}"
+    )
+    parser.add_argument(
+        "--scale", choices=SCALES, default="full", help="small: so little data that a CPU shows that all works"
+    )
+    parser.add_argument(
+        "--parallel", type=int, default=1, help="steps that run at the same time on the GPU; fits always run alone"
+    )
+    parser.add_argument("--dry_run", action="store_true", help="print the commands and stop")
+    parser.add_argument(
+        "--draw",
+        type=Path,
+        nargs="+",
+        metavar="RESULTS",
+        help="run nothing: join the results.json of several calls (of equal figures the last counts)",
     )
     return parser.parse_args(args)
 
 
 def run(name: str, args: list[str]) -> None:
-    """Do the acts, or print their commands, or draw what others have measured."""
+    """Run the acts, or print their commands, or join the results of earlier calls."""
     options = parse(args)
     out = options.out
     if options.draw:
@@ -74,7 +85,7 @@ def run(name: str, args: list[str]) -> None:
 
 
 def write_results(out: Path, models: Models) -> Models:
-    """The figures as JSON, Markdown and a picture."""
+    """Write the figures as JSON, Markdown and a picture; returns them."""
     (out / "results.json").write_text(json.dumps(models, indent=1))
     (out / "results.md").write_text(report(models))
     draw(models, out / "heatmaps.png")

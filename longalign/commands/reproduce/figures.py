@@ -1,4 +1,4 @@
-"""What the steps measured, from their files: one dictionary a model."""
+"""Collecting what the steps have measured, from their files: one dictionary for each model."""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ Models = dict[str, dict[str, Any]]
 
 
 def collect(out: Path) -> Models:
-    """Of each model: recall by task, length and depth, held-out losses, and what its training took."""
+    """For each model: recall by task, length and depth; held-out losses; time, tokens and memory of its training."""
     models: Models = {}
     for file in sorted(out.glob(f"needle/*/*/{SUMMARY}")):
         summary = json.loads(file.read_text())
@@ -34,7 +34,7 @@ def collect(out: Path) -> Models:
 
 
 def join(results: Iterable[Models]) -> Models:
-    """The figures of several calls, on several machines perhaps; of what was measured twice the later."""
+    """Join the figures of several calls, perhaps on several machines; of what was measured twice the later counts."""
     models: Models = {}
     for result in results:
         for name, found in result.items():
@@ -45,20 +45,21 @@ def join(results: Iterable[Models]) -> Models:
 
 
 def in_order(models: Models) -> Models:
-    """In the order of the acts."""
+    """The models in the order in which the acts make them."""
     order = ("as_it_comes", "base_alone", "extended", "aligned", *BATCHING, *SHARES, "aligned_128k")
     return {name: models[name] for name in order if name in models}
 
 
 def training_figures(folder: Path) -> dict[str, float]:
-    """Of a run's curves: steps, sequences, tokens, seconds of all steps, and speed and memory."""
+    """From a run's TensorBoard folder: totals of steps, sequences, tokens and seconds; median speed; peak memory."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
 
     def values(tag: str) -> list[float]:
         there = tag in events.Tags()["scalars"]
-        return list({event.step: event.value for event in events.Scalars(tag)}.values()) if there else []  # once a step
+        # by step, since a step that was repeated after a resume has two events
+        return list({event.step: event.value for event in events.Scalars(tag)}.values()) if there else []
 
     figures = {
         "steps": len(values("train/loss")),

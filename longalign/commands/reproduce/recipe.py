@@ -1,4 +1,4 @@
-"""The steps of the whole recipe: which `longalign` commands, with which options, and in what order."""
+"""The steps of the whole recipe: the `longalign` commands with their options, in order."""
 
 import math
 import os
@@ -14,7 +14,7 @@ TASKS = ("single", "kv", "multi_key", "multi_value", "variable_tracking")
 SOME = ("single", "kv")
 FEW = ("kv", "multi_key")
 
-BATCHING = {  # name -> strategy, loss: the paper's Figure 5 and Table 3, and ours
+BATCHING = {  # name -> (strategy, loss): those of the paper's Figure 5 and Table 3, and our default
     "naive": ("naive", "sequence"),
     "sorted": ("sorted", "sequence"),
     "packing": ("packing", "pack"),
@@ -22,12 +22,18 @@ BATCHING = {  # name -> strategy, loss: the paper's Figure 5 and Table 3, and ou
     "balanced_lw": ("balanced", "sequence"),
 }
 
-SHARES = {"long-0": (0, 1), "long-half": (0.5, 1), "short-0": (1, 0)}  # of long documents and chats; 1, 1: balanced_lw
+SHARES = {"long-0": (0, 1), "long-half": (0.5, 1), "short-0": (1, 0)}
+"""name -> (share of the long documents, share of the chats); (1, 1) is `balanced_lw` above."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The steps of each act. `out` has data/, runs/, models/ and needle/."""
+    """The steps of each act. An act yields groups of steps; a group begins when the one before it has ended.
+
+    Attributes:
+        out: the folder of all files, in data/, runs/, models/, needle/ and held_out/. scale: how much of everything.
+        original: folder of the model to start from. text: raw text to train on. haystack: text for the needle tests.
+    """
 
     out: Path
     scale: Scale
@@ -36,11 +42,11 @@ class Recipe:
     haystack: Path
 
     def model(self, name: str) -> Path:
-        """The folder of a model that an act makes, by the act's name for it."""
+        """The folder of a model that an act makes."""
         return self.out / "models" / name
 
     def data(self) -> Iterator[Group]:
-        """Long tasks and short chats of the seeded generator; questions, with the original model's own answers."""
+        """Generate long tasks and short chats, and questions that the original model answers."""
         shortest, held_out = self.scale.shortest, self.scale.held_out
         own = {"train": 2 * self.scale.own, "validation": 4 * held_out}  # some answers do not end
         yield [self._generated("questions", split, count) for split, count in own.items()]
@@ -55,7 +61,7 @@ class Recipe:
         ]
 
     def before(self) -> Iterator[Group]:
-        """The model as it comes, and with the new base alone."""
+        """Test the model as it comes, and with the new rotary base alone."""
         base = f"--config_overrides={{rope_theta: 5.0e6, max_position_embeddings: {self.scale.length}}}"
         yield [
             *self._needles("as_it_comes", self.original, tasks=SOME),
@@ -64,17 +70,17 @@ class Recipe:
         yield [self._held_out("as_it_comes", self.original)]
 
     def extend(self) -> Iterator[Group]:
-        """Further pre-training on raw text with the new base, and on the model's own answers beside it."""
+        """Continue the pre-training with the new base, on raw text and on the model's own answers."""
         own = f"--data.short={self.out}/data/own-train.jsonl"
         options = (f"--data.text={self.text}", own, "--data.loss=token", f"--data.epochs={PASSES}")
         yield from self._trained({"extended": options}, self.original, tasks=SOME)
 
     def align(self) -> Iterator[Group]:
-        """Alignment on all long and short conversations."""
+        """Align the model on all long and short conversations."""
         yield from self._trained({"aligned": self._mix()}, self.model("extended"))
 
     def compare(self) -> Iterator[Group]:
-        """The same conversations in five ways, about as many of them in each step."""
+        """Train on the same conversations with five ways of batching, with about as many of them in each step."""
         ways = {}
         for name, (strategy, loss) in BATCHING.items():
             packs = EACH_STEP if strategy in ("naive", "sorted") else 1
@@ -83,12 +89,12 @@ class Recipe:
         yield from self._trained(ways, self.model("extended"), tasks=FEW)
 
     def shares(self) -> Iterator[Group]:
-        """No long documents and half of them (the paper's Table 2); and no chats."""
+        """Train without long documents, with half of them (as in the paper's Table 2), and without chats."""
         mixes = {name: self._mix(COMPARED, long, chats) for name, (long, chats) in SHARES.items()}
         yield from self._trained(mixes, self.model("extended"), tasks=FEW)
 
     def further(self) -> Iterator[Group]:
-        """Twice the length, from the aligned model."""
+        """Extend the aligned model to twice the length."""
         length = 2 * self.scale.length
         yield [
             self._documents("longer", "train", math.ceil(self.scale.long / 40), self.scale.length, 2 * self._longest)
@@ -106,7 +112,7 @@ class Recipe:
 
     @property
     def _longest(self) -> int:
-        return int(0.97 * self.scale.length)  # the chat format comes on top
+        return int(0.97 * self.scale.length)  # leaves room for the tokens of the chat format
 
     def _documents(self, name: str, split: str, count: int, least: int, most: int) -> Step:
         options = (f"--length={least}:{most}", f"--questions={self.scale.questions}")
@@ -127,11 +133,13 @@ class Recipe:
         file = self.out / "data" / f"own-{split}.jsonl"
         questions = self.out / "data" / f"questions-{split}.jsonl"
         options = (f"--questions={questions}", f"--model={self.original}", f"--max_new_tokens={self.scale.answer}")
-        together = "--batch_size=1024"  # a step of decoding costs the host the same for any number
+        together = (
+            "--batch_size=1024"  # decoding is bound by the CPU, whose time for a token does not grow with the batch
+        )
         return Step(file.stem, ("data", "answer", *options, together, f"--out={file}"), file)
 
     def _mix(self, share: float = 1, long: float = 1, chats: float = 1) -> tuple[str, ...]:
-        """Options for a share of all data, and shares of its long documents and its chats."""
+        """Options of `fit` for a share of all data, in which long documents and chats have other shares yet."""
         folder = self.out / "data"
         counts = {
             "long": (f"{folder}/long-train.jsonl", long * self.scale.long),
@@ -147,13 +155,13 @@ class Recipe:
     def _trained(
         self, runs: dict[str, tuple[str, ...]], start: Path, tasks: tuple[str, ...] = TASKS, probe: tuple[str, ...] = ()
     ) -> Iterator[Group]:
-        """One run after the other from the same model, by name and options; then the tests of all of them."""
+        """Runs by name and options, one after the other from the same model; then the exports and tests of all."""
         for name, options in runs.items():
             run = self.out / "runs" / name
             where = (f"--model.model={start}", f"--trainer.default_root_dir={run}", "--ckpt_path=auto")
             length = f"--data.max_length={self.scale.length}"
             fit = ("fit", f"--config={os.path.relpath(CONFIG)}", length, *where, *options, *self.scale.fit)
-            yield [Step(f"fit-{name}", fit, self.model(name))]  # done when exported; else it goes on from where it was
+            yield [Step(f"fit-{name}", fit, self.model(name))]  # until its export exists it resumes
         yield [self._exported(name) for name in runs]
         yield [
             step

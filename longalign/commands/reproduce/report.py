@@ -1,4 +1,4 @@
-"""The figures as Markdown tables, and the paper's heat maps side by side."""
+"""Formatting the figures as Markdown tables, and drawing the models' heat maps side by side."""
 
 import math
 from collections.abc import Iterable
@@ -10,13 +10,13 @@ from longalign.commands.reproduce.recipe import BATCHING, TASKS
 
 
 def report(models: Models) -> str:
-    """The figures as Markdown tables: recall by task and length, held-out loss by source and length, training."""
+    """All Markdown tables: recall by task and length, held-out loss by source and length, figures of the training."""
     losses = [loss_table(models, group) for group in ("source", "length")]
     return "\n".join([*(recall_table(models, task) for task in TASKS), *losses, training_table(models)])
 
 
 def recall_table(models: Models, task: str) -> str:
-    """A row a model, a column a length; recall with its 95 % interval."""
+    """A row for each model, a column for each length: recall with its 95 % interval."""
     rows = {name: model["needle"][task] for name, model in models.items() if task in model.get("needle", {})}
     lengths = sorted({length for row in rows.values() for length in row["by_length"]}, key=int)
     lines = [
@@ -27,7 +27,7 @@ def recall_table(models: Models, task: str) -> str:
 
 
 def loss_table(models: Models, group: str) -> str:
-    """A row a model, a column a source or a range of lengths."""
+    """A row for each model, a column for each source or range of lengths. group: `source` or `length`."""
     losses = {name: model["held_out"] for name, model in models.items() if "held_out" in model}
     keys = list(dict.fromkeys(key for row in losses.values() for key in row if key.startswith(f"loss_{group}/")))
     lines = [[name, *(number(row.get(key)) for key in keys)] for name, row in losses.items()]
@@ -35,7 +35,7 @@ def loss_table(models: Models, group: str) -> str:
 
 
 def training_table(models: Models) -> str:
-    """A row a run; the time of the ways of batching also as a share of `naive`'s, as in the paper's Figure 5."""
+    """A row for each run; for the ways of batching also their time as a share of `naive`'s (the paper's Figure 5)."""
     runs = {name: model["training"] for name, model in models.items() if "training" in model}
     keys = ("steps", "sequences", "tokens", "seconds", "tokens_per_s", "peak_gib")
     lines = []
@@ -51,11 +51,12 @@ def training_table(models: Models) -> str:
 
 
 def number(value: float | None) -> str:
+    """A loss as text; a dash for None."""
     return "–" if value is None else f"{value:.4f}"
 
 
 def interval(row: dict[str, Any] | None) -> str:
-    """`0.93 (0.88-0.96)`: recall, and its 95 % interval"""
+    """Recall with its 95 % interval as text: `0.93 (0.88-0.96)`; a dash for None."""
     return f"{row['recall']:.2f} ({row['low']:.2f}-{row['high']:.2f})" if row else "–"
 
 
@@ -66,7 +67,7 @@ def table(heads: list[str], rows: Iterable[list[str]]) -> str:
 
 
 def draw(models: Models, file: Path) -> Any:
-    """The paper's heat map of each model, side by side."""
+    """Draw the heat map of each model's needle test, side by side; returns the figure, None if there is no test."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure

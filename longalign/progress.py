@@ -1,4 +1,4 @@
-"""A progress bar on stderr for work that is measured in bytes."""
+"""A progress bar on stderr for work whose amount is known in bytes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 @contextmanager
 def byte_progress(text: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A function to tell how many more bytes of ``total`` are done. Draws in a terminal only, and goes at the end."""
+    """Show a bar while the block runs, and yield a function to call with each number of bytes that has been done.
+
+    Nothing is drawn where stderr is no terminal; at the end of the block the bar is removed.
+
+    Args:
+        text: what stands in front of the bar.
+        total: bytes in all.
+    """
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     console = Console(stderr=True)
     bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)

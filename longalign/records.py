@@ -1,4 +1,4 @@
-"""Results as JSON lines: each row is on the disk when it is made; a run that was killed goes on where it stopped."""
+"""A file of results as JSON lines, written row by row, so that a run that was killed can continue where it stopped."""
 
 import json
 import logging
@@ -9,23 +9,25 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from longalign.errors import UserError
+from longalign.files import json_line
 
 log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
 FAILED = "failed"
-"""The ``status`` of a row that is no result: it says what went wrong, and the next run tries again."""
+"""The ``status`` of a row that holds an error instead of a result; the next run tries it again."""
 
 
 class Records:
-    """An append-only file of rows, each with a string under ``key``; the newest row of a key counts.
+    """An append-only file of rows. Each row has a string under ``key``; of several rows with one key the last counts.
 
-    Reading changes nothing. ``claim``, or else the first ``append``, locks the file against other processes until
-    ``close``.
+    The constructor only reads the file, which may be missing. ``claim``, or else the first ``append``, locks the file
+    against other processes until ``close``.
 
     Raises:
-        UserError: the file cannot be read, or a line that is not the last is no row.
+        UserError: the file cannot be read, or a line other than the last is no row. (A last line without an end is
+            what a killed run leaves; it is dropped with a warning.)
     """
 
     def __init__(self, path: str | Path, key: str = "key") -> None:
@@ -44,19 +46,21 @@ class Records:
         self.close()
 
     def rows(self) -> list[Row]:
-        """The newest row of each key, in the order in which the keys came first; failed ones too."""
+        """The newest row of each key, failed ones too, in the order in which the keys were first written."""
         return list(self._rows.values())
 
     def get(self, key: str) -> Row | None:
-        """The newest row of a key."""
+        """The newest row of a key, or None."""
         return self._rows.get(key)
 
     def done(self, key: str) -> bool:
-        """Whether there is a row of this key that did not fail."""
+        """Whether the newest row of this key is a result and not a failure."""
         return key in self._rows and self._rows[key].get("status") != FAILED
 
     def claim(self) -> None:
-        """Keep other processes from writing, before what is written costs anything; and read what they have written.
+        """Lock the file and read it again, since another process may have written to it in between.
+
+        Call this before the work whose results go into the file, so that no work is done in vain.
 
         Raises:
             UserError: another process is writing to the file.
@@ -70,21 +74,21 @@ class Records:
             self._whole = self._read(say=False)
 
     def append(self, row: Row) -> None:
-        """Add a row; when this returns the system has it, and killing this process does not lose it.
+        """Write a row and flush it to the operating system: killing this process afterwards does not lose it.
 
         Raises:
-            UserError: of `claim`.
+            UserError: as `claim`.
         """
         assert isinstance(row[self._key], str)
         if self._file is None:
             self._open()
         assert self._file is not None
-        self._file.write(_line(row))
+        self._file.write(json_line(row))
         self._file.flush()
         self._rows[row[self._key]] = row
 
     def close(self) -> None:
-        """Let other processes write. Rows can still be read, and appended: the lock is taken anew."""
+        """Release the lock. Rows can still be read; another ``append`` takes the lock again."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -100,11 +104,14 @@ class Records:
             self._file.write(b"\n")
 
     def _read(self, say: bool = True) -> int:
-        """Fill the rows; returns how many bytes of the file are whole rows."""
+        """Read all rows; returns the length in bytes of the part of the file that is complete rows.
+
+        say: whether to warn of an incomplete last line.
+        """
         self._rows: dict[str, Row] = {}
         data = self.path.read_bytes() if self.path.exists() else b""
         self._last_byte = data[-1:]
-        *lines, last = data.split(b"\n")  # str.splitlines would split at U+2028, too
+        *lines, last = data.split(b"\n")  # not str.splitlines, which also splits at U+2028
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 self._keep(_parse(line, self._key), f"line {number}")
@@ -115,29 +122,37 @@ class Records:
             self._keep(row, "")
             return len(data)
         if say:
-            log.warning("%s: the last line is torn, which a killed run leaves; it is dropped", self.path)
+            log.warning("%s: the last line is incomplete, as a killed run leaves it; it is dropped", self.path)
         self._last_byte = b"\n"
         return len(data) - len(last)
 
     def _keep(self, row: Row | None, where: str) -> None:
         if row is None:
             raise UserError(
-                f"{self.path}: {where} is no JSON object with a text under {self._key!r}; mend or delete the line, or "
-                "write to another file"
+                f"{self.path}: {where} is no JSON object with a text under {self._key!r}; correct or delete the line, "
+                "or write to another file"
             )
         self._rows[row[self._key]] = row
 
 
 def refuse_other_setups(records: Records, own: Row, what: str) -> None:
-    """A file holds results of one ``setup``; failed rows do not count.
+    """Check that all results of a file were made with the setup ``own``, so that one file never mixes several.
+
+    Args:
+        own: what the results depend on; it is compared with each row's ``setup``. Failed rows are not compared.
+        what: the results in words, such as "answers".
 
     Raises:
-        UserError: there are ``what`` (such as "answers") of another, of which the keys that differ are named.
+        UserError: a row has another setup; the message names the keys that differ.
     """
     for row in records.rows():
         other = row.get("setup")
         if row.get("status") != FAILED and other != own:
-            named = ", ".join(name for name in own if not isinstance(other, dict) or other.get(name) != own[name])
+            theirs = other if isinstance(other, dict) else {}
+            differ = [
+                name for name in {**own, **theirs} if (name in own) != (name in theirs) or own[name] != theirs[name]
+            ]
+            named = ", ".join(differ)
             raise UserError(f"out: {records.path} has {what} made with another {named}; give another --out")
 
 
@@ -147,10 +162,3 @@ def _parse(line: bytes, key: str) -> Row | None:
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         return None
     return row if isinstance(row, dict) and isinstance(row.get(key), str) else None
-
-
-def _line(row: Row) -> bytes:
-    try:
-        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
-    except UnicodeEncodeError:  # half a surrogate pair, which a model can write
-        return json.dumps(row).encode() + b"\n"

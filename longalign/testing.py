@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server on 127.0.0.1 for tests and demonstrations: it says and does what it is told.
+"""An OpenAI-compatible server on 127.0.0.1 for tests and demonstrations, with answers and errors given in advance.
 
 with FakeOpenAIServer(lambda body: "[[7]]", script=[error(429, "slow down", retry_after=1)]) as server:
     ChatClient(Endpoint("judge", server.base_url))
@@ -19,7 +19,11 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server does with one request. ``body`` replaces the chat completion; ``drop`` cuts the connection."""
+    """What the server does with one request.
+
+    By default it sends a chat completion with ``text``. ``body`` is sent instead of the completion where it is given;
+    ``drop`` closes the connection without an answer.
+    """
 
     text: str | None = ""
     status: int = 200
@@ -33,7 +37,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Request:
-    """What the server was asked, and when (``time.monotonic``). Names of headers are in lower case."""
+    """A request as the server received it. Header names are in lower case; ``at`` is ``time.monotonic()``."""
 
     path: str
     headers: dict[str, str]
@@ -44,27 +48,32 @@ class Request:
 def error(
     status: int, message: str, *, code: str | None = None, param: str | None = None, retry_after: float | None = None
 ) -> Reply:
-    """An error as OpenAI's API tells it."""
+    """A reply with an error status and a body as OpenAI's API sends it. retry_after: seconds, in a header."""
     body = {"error": {"message": message, "type": "error", "code": code, "param": param}}
     headers = {} if retry_after is None else {"Retry-After": f"{retry_after:g}"}
     return Reply(status=status, body=json.dumps(body).encode(), headers=headers)
 
 
 def empty_choices() -> Reply:
-    """A completion without any choice."""
+    """A reply with status 200 whose completion has no choices."""
     return Reply(body=b'{"id": "1", "object": "chat.completion", "model": "fake", "choices": []}')
 
 
 def garbage() -> Reply:
-    """A web page with status 200, as proxies send them."""
+    """A reply with status 200 that is an HTML page, as broken proxies send."""
     return Reply(body=b"<html>upstream error</html>", headers={"Content-Type": "text/html"})
 
 
 class FakeOpenAIServer:
-    """A real HTTP server in a thread. ``requests`` has what came, ``max_in_flight`` how many were open at a time.
+    """A real HTTP server in a thread, started and stopped by ``with``.
 
-    ``script`` is what the first requests get, in the order in which they come; then ``answer`` is used: a text, or a
-    function of the request's body that returns a text or a `Reply`. Parameters named in ``refuses`` get HTTP 400.
+    Args:
+        answer: what requests get: a text, or a function of the request's body that returns a text or a `Reply`.
+        script: replies for the first requests, in the order in which they arrive; ``answer`` is for the later ones.
+        refuses: names of parameters; a request that has one of them gets HTTP 400.
+
+    Attributes:
+        requests: all requests so far. max_in_flight: the most requests that were open at the same time.
     """
 
     def __init__(
@@ -89,13 +98,13 @@ class FakeOpenAIServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
-        self._stopped.set()  # ends delays
+        self._stopped.set()  # ends the replies' delays
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
     def answer(self, request: Request) -> tuple[Reply, bytes]:
-        """What to do with a request, counted as in flight until `finished`."""
+        """The reply to a request, and the bytes of its body. The request counts as in flight until `finished`."""
         with self._lock:
             self.requests.append(request)
             self._in_flight += 1
@@ -110,7 +119,7 @@ class FakeOpenAIServer:
         return reply, reply.body if reply.body is not None else _completion(request.body, reply)
 
     def finished(self) -> None:
-        """A request has its answer."""
+        """Count one request less as in flight."""
         with self._lock:
             self._in_flight -= 1
 
@@ -131,7 +140,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has gone away is none."""
+        """Do nothing: the only errors here are clients that have closed their connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -162,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Tests print nothing."""
+        """Do nothing: the base class would print a line for each request."""
 
 
 def _completion(body: Body, reply: Reply) -> bytes:

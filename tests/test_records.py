@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from longalign.errors import UserError
-from longalign.records import Records
+from longalign.records import Records, refuse_other_setups
 
 
 def test_rows_come_back_and_the_newest_of_a_key_counts(tmp_path):
@@ -47,7 +47,7 @@ def test_a_torn_last_line_is_dropped_and_said_and_the_next_row_stands_on_its_own
         assert [row["key"] for row in records.rows()] == ["a"]
         assert path.read_bytes().endswith(torn)  # reading changes nothing
         records.append({"key": "c"})
-    assert caplog.text.count("the last line is torn") == 1
+    assert caplog.text.count("the last line is incomplete") == 1
     assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "c"]
 
 
@@ -103,3 +103,13 @@ def test_half_a_surrogate_pair_can_be_written(tmp_path):
     with Records(tmp_path / "r.jsonl") as records:
         records.append({"key": "a", "text": "\ud83d"})
     assert Records(tmp_path / "r.jsonl").rows()[0]["text"] == "\ud83d"
+
+
+def test_another_setup_is_refused_with_the_keys_that_differ(tmp_path):
+    with Records(tmp_path / "r.jsonl") as records:
+        records.append({"key": "a", "setup": {"seed": 1, "dtype": "auto", "old": 2}})
+        records.append({"key": "b", "setup": {"seed": 9}, "status": "failed"})
+    refuse_other_setups(records, {"seed": 1, "dtype": "auto", "old": 2}, "answers")
+    for own, named in (({"seed": 2, "dtype": "auto", "old": 2}, "seed"), ({"seed": 1, "dtype": "auto"}, "old")):
+        with pytest.raises(UserError, match=rf"answers made with another {named}; give another --out"):
+            refuse_other_setups(records, own, "answers")

@@ -1,1 +1,1 @@
-"""Asking models behind OpenAI-compatible APIs: what is sent, what comes back, what it costs."""
+"""Asking models behind OpenAI-compatible APIs: requests and retries, parsing of replies, limits on cost."""

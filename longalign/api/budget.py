@@ -1,4 +1,7 @@
-"""What calls will cost, before they are made and while they are: at the user's prices, as there are no lasting ones."""
+"""What calls cost, estimated before them and counted during them, and a limit on it.
+
+Prices are given by the user, since those of providers change.
+"""
 
 import asyncio
 import math
@@ -11,21 +14,25 @@ from longalign.api.client import ChatClient, Completion, Job, Messages, RequestF
 from longalign.api.loop import each
 from longalign.errors import UserError
 
-_CHARACTERS_A_TOKEN = 3.5  # of ASCII text; more for most tokenizers, so that estimates are rather too high
-_MESSAGE_TOKENS = 5
-_TEMPLATE_TOKENS = 200  # at most, of a server's chat template around the messages
+_CHARACTERS_A_TOKEN = 3.5  # of ASCII text; most tokenizers reach more, so token counts are overestimated
+_MESSAGE_TOKENS = 5  # that a chat template adds to a message
+_TEMPLATE_TOKENS = 200  # that a server's chat template adds to a whole prompt at most
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 @dataclass(frozen=True)
 class Prices:
-    """Dollars (or any money) per million tokens; None where the user gave none."""
+    """Prices per million tokens read and written, in any currency; None where the user gave none."""
 
     tokens_in: float | None = None
     tokens_out: float | None = None
 
     def check(self, max_cost: float | None) -> None:
-        """Raises UserError for half a price, a negative one, or a limit without prices."""
+        """Check the prices and a limit on the cost.
+
+        Raises:
+            UserError: only one of the two prices is given, a number is negative, or there is a limit without prices.
+        """
         for name, value in (("price_in", self.tokens_in), ("price_out", self.tokens_out), ("max_cost", max_cost)):
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise UserError(f"{name}: got {value}, expected 0 or more")
@@ -35,12 +42,12 @@ class Prices:
             raise UserError("max_cost needs --price_in and --price_out, per million tokens")
 
     def cost(self, tokens_in: int, tokens_out: int) -> float:
-        """0 without prices."""
+        """The cost of so many tokens; 0 without prices."""
         return (tokens_in * (self.tokens_in or 0) + tokens_out * (self.tokens_out or 0)) / 1e6
 
 
 def estimate_tokens(messages: Iterable[dict[str, str]]) -> int:
-    """About how many tokens a server will count, rather too many: its tokenizer is not here."""
+    """Estimate the tokens of a prompt from its characters; the server's tokenizer is not at hand. Mostly too high."""
     total = 0.0
     for message in messages:
         others = len(_NOT_ASCII.findall(message["content"]))
@@ -49,16 +56,21 @@ def estimate_tokens(messages: Iterable[dict[str, str]]) -> int:
 
 
 def most_tokens(messages: Iterable[dict[str, str]]) -> int:
-    """What no server counts more than: a token of any tokenizer stands for a byte at least."""
+    """An upper bound of the tokens of a prompt: with any tokenizer a token stands for at least one byte."""
     return _TEMPLATE_TOKENS + sum(len(message["content"].encode(errors="replace")) for message in messages)
 
 
 class Budget:
-    """Keeps what calls cost within a limit: a call is begun only if its worst case fits beside what is spent and open.
+    """Keeps the cost of calls within a limit.
 
-    ``spent`` is by the tokens that the server counted, or by the worst case where it counted none. A request without an
-    answer (a timeout, a dropped connection) counts as its worst case, too: some servers charge for it. What a server
-    refuses in an error status costs nothing.
+    A call may begin only if its highest possible cost fits into the limit beside what is spent and beside the highest
+    possible cost of all calls that are open. When it ends, the tokens that the server counted are charged, or the
+    highest possible cost if it counted none. An attempt without an answer (a timeout, a dropped connection) is charged
+    in full too, because some servers charge for it. A request that is refused with an error status costs nothing.
+
+    Attributes:
+        spent: money so far. calls: those that were answered. tokens_in, tokens_out: of these calls.
+        lost: attempts without an answer.
     """
 
     def __init__(self, prices: Prices, max_cost: float | None) -> None:
@@ -68,7 +80,11 @@ class Budget:
         self.calls = self.tokens_in = self.tokens_out = self.lost = 0
 
     def announce(self, model: str, url: str, calls: int, tokens_in: int, tokens_out: int, note: str = "") -> str:
-        """The line to say before the first call.
+        """A line for the log before the first call: the number of calls, their tokens, and what they may cost.
+
+        Args:
+            tokens_in, tokens_out: of all calls together, as estimated.
+            note: appended to the line.
 
         Raises:
             UserError: the calls may cost more than the limit.
@@ -86,14 +102,14 @@ class Budget:
         return f"{model} at {url}: {calls} calls, {read}, {written}; {money}{note}"
 
     def stopped(self) -> UserError:
-        """What to raise where `begin` said no."""
+        """The error to raise when `begin` has returned False and no open call can make room."""
         return UserError(
-            f"max_cost: stopped before a call that might bring the cost above {self.max_cost:g} ({self}); what there "
-            "is, is kept: the same command goes on where this one stopped"
+            f"max_cost: stopped before a call that might bring the cost above {self.max_cost:g} ({self}); all replies "
+            "are kept: the same command goes on where this one stopped"
         )
 
     def begin(self, tokens_in: int, tokens_out: int) -> bool:
-        """Whether a call of at most so many tokens may be made; if so it is open until `end`."""
+        """Ask for a call of at most so many tokens. True: it may be made, and is open until `end`; False: no room."""
         worst = self.prices.cost(tokens_in, tokens_out)
         if not self._has_room(worst):
             return False
@@ -101,7 +117,7 @@ class Budget:
         return True
 
     def lose(self, tokens_in: int, tokens_out: int) -> bool:
-        """An attempt of an open call got no answer; whether there may be another one."""
+        """Charge an attempt of an open call that got no answer; returns whether the call may be tried again."""
         self.lost += 1
         self.spent += self.prices.cost(tokens_in, tokens_out)
         return self._has_room(0)
@@ -110,7 +126,12 @@ class Budget:
         return self.max_cost is None or self.spent + self._open + cost <= self.max_cost * (1 + 1e-9)
 
     def end(self, most: tuple[int, int], counted: tuple[int, int] | None) -> None:
-        """A call is over: ``most`` is what it began with, ``counted`` what the server says, None if it failed."""
+        """Close an open call.
+
+        Args:
+            most: the tokens in and out that it began with.
+            counted: those that the server counted, 0 for each that it did not; None if the call failed.
+        """
         self._open -= self.prices.cost(*most)
         if counted is None:
             return
@@ -128,7 +149,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Call:
-    """One request to make: ``key`` is handed back with its result; ``tokens_out`` are those of the reply at most."""
+    """A request to make. ``key`` is handed back with its result; the reply has at most ``tokens_out`` tokens."""
 
     key: Any
     messages: Messages
@@ -137,7 +158,7 @@ class Call:
 
     @property
     def most(self) -> tuple[int, int]:
-        """Tokens in and out, at most."""
+        """Upper bounds of the tokens in and out."""
         return most_tokens(self.messages), self.tokens_out
 
 
@@ -147,11 +168,12 @@ async def ask_within(
     calls: Iterable[Call] | AsyncIterable[Call],
     on_done: Callable[[Any, Completion | RequestFailed], None],
 ) -> None:
-    """`ask_all` for as long as the budget lasts; a call that it has no room for waits for those that are open.
+    """Do `ask_all` within a budget. A call without room in the budget waits until open calls have ended.
 
     Raises:
-        UserError: the next call might cost more than is left; or what `ask_all` raises.
+        UserError: no call is open and the next one has no room; or as `ask_all`.
     """
+    client.limits_cost = budget.max_cost is not None
     stopped, open_calls, ended = False, 0, asyncio.Event()
 
     async def affordable() -> AsyncIterator[Job]:

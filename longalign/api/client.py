@@ -1,8 +1,8 @@
-"""Chat completions from any OpenAI-compatible endpoint: many at a time, tried again, and honest about what failed.
+"""Chat completions from any OpenAI-compatible endpoint, several at a time, with retries.
 
-In: messages and parameters. Out: a `Completion`, or `RequestFailed` for this one request, or `UserError` where no
-request can succeed. The retries are our own, not the openai client's: that one asks again after `insufficient_quota`,
-and knows no pause that all requests keep.
+In: messages and parameters. Out: a `Completion`; or `RequestFailed` if this one request failed; or `UserError` if no
+request can succeed. The openai client's own retries are not used: they repeat requests after `insufficient_quota`, and
+they cannot make all requests wait when the server asks one of them to.
 """
 
 import asyncio
@@ -33,25 +33,25 @@ log = logging.getLogger(__name__)
 
 Messages = list[dict[str, str]]
 Job = tuple[Any, Messages, Mapping[str, Any]]
-"""Key, messages, parameters."""
+"""(key, messages, parameters) of a request; the key is handed back with its result."""
 
 MAX_BACKOFF_S = 30.0
 MAX_PAUSE_S = 300.0
-"""A server that wants a longer pause than this will serve nobody for now: the run ends and can be gone on with."""
+"""If a server asks for a longer pause than this, the run ends; the user can continue it later."""
 
 _MAY_HAVE_WORKED = (408, 502, 504, 524)
-"""What a proxy says where the server behind it took too long, or broke off."""
+"""Statuses of a proxy whose server took too long or broke off: it may have done the work, and charge for it."""
 
 _NOT_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout")
-"""Causes of failures before the request was sent."""
+"""httpx's exceptions for failures before the request was sent."""
 
 MIN_WITNESSES = 4
-"""Requests that must have failed, with none answered, before the server is given up."""
+"""Requests that must have failed, and none succeeded, before the server counts as unreachable."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model answered. Tokens are those that the server counted, 0 where it did not; ``seconds`` of the call."""
+    """What a model answered. Tokens are as the server counted them, 0 where it did not. seconds: time of the call."""
 
     text: str
     finish_reason: str
@@ -63,9 +63,11 @@ class Completion:
 
 
 class RequestFailed(Exception):
-    """One request has no answer; its message is one line. ``unreachable``: the server did not answer at all.
+    """One request got no answer. The message is one line.
 
-    ``lost``: as of `_TryAgain`.
+    Attributes:
+        unreachable: the server did not answer at all. final: asking again would give the same.
+        lost: the server may have worked on the request, and charge for it.
     """
 
     def __init__(self, message: str, *, unreachable: bool = False, final: bool = False, lost: bool = False) -> None:
@@ -74,9 +76,10 @@ class RequestFailed(Exception):
 
 
 class _TryAgain(Exception):
-    """An attempt failed in a way that another may not; ``after_s`` is what the server asked for, if it did.
+    """An attempt failed, but another one may succeed.
 
-    ``lost``: the server may have worked, and charge for it.
+    Attributes:
+        after_s: seconds that the server asked to wait, None if it did not. unreachable, lost: as of `RequestFailed`.
     """
 
     def __init__(
@@ -89,9 +92,9 @@ class _TryAgain(Exception):
 class ChatClient:
     """``async with ChatClient(endpoint) as client: await client.complete(messages, max_tokens=100)``.
 
-    At most ``endpoint.concurrency`` requests are open at a time. A 429 makes all of them wait. Timeouts, dropped
-    connections, 408, 409, 429, 5xx and bodies that are no completion are tried ``max_retries`` times more, with pauses
-    from ``backoff_s`` on that double.
+    At most ``endpoint.concurrency`` requests are open at a time. After a timeout, a dropped connection, a status 408,
+    409, 429 or 5xx, or a body that is no completion, a request is repeated up to ``max_retries`` times; the pause
+    before it is ``backoff_s`` at first and doubles each time. If the server says how long to wait, all requests wait.
     """
 
     def __init__(self, endpoint: Endpoint, backoff_s: float = 0.5) -> None:
@@ -102,9 +105,10 @@ class ChatClient:
         self._said_trouble = False
         self._renamed: dict[str, str] = {}
         self._dropped: set[str] = set()
+        self.limits_cost = False  # set by a budget: then no request goes out without a limit on its reply
 
     async def __aenter__(self) -> "ChatClient":
-        import openai  # slow, and only evaluation needs it
+        import openai  # slow to import, and only commands that ask a server need it
 
         self._openai = openai
         self._client = openai.AsyncOpenAI(
@@ -123,16 +127,19 @@ class ChatClient:
     async def complete(
         self, messages: Messages, on_lost: Callable[[], bool] = lambda: True, **parameters: Any
     ) -> Completion:
-        """The answer to ``messages``. ``parameters`` go into the request's body as they are (temperature, seed, …).
+        """Ask for the answer to ``messages``.
 
-        One that the server refuses is left out from then on (``max_tokens`` gets its new name), with one warning.
-        ``on_lost`` is told of each attempt that got no answer after the server may have worked on it, and says whether
-        there may be another.
+        Args:
+            on_lost: called after each attempt without an answer that the server may have worked on; returns whether
+                the request may be repeated.
+            parameters: go into the request's body as they are (temperature, seed, …). A parameter that the server
+                refuses is left out of all later requests (``max_tokens`` is renamed), with one warning.
 
         Raises:
-            RequestFailed: no answer after all retries or where there may be no other, a refusal by the API's own
-                filter, or a request it cannot serve.
-            UserError: 401, 403, 404, an empty account, or a pause of more than five minutes asked for.
+            RequestFailed: there was no answer after all retries, or ``on_lost`` forbade another; or the server's
+                filter refused the request, or the request is one that the server cannot serve.
+            UserError: a status 401, 403 or 404, an account without credit, or a server that asks for a pause of more
+                than five minutes.
         """
         messages = [message | {"content": well_formed(message["content"])} for message in messages]
         async with self._slots:
@@ -158,10 +165,10 @@ class ChatClient:
         return {name: value for name, value in renamed.items() if name not in self._dropped}
 
     async def _attempt(self, messages: Messages, parameters: dict[str, Any]) -> Completion:
-        """One request; asked again at once without a parameter that the server refuses."""
+        """Send one request. If the server refuses a parameter, send it again at once without that."""
         openai, started = self._openai, time.monotonic()
         try:
-            async with asyncio.timeout(self.endpoint.timeout_s):  # the client's own is of each read, not of the whole
+            async with asyncio.timeout(self.endpoint.timeout_s):  # the client's own limits each read alone
                 create: Any = self._client.chat.completions.with_raw_response.create
                 response = await create(model=self.endpoint.model, messages=messages, extra_body=parameters)
         except (openai.APITimeoutError, TimeoutError) as error:
@@ -190,13 +197,19 @@ class ChatClient:
         )
 
     def _mended(self, complaint: Complaint, parameters: dict[str, Any]) -> bool:
-        """Whether the complaint is of a parameter that can be left out or renamed; it is noted, and said once."""
+        """If the complaint is about a parameter, have it left out or renamed from now on, and return True."""
         name = refused_parameter(complaint, parameters)
         if name is None:
             return False
-        known = name in self._dropped or name in self._renamed  # by a request that ran at the same time
+        known = name in self._dropped or name in self._renamed  # another request met this at the same time
         if name == "max_tokens" and "max_completion_tokens" in complaint.text:
             self._renamed[name], what = "max_completion_tokens", "called max_completion_tokens"
+        elif self.limits_cost and name in ("max_tokens", "max_completion_tokens"):
+            said = self.endpoint.hide_key(complaint.text)[:200]
+            raise UserError(
+                f"max_cost: {self.endpoint.model} refuses {name}, so the length of a reply and its cost "
+                f"have no limit; leave max_cost out, or ask another server: {said}"
+            )
         else:
             self._dropped.add(name)
             what = "left out"
@@ -206,7 +219,7 @@ class ChatClient:
         return True
 
     def _judged(self, complaint: Complaint, after_s: float | None) -> Exception:
-        """What an error status means for this request and for the run."""
+        """The exception for an error status: it fails this attempt, this request, or the run."""
         endpoint, status = self.endpoint, complaint.status
         said = endpoint.hide_key(complaint.text)[:300]
         if "insufficient_quota" in complaint.code or status == 402:
@@ -226,7 +239,7 @@ class ChatClient:
         return RequestFailed(f"HTTP {status}: {said}", final=True)
 
     async def _pause(self, problem: _TryAgain, failures: int) -> None:
-        """Back off: this request, and all of them where the server said for how long."""
+        """Wait before a request is repeated. If the server said for how long, all requests wait that long."""
         pause = min(self._backoff_s * 2 ** (failures - 1), MAX_BACKOFF_S) * random.uniform(0.75, 1)
         if problem.after_s is None:
             if not self._said_trouble:
@@ -234,10 +247,10 @@ class ChatClient:
                 self._said_trouble = True
         else:
             resume_at = time.monotonic() + min(problem.after_s, MAX_PAUSE_S)
-            if resume_at > self._resume_at + 1:  # of a wave of 429s the first is said
+            if resume_at > self._resume_at + 1:  # many requests get a 429 at once: log the first
                 log.info("waiting %.0f s, as the server asks: %s", problem.after_s, problem)
             self._resume_at = max(self._resume_at, resume_at)
-        await asyncio.sleep(pause)  # this one at least: "Retry-After: 0" would use up all tries at once
+        await asyncio.sleep(pause)  # at least this long, or "Retry-After: 0" would use up all tries at once
 
     async def _wait(self) -> None:
         while (seconds := self._resume_at - time.monotonic()) > 0:
@@ -254,18 +267,22 @@ async def ask_all(
     on_done: Callable[[Any, Completion | RequestFailed], None],
     on_lost: Callable[[Any], bool] = lambda key: True,
 ) -> None:
-    """Ask every job; ``on_done`` gets each result as it comes, in no fixed order; ``on_lost`` is that of `complete`.
+    """Ask for all jobs, ``concurrency`` at a time.
 
-    Jobs are taken from the iterable when there is room for them, so prompts can be built one by one.
+    A job is taken from the iterable only when it can be sent, so prompts can be built one by one.
+
+    Args:
+        on_done: called with (key, result) of each job when it is over, in the order in which they end.
+        on_lost: called with the key; see `ChatClient.complete`.
 
     Raises:
-        UserError: of `ChatClient.complete`, or the server could not be reached by any of the first requests.
+        UserError: as `ChatClient.complete`; or none of the first requests could reach the server.
     """
     pending, turn, crew = each(jobs), asyncio.Lock(), client.endpoint.concurrency
     answered = unreachable = 0
 
     async def take() -> Job | None:
-        async with turn:  # an asynchronous generator serves one at a time
+        async with turn:  # an asynchronous generator cannot be advanced by two tasks at once
             return await anext(pending, None)
 
     async def work() -> None:

@@ -1,4 +1,4 @@
-"""Where a model is asked, and with what key: checked before the first call, and safe to print and to write down."""
+"""Address, model name and limits of an API. The values are checked before the first call and never include the key."""
 
 import os
 import re
@@ -15,7 +15,14 @@ _LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|key)-[\w*.-]{4,}|\*{4,}[\w-]*")
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A model behind an OpenAI-compatible API. The key is in the environment variable ``api_key_env``, nowhere else."""
+    """A model behind an OpenAI-compatible API.
+
+    The key is read from the environment variable named ``api_key_env`` when it is needed, and stored nowhere, so an
+    endpoint can be printed and written into results.
+
+    Attributes:
+        concurrency: requests at a time. timeout_s: of one request. max_retries: of a request that failed for now.
+    """
 
     model: str
     base_url: str | None = None
@@ -26,14 +33,14 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """The address, without a slash at its end: `base_url`, else OPENAI_BASE_URL, else OpenAI's own."""
+        """The server's address without a final slash: ``base_url``, else OPENAI_BASE_URL, else OpenAI's own."""
         return (self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
 
     def check(self) -> None:
-        """Refuse what cannot work or would show a key.
+        """Check all values before the first call.
 
         Raises:
-            UserError: a value is out of its range, the address is none or holds a password, or there is no key.
+            UserError: a value is out of its range, the address is not one or holds a password, or there is no key.
         """
         if not self.model:
             raise UserError("api_model: empty; give the name of the model that the server serves")
@@ -46,15 +53,15 @@ class Endpoint:
         self.key()
 
     def key(self) -> str:
-        """The API key. A server that is not OpenAI's may need none: then it is the word EMPTY.
+        """The API key; the word EMPTY if there is none and the server is not OpenAI's, as that may need none.
 
         Raises:
-            UserError: there is none, or it cannot be sent. The message never holds it.
+            UserError: there is no key, or it has characters that cannot be sent. The message never shows the key.
         """
-        if not _VARIABLE.fullmatch(self.api_key_env):  # perhaps the key itself: it is not repeated
+        if not _VARIABLE.fullmatch(self.api_key_env):  # perhaps the key itself, so the message must not repeat it
             raise UserError(
                 "api_key_env: expected the NAME of an environment variable, such as OPENAI_API_KEY; the key itself "
-                "belongs into that variable, never on the command line"
+                "belongs in that variable, never on the command line"
             )
         key = os.environ.get(self.api_key_env, "").strip()
         if not key:
@@ -69,7 +76,7 @@ class Endpoint:
         return key
 
     def hide_key(self, text: str) -> str:
-        """``text``, in one line, without the key or what looks like one: servers repeat keys in their complaints."""
+        """``text`` in one line, with the key, and whatever looks like one, replaced: servers repeat keys in errors."""
         key = self.key()
         if key != "EMPTY":
             text = text.replace(key, "***")

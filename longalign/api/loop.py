@@ -1,4 +1,4 @@
-"""The event loop in which servers are asked, which ends in order when the process is told to end."""
+"""The event loop for requests to servers: SIGTERM cancels them in order instead of killing the process."""
 
 import asyncio
 import signal
@@ -11,9 +11,10 @@ Item = TypeVar("Item")
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
-    """`asyncio.run` that treats SIGTERM as it does Ctrl-C: requests are cancelled and connections closed first.
+    """`asyncio.run`, except that SIGTERM is treated as Ctrl-C: requests are cancelled and connections closed.
 
-    Then what handles SIGTERM is called, which is expected to raise. Where nothing handles it, SIGTERM kills as ever.
+    After that the process's own handler of SIGTERM is called, which is expected to raise. If the process has no
+    handler, or this is not the main thread, this is plain `asyncio.run` and SIGTERM kills the process.
     """
     handler = signal.getsignal(signal.SIGTERM)
     if not callable(handler) or threading.current_thread() is not threading.main_thread():
@@ -45,7 +46,7 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
 
 
 async def each(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[Item]:
-    """The items, whichever way they come."""
+    """Iterate over the items of an iterable of either kind."""
     if isinstance(items, AsyncIterable):
         async for item in items:
             yield item
@@ -55,7 +56,7 @@ async def each(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[Ite
 
 
 async def taken_aside(items: Iterator[Item]) -> AsyncIterator[Item]:
-    """The items, each taken in a thread: where that reads files, the loop goes on with its requests meanwhile."""
+    """Iterate over the items, taking each in a thread: while an iterator reads files, the event loop is not blocked."""
     while found := await asyncio.to_thread(_next, items):
         yield found[0]
 

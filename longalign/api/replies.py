@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible server's bytes say, read without trust: completions, complaints, headers."""
+"""Parsing what OpenAI-compatible servers send: completions, errors, headers. Any field may be missing or malformed."""
 
 import email.utils
 import json
@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_SHOWN = 120  # characters of a body that is not understood
+_SHOWN = 120  # characters of an unexpected body that an error message quotes
 
 _UNSUPPORTED = re.compile(
     r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|extra (?:inputs|fields)"
@@ -22,7 +22,7 @@ _TOO_LONG = re.compile(r"context.{0,10}length|maximum context|too (?:large|long)
 
 @dataclass(frozen=True)
 class Reply:
-    """A completion's fields, or the ``problem`` in its place; ``is_final``: asking again would change nothing."""
+    """A completion's fields; or, where it has none, the ``problem``. is_final: asking again would give the same."""
 
     text: str = ""
     finish_reason: str = ""
@@ -36,7 +36,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Complaint:
-    """An error status with the server's words for it; ``code`` is its code and its type."""
+    """An error status with the server's message. code: the error's code and type, with a blank between."""
 
     status: int
     text: str
@@ -45,7 +45,7 @@ class Complaint:
 
 
 def read_completion(body: bytes) -> Reply:
-    """The first choice of a chat completion. An answer without text is "" (`finish_reason` says why)."""
+    """Read the first choice of a chat completion. If the model wrote no text, ``text`` is empty."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -74,7 +74,7 @@ def read_completion(body: bytes) -> Reply:
 
 
 def read_complaint(status: int, body: Any, text: str) -> Complaint:
-    """An error's message, code and parameter, wherever the server put them."""
+    """Read an error's message, code and parameter; servers put them in different places."""
     value = body if isinstance(body, dict) else {}
     value = value["error"] if isinstance(value.get("error"), dict) else value
     said = value.get("message") or value.get("detail") or value.get("error") or text or "no message"
@@ -84,9 +84,9 @@ def read_complaint(status: int, body: Any, text: str) -> Complaint:
 
 
 def refused_parameter(complaint: Complaint, parameters: Collection[str]) -> str | None:
-    """The parameter that the server does not take, None if the complaint is about something else.
+    """The name of the parameter that the server does not accept; None if the complaint is about something else.
 
-    A prompt that is too long is a complaint about ``max_tokens`` to some servers; it is no reason to leave that out.
+    Some servers name ``max_tokens`` when the prompt is too long. That is no reason to leave the parameter out.
     """
     text = f"{complaint.code} {complaint.text}"
     if complaint.status not in (400, 422) or _TOO_LONG.search(text) or not _UNSUPPORTED.search(text):
@@ -98,7 +98,7 @@ def refused_parameter(complaint: Complaint, parameters: Collection[str]) -> str 
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by ``retry-after-ms`` or ``retry-after`` (seconds or a date); None without a usable one."""
+    """Seconds to wait by ``retry-after-ms`` or ``retry-after`` (seconds or a date); None if neither can be used."""
     for name, unit_s in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) * unit_s
@@ -114,12 +114,12 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def well_formed(text: str) -> str:
-    """``text`` with U+FFFD for half a surrogate pair, which JSON can hold, and nothing that is sent or written."""
+    """``text`` with each lone surrogate, which JSON can express and UTF-8 cannot, replaced by U+FFFD."""
     return _HALF.sub("\ufffd", text)
 
 
 def _content(value: Any) -> Any:
-    """The text of a content in parts, as some servers give those of models that think; others as they are."""
+    """The joined text of a content that is a list of parts, as some thinking models give; other values unchanged."""
     if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
         return value
     texts = [part.get("text") for part in value if part.get("type") == "text"]

@@ -1,4 +1,4 @@
-"""What of a reply is the answer: models may think aloud first."""
+"""Separating the answer of a reply from the thoughts that some models write in front of it."""
 
 _MARKS = {
     "<think>": "</think>",
@@ -10,9 +10,9 @@ _MARKS = {
 
 
 def split_thoughts(text: str) -> tuple[str, str]:
-    """(thoughts, answer) of a model that thinks aloud before it answers; unfinished thoughts leave no answer.
+    """Split a reply into (thoughts, answer). The answer is empty if the thoughts have no end mark.
 
-    A `</think>` may come without its beginning, which some chat formats put into the prompt.
+    A reply may have an end mark only: some chat formats put the opening `<think>` into the prompt.
     """
     said = text.lstrip()
     opening = next((mark for mark in _MARKS if said.startswith(mark)), "<think>")

@@ -1,4 +1,4 @@
-"""Conversations to tokens: messages in, `input_ids` and `labels` out."""
+"""Turning conversations into tokens: messages in, `input_ids` and `labels` out."""
 
 from longalign.chat.encode import (
     ChatFormat,

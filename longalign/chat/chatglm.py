@@ -1,8 +1,9 @@
-"""ChatGLM's tokenizer as a fast tokenizer: a sentencepiece BPE model and special tokens after its vocabulary.
+"""ChatGLM's tokenizer as a fast tokenizer of transformers, built from the folder's sentencepiece model.
 
-The original is Python code in the model's folder; this reads `tokenizer.model` and gives the same ids. Role tokens such
-as `<|user|>` are found anywhere in a text, as is the custom; the other special tokens only where they stand alone, and
-`[gMASK]sop` at a text's start (see `standalone`).
+The original tokenizer is Python code in the model's folder, which is never run; this one gives the same ids. Special
+tokens have the ids behind the sentencepiece vocabulary. Role tokens such as `<|user|>` are recognised anywhere in a
+text, as is usual; the other special tokens only if they are the whole text, and `[gMASK]sop` at the start of a text
+(see the module `standalone`).
 """
 
 import json
@@ -20,7 +21,7 @@ from longalign.errors import UserError
 
 log = logging.getLogger(__name__)
 
-# [MASK] = N, ..., eop = N+4 with N pieces in the sentencepiece model. ChatGLM3 has four role tokens behind them.
+# With N pieces in the sentencepiece model, [MASK] has the id N, eop N+4; ChatGLM3's four role tokens follow.
 SPECIAL_TOKENS = ("[MASK]", "[gMASK]", "[sMASK]", "sop", "eop")
 ROLE_TOKENS = ("<|system|>", "<|user|>", "<|assistant|>", "<|observation|>")
 _PROBES = ("Hello  world\n\n问：x 😀", " a\tb", "[Round 1]\n\n答：1987")
@@ -29,17 +30,19 @@ _PROBES = ("Hello  world\n\n问：x 😀", " a\tb", "[Round 1]\n\n答：1987")
 def build_chatglm_tokenizer(
     folder: Path, config: dict[str, Any] | None = None, *, role_tokens: tuple[str, ...] | None = None
 ) -> PreTrainedTokenizerFast:
-    """The tokenizer of a folder in ChatGLM's format; saved, it loads with AutoTokenizer.
+    """Build the tokenizer of a folder in ChatGLM's format. If it is saved, AutoTokenizer can load it.
 
-    `role_tokens` follow the five special tokens. By default there are `ROLE_TOKENS` where `config` (the folder's
-    tokenizer_config.json) lists one of them, or else the folder's tokenization_chatglm.py names them; where neither
-    says anything, unless they go beyond the `padded_vocab_size` of the folder's config.json. ChatGLM3's first releases
-    do not list them, and unused they do no harm.
+    A special token whose name is also a piece of the vocabulary is named with angle brackets, such as `<sop>`.
 
-    A name that is a piece of the vocabulary, too, gets angle brackets: `<sop>`.
+    Args:
+        config: the content of the folder's tokenizer_config.json, if it has one.
+        role_tokens: tokens that follow the five special ones. By default `ROLE_TOKENS` if `config` lists one of them
+            or the folder's tokenization_chatglm.py names them. If there is no such file to tell, also by default,
+            unless they would exceed the `padded_vocab_size` of the folder's config.json: ChatGLM3's first releases do
+            not list them, and tokens that are not used do no harm.
 
     Raises:
-        UserError: no sentencepiece BPE model, or `config` gives a special token another id.
+        UserError: the folder has no sentencepiece BPE model, or `config` gives a special token another id.
     """
     config = config or {}
     file = folder / "tokenizer.model"
@@ -102,7 +105,7 @@ def _backend(model: sentencepiece.SentencePieceProcessor) -> Tokenizer:
 
 
 def _merges(vocab: dict[str, int], by_score: list[str]) -> list[tuple[str, str]]:
-    """Every way to put a piece together from two others; sentencepiece merges the piece of the best score first."""
+    """The BPE merges: all pairs of pieces that make a piece, best-scored pieces first, as sentencepiece."""
     merges = []
     for piece in by_score:
         splits = ((piece[:k], piece[k:]) for k in range(1, len(piece)))
@@ -160,18 +163,18 @@ def _check_ids(backend: Tokenizer, first: int, names: list[str], listed: dict[st
 def _has_roles(folder: Path, config: dict[str, Any], pieces: int) -> bool:
     if _listed(config).keys() & set(ROLE_TOKENS):
         return True
-    code = folder / "tokenization_chatglm.py"  # read as text, never run
+    code = folder / "tokenization_chatglm.py"  # only read, never run
     if code.is_file():
         return ROLE_TOKENS[1] in code.read_text(encoding="utf-8", errors="replace")
     try:
         padded = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("padded_vocab_size")
     except (OSError, ValueError, AttributeError):
-        return True  # whoever needs the model's config will say what is wrong with it
+        return True  # a broken config.json is reported where the model is loaded
     return not isinstance(padded, int) or pieces + len(SPECIAL_TOKENS) + len(ROLE_TOKENS) <= padded
 
 
 def _listed(config: dict[str, Any]) -> dict[str, int | None]:
-    """The added tokens of a tokenizer_config.json, with their ids where it says them."""
+    """The names of the added tokens in a tokenizer_config.json, each with its id, or None if the file gives none."""
     named = [*(config.get("additional_special_tokens") or []), *(config.get("extra_special_tokens") or [])]
     listed: dict[str, int | None] = dict.fromkeys(map(_content, named))
     for token_id, token in (config.get("added_tokens_decoder") or {}).items():

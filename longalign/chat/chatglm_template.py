@@ -1,4 +1,4 @@
-"""ChatGLM3's own chat format as a Jinja template, from which a server makes the ids of the original's code."""
+"""ChatGLM3's own chat format as a Jinja template, with which a server gets the same ids as from the original code."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +7,8 @@ from longalign.chat.encode import encode_prompt
 from longalign.chat.messages import Message
 from longalign.chat.plain_template import agrees, plain_chat_template
 
-# Each role's token, a line that holds the message's metadata (mostly empty), the text. The space before the text is its
-# word-start mark: the original encodes line and text each on its own.
+# A message is its role's token, a line with its metadata (mostly empty), and its text. The original encodes the line
+# and the text separately, so the text has a word-start mark of its own; the space before it gives that mark.
 _ROLES = (
     "{% for message in messages %}"
     "{% if message.role not in ['system', 'user', 'assistant', 'observation'] %}"
@@ -28,9 +28,14 @@ def choose_template(
     role_tokens: tuple[str, ...],
     own: str | None,
 ) -> str:
-    """The folder's `own` template where it gives the original's ids, else ours; without role tokens the round format.
+    """The chat template for a tokenizer in ChatGLM's format.
 
-    `encode` is sentencepiece's, `opening` the names of the two tokens that open a sequence.
+    That is the folder's `own` template if it gives the ids of the original code; if not, the one above. A tokenizer
+    without role tokens uses the format of numbered rounds (`chatglm3` in `formats`) instead.
+
+    Args:
+        opening: names of the two tokens that open a sequence.
+        encode: sentencepiece's function that encodes a text.
     """
 
     def with_roles(messages: list[Message]) -> list[int]:

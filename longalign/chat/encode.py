@@ -1,4 +1,4 @@
-"""Conversations to ids and labels: the functions that the rest of longalign, and others, call."""
+"""The functions that turn conversations into token ids and labels, in any of the chat formats."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,22 +22,27 @@ class ChatEncoder(Protocol):
 
     text: TextEncoder
 
-    def encode(self, messages: list[Message], events: list[str]) -> tuple[list[int], list[int]]: ...
+    def encode(self, messages: list[Message], events: list[str]) -> tuple[list[int], list[int]]:
+        """(input_ids, labels) of a conversation; what was repaired is appended to `events`."""
 
-    def prompt(self, messages: list[Message]) -> list[int]: ...
+    def prompt(self, messages: list[Message]) -> list[int]:
+        """The ids up to where the model answers the last message."""
 
-    def rendered(self, messages: list[Message]) -> str: ...
+    def rendered(self, messages: list[Message]) -> str:
+        """The text of a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedRow:
-    """One row, encoded or dropped.
+    """A row after encoding.
 
-    `labels` are aligned with `input_ids` as in Hugging Face (unshifted; -100: no target); both are empty in a dropped
-    row, whose `reason` says why: `no_target`, `too_long`, or `no_text` of a raw text. `events` name what was cut or
-    repaired, each once a row: `cut_document`, `cut_tail`, `trailing_user_dropped`, `messages_joined`,
-    `answer_without_question`, `answer_of_weight_0`, `zero_width_removed`, `control_token_as_text`,
-    `system_text_left_out_by_template`, `user_text_left_out_by_template`.
+    Attributes:
+        input_ids: empty if the row was dropped.
+        labels: aligned with `input_ids` as in Hugging Face (unshifted; -100: no target).
+        reason: why the row was dropped: `no_target`, `too_long`, or `no_text` (of a raw text); None if it was not.
+        events: what was cut or repaired, each name once: `cut_document`, `cut_tail`, `trailing_user_dropped`,
+            `messages_joined`, `answer_without_question`, `answer_of_weight_0`, `zero_width_removed`,
+            `control_token_as_text`, `system_text_left_out_by_template`, `user_text_left_out_by_template`.
     """
 
     input_ids: list[int]
@@ -58,10 +63,10 @@ def encode_conversation(
     strip_whitespace: bool = True,
     dummy_prefix: DummyPrefix = "each",
 ) -> tuple[list[int], list[int]]:
-    """(input_ids, labels) of one conversation; labels are aligned with the ids (unshifted), -100 where no target is.
+    """Encode one conversation to (input_ids, labels); labels are aligned with the ids (unshifted), -100: no target.
 
-    A last question without answer is left out; without any answer both lists are empty. See `formats` and `template`
-    for what each format does with unusual conversations.
+    A last question without an answer is left out; without any answer both lists are empty. See the modules `formats`
+    and `template` for what each format does with unusual conversations.
 
     Raises:
         UserError: the messages are malformed, or the format and the tokenizer do not fit each other or the messages.
@@ -78,7 +83,11 @@ def encode_prompt(
     strip_whitespace: bool = True,
     dummy_prefix: DummyPrefix = "each",
 ) -> list[int]:
-    """The ids from which the model answers the last message: the ids of `encode_conversation` up to that answer."""
+    """Encode a prompt: the ids that `encode_conversation` gives in front of the answer to the last message.
+
+    Raises:
+        UserError: the last message is an assistant's; or as `encode_conversation`.
+    """
     messages = check_messages(messages)
     if messages[-1]["role"] == "assistant":
         raise UserError("a prompt must end with a user message, got an assistant's")
@@ -87,12 +96,12 @@ def encode_prompt(
 
 
 def answer_ends(tokenizer: Any, chat_format: ChatFormat = "template") -> set[int]:
-    """The control tokens that end an answer in training: EOS, and what the format puts after one."""
+    """The control tokens that end an answer in training: EOS, and the token that the format puts after an answer."""
     asked: Message = {"role": "user", "content": "a"}
     said: Message = {"role": "assistant", "content": "b"}
     try:
         _, labels = encode_conversation([asked, said, asked, said], tokenizer, chat_format)
-    except UserError:  # a template that can be used for prompts, but not for training
+    except UserError:  # the template can be used for prompts, but not for training
         labels = []
     ends = {label for label, after in pairwise([*labels, IGNORE]) if label >= 0 > after}
     return (ends & chat_encoder(tokenizer, chat_format).text.control_ids) | {tokenizer.eos_token_id}
@@ -108,10 +117,13 @@ def encode_row(
     strip_whitespace: bool = True,
     dummy_prefix: DummyPrefix = "each",
 ) -> EncodedRow:
-    """Encode a data row `{"messages": [...]}` in at most `max_length` tokens, and say what happened to it.
+    """Encode a data row `{"messages": [...]}` in at most `max_length` tokens.
+
+    Args:
+        overflow: what to do with a longer conversation; see the module `overflow`.
 
     Raises:
-        UserError: as `encode_conversation`, and for a row that is too long where `overflow` is "error".
+        UserError: as `encode_conversation`; or the row is too long and `overflow` is "error".
     """
     encoder = chat_encoder(tokenizer, chat_format, strip_whitespace=strip_whitespace, dummy_prefix=dummy_prefix)
     messages = parse_messages(row)
@@ -148,7 +160,7 @@ def chat_encoder(
     strip_whitespace: bool = True,
     dummy_prefix: DummyPrefix = "each",
 ) -> ChatEncoder:
-    """The encoder behind `encode_conversation`, kept for the next call. Its first use reads the vocabulary (<1 s)."""
+    """The encoder behind `encode_conversation`, cached by tokenizer and format. Its first use takes up to a second."""
     state = (tokenizer.name_or_path, str(tokenizer.chat_template), len(tokenizer), tokenizer.eos_token_id)
     return _chat_encoder(tokenizer, chat_format, strip_whitespace, dummy_prefix, state)
 
@@ -174,10 +186,11 @@ def _row(input_ids: list[int], labels: list[int], events: list[str]) -> EncodedR
 
 
 def _has_target(labels: list[int]) -> bool:
-    return any(label != IGNORE for label in labels[1:])  # nothing predicts the first token
+    return any(label != IGNORE for label in labels[1:])  # the first token has nothing before it to be predicted from
 
 
 def _answered(messages: list[Message]) -> int:
+    """The number of messages up to the last answer."""
     return max((n for n, message in enumerate(messages, start=1) if message["role"] == "assistant"), default=0)
 
 

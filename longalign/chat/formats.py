@@ -4,22 +4,27 @@
     llama2     BOS "[INST]q[/INST]" "a" "[INST]…" … EOS
 
 Each quoted text is encoded on its own, as the original's pre_tokenize.py does.
-Targets are the answers' tokens, and EOS as the label of the token after an answer that is not empty.
+Targets are the tokens of the answers. In addition the token after an answer that is not empty has the label EOS.
 
-What becomes of conversations that are not question, answer, question, answer:
+"The original" below is LongAlign's own code. Conversations that do not alternate between question and answer:
 
-- messages between two answers that are not the assistant's (system, several user messages) make one question, joined
-  by a blank line. The original takes messages in pairs, so a system message makes the user's text the target.
-- two answers in a row make one, joined by a blank line; an answer that comes first has an empty question.
-- a last question without answer is dropped, as in the original; null content, which it reads as an empty question
-  (or crashes on, in an answer), and a conversation without messages are refused (`messages`).
-- answers lose U+200B, U+200C, U+200D and U+FEFF, and with `strip_whitespace` (the original under transformers < 4.34)
-  the white space around them; questions stay as they are. An empty answer stays in the text and is no target.
-- without `strip_whitespace` questions after the first begin with the blank line that separates the rounds.
-- `dummy_prefix="first"` puts sentencepiece's word-start mark in front of the first text only (the original with a
-  Llama tokenizer of `legacy: false`); "each" is the default.
-- text that looks like a control token (`</s>`, `[gMASK]`) is text. The original's Llama makes tokens of it; its
-  `<<BEGIN>>` and `<<END>>`, which break labels when a text holds them, do not exist here.
+- All messages between two answers (system, several user messages) become one question, joined by blank lines. The
+  original takes messages in pairs, so that after a system message the user's text becomes the target.
+- Two answers in a row become one, joined by a blank line. An answer that comes first gets an empty question.
+- A last question without an answer is dropped, as in the original.
+- A conversation without messages is refused, and so is null content (see `messages`). The original reads null as an
+  empty question, and crashes on it in an answer.
+
+The texts:
+
+- U+200B, U+200C, U+200D and U+FEFF are removed from answers. With `strip_whitespace` (the original under transformers <
+  4.34) so is the white space around them. Questions stay as they are. An empty answer stays and is no target.
+- Without `strip_whitespace`, questions after the first begin with the blank line that separates the rounds.
+- `dummy_prefix="first"` puts sentencepiece's word-start mark in front of the first text only (as the original with a
+  Llama tokenizer of `legacy: false`); "each", the default, puts it in front of every text.
+- Text that looks like a control token (`</s>`, `[gMASK]`) is encoded as text. The original's Llama format makes control
+  tokens of it. It also marks answers by `<<BEGIN>>` and `<<END>>`, and a text with these breaks its labels; there are
+  no such marks here.
 """
 
 from dataclasses import dataclass
@@ -36,7 +41,10 @@ _ZERO_WIDTH = dict.fromkeys((0x200B, 0x200C, 0x200D, 0xFEFF))
 
 @dataclass(frozen=True)
 class PlainFormat:
-    """The texts of one format: the question's frame, and names of the tokens that open a sequence."""
+    """One format: the text around a question, and the tokens that open a sequence, each by its possible names.
+
+    Without `prefix_tokens` the tokenizer's BOS opens a sequence, if it has one.
+    """
 
     name: str
     question: str
@@ -49,6 +57,8 @@ LLAMA2 = PlainFormat("llama2", "[INST]{text}[/INST]", ())
 
 @dataclass(frozen=True)
 class Round:
+    """A question and its answer; None where there is no answer."""
+
     question: str
     answer: str | None
     learnt: bool = True
@@ -68,7 +78,7 @@ class PlainEncoder:
         self.prefix_ids = _prefix_ids(tokenizer, plain_format)
 
     def encode(self, messages: list[Message], events: list[str]) -> tuple[list[int], list[int]]:
-        """(input_ids, labels) of the rounds that have an answer; both empty where there is none."""
+        """(input_ids, labels) of all rounds that have an answer; both are empty if none has."""
         rounds = _rounds(messages, events)
         if rounds and rounds[-1].answer is None:
             rounds.pop()
@@ -81,11 +91,11 @@ class PlainEncoder:
         return builder.finish()
 
     def prompt(self, messages: list[Message]) -> list[int]:
-        """Ids up to where the model answers the last message."""
+        """The ids up to where the model answers the last message."""
         return self._build(_rounds(messages, []), []).input_ids
 
     def rendered(self, messages: list[Message]) -> str:
-        """The texts of a prompt, one after the other."""
+        """The texts of a prompt, joined; control tokens are not among them."""
         rounds = enumerate(_rounds(messages, []), start=1)
         return "".join(self._question(number, turn) + (turn.answer or "") for number, turn in rounds)
 
@@ -139,7 +149,11 @@ def _round(questions: list[Message], answers: list[Message], events: list[str]) 
 
 
 def require_eos(tokenizer: Any) -> int:
-    """The tokenizer's EOS id, which ends answers."""
+    """The id of the tokenizer's EOS token, which ends answers.
+
+    Raises:
+        UserError: the tokenizer has none.
+    """
     if tokenizer.eos_token_id is None:
         raise UserError(
             f"tokenizer {type(tokenizer).__name__} has no EOS token; set eos_token in its tokenizer_config.json"

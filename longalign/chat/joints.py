@@ -1,15 +1,16 @@
-"""Places where a long text can be cut so that the ids of its parts, put together, are those of the whole.
+"""Finding places where a long text can be cut so that the ids of its parts, joined, are the ids of the whole.
 
-A *joint* stands between a letter and what begins something else: a space and a letter, or a full-width comma or stop.
-The ids on one side of a joint do not depend on the other side with two kinds of BPE tokenizers:
+A *joint* is the position between a letter and a character that surely begins another token: a space with a letter
+behind it, or a full-width comma or stop. With two kinds of BPE tokenizers the ids on one side of a joint do not depend
+on the text on the other side:
 
-- Pre-tokens end at joints, and where they do is seen from the next character. So it is where a pattern made of the
-  `_RUNS` below cuts the text: none of them takes a letter and then a space or a full-width mark, none looks behind, and
-  none looks further ahead than one character.
-- There are no pre-tokens (sentencepiece), and no entry of the vocabulary has a joint in it: no merge reaches over a
-  joint, so merges on one side do not know of those on the other.
+- The tokenizer splits texts into pre-tokens, by a pattern whose alternatives are all among `_RUNS` below. Then a
+  pre-token ends at each joint, because no alternative matches a letter followed by a space or a full-width mark; and
+  where it ends is decided by the next character alone, because none looks behind or further ahead than one character.
+- The tokenizer makes no pre-tokens (sentencepiece), and no entry of its vocabulary contains a joint. Then no merge
+  reaches over a joint, so the merges on its two sides are independent.
 
-Of other tokenizers (Unigram, WordPiece, unknown patterns or normalizers) nothing is said.
+For all other tokenizers (Unigram, WordPiece, unknown patterns or normalizers) the answer here is "not known".
 """
 
 import re
@@ -23,7 +24,7 @@ _LETTER = (
 _MARKS = "，。、"
 JOINT = re.compile(rf"(?<=[{_LETTER}])(?= [{_LETTER}]|[{_MARKS}])")
 
-_INSIDE = re.compile(rf"[{_LETTER}>][▁ {_MARKS}]")  # of a vocabulary entry; ">" ends a byte's name, <0xE4>
+_INSIDE = re.compile(rf"[{_LETTER}>][▁ {_MARKS}]")  # a joint in a vocabulary entry; ">" ends a byte token, <0xE4>
 
 _CONTRACTION = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
@@ -37,11 +38,14 @@ _RUNS = frozenset(
         r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
     ]
 )  # fmt: skip
-"""Alternatives of the patterns that split texts into pre-tokens. GPT-2's own are those of `ByteLevel`."""
+"""Alternatives of the patterns by which tokenizers split texts into pre-tokens. GPT-2's are built into `ByteLevel`."""
 
 
 def are_exact(state: dict[str, Any]) -> bool:
-    """Whether a tokenizer (its tokenizer.json) has the property at joints, in texts without its control tokens."""
+    """Whether a tokenizer is surely of one of the two kinds, so that texts without control tokens can be cut at joints.
+
+    state: the content of its tokenizer.json.
+    """
     model = state["model"]
     if model["type"] != "BPE" or model.get("dropout") or not all(map(_keeps_joints, parts(state["normalizer"]))):
         return False
@@ -56,7 +60,7 @@ def are_exact(state: dict[str, Any]) -> bool:
 
 
 def parts(component: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The steps of a normalizer or of a pre-tokenizer, as tokenizer.json has it."""
+    """The steps of a normalizer or pre-tokenizer of a tokenizer.json: those of a `Sequence`, or the one that it is."""
     if component is None:
         return []
     sequence = component["type"] == "Sequence"
@@ -64,7 +68,7 @@ def parts(component: dict[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def _joins_unknown(model: dict[str, Any]) -> bool:
-    """Whether characters that are not in the vocabulary may become one token with others beside them."""
+    """Whether neighbouring characters that are not in the vocabulary may become one unknown token."""
     every_byte = model["byte_fallback"] and all(f"<0x{byte:02X}>" in model["vocab"] for byte in range(256))
     return model["fuse_unk"] and not every_byte
 

@@ -1,4 +1,4 @@
-"""One decoded row in, a list of checked messages out; whatever is wrong is said with the message's number."""
+"""Checking conversations: a decoded row in, its messages out; errors name the message by its number."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -15,11 +15,12 @@ _OTHER_NAMES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model"
 def parse_messages(row: Any) -> list[Message]:
     """Check a row `{"messages": [{"role", "content"}, ...]}` and return its messages with role and content only.
 
-    Contents are strings; a list of `{"type": "text", "text": ...}` parts is joined. An assistant's message keeps
-    `"weight": 0`, by which OpenAI's format says that it is not to be learnt. Other keys are left aside.
+    A content is a string, or a list of `{"type": "text", "text": ...}` parts, which are joined. An assistant's message
+    keeps `"weight": 0`, by which OpenAI's format says that it is not to be learnt. Other keys are ignored.
 
     Raises:
-        UserError: names the message (counted from 1) and what is expected; the caller puts file and line in front.
+        UserError: a message is malformed. The text has its number (from 1) and what is expected; the caller adds the
+            file and the line.
     """
     if not isinstance(row, Mapping):
         raise UserError(f"expected an object with a key 'messages', got {_kind(row)}")
@@ -30,7 +31,7 @@ def parse_messages(row: Any) -> list[Message]:
 
 
 def check_messages(messages: Any) -> list[Message]:
-    """The messages of one conversation, checked (see `parse_messages`)."""
+    """Check a list of messages and return it; see `parse_messages`."""
     if isinstance(messages, str | bytes) or not isinstance(messages, Sequence):
         raise UserError(f"'messages' must be a list of objects with role and content, got {_kind(messages)}")
     if not messages:

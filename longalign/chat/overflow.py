@@ -1,8 +1,10 @@
-"""What to do with a conversation longer than `max_length` tokens.
+"""What to do with a conversation of more than `max_length` tokens.
 
-shorten_document   cut the middle out of the longest user turn, keep the question (its start and end) and the answer
-truncate           keep the first max_length tokens (LongAlign's way: the answer is what gets lost)
-drop, error        leave the row out, stop
+shorten_document   cut out the middle of the longest user turn; its start and end, where questions are, and all answers
+                   stay
+truncate           keep the first max_length tokens, as LongAlign does: of a long document the answer is lost
+drop               leave the row out
+error              stop with an error
 """
 
 from collections.abc import Callable
@@ -13,8 +15,8 @@ from longalign.chat.messages import Message
 Overflow = Literal["shorten_document", "truncate", "drop", "error"]
 
 CUT_MARK = "\n\n[...]\n\n"
-MIN_KEPT_TOKENS = 64  # of a user turn: 32 at its start, 32 at its end
-_SLACK_TOKENS = 8
+MIN_KEPT_TOKENS = 64  # no user turn is cut to less: 32 at its start, 32 at its end
+_SLACK_TOKENS = 8  # a result may be this much shorter than max_length
 _MAX_PASSES = 6
 
 Encoded = tuple[list[int], list[int]]
@@ -23,7 +25,7 @@ Span = tuple[int, int]
 
 class _Turn(NamedTuple):
     message: int
-    offsets: list[Span]  # characters of each token
+    offsets: list[Span]  # the span of characters of each token
 
 
 def shorten_document(
@@ -35,11 +37,20 @@ def shorten_document(
     offsets: Callable[[str], list[Span]],
     cut_mark: str = CUT_MARK,
 ) -> Encoded | None:
-    """The conversation in at most `max_length` tokens and close to it, or None where the user turns cannot give enough.
+    """Shorten a conversation to at most `max_length` tokens, and close to it, by cutting out the middle of user turns.
 
-    `length` is its length in tokens. The longest user turn is cut until the next one is as long, then both, and so on:
-    n tokens of a turn become (n-cut)/2, the mark, (n-cut)/2. Each pass encodes at most about max_length tokens; there
-    are two as a rule, `_MAX_PASSES` at most.
+    The longest user turn is cut until it is as long as the next one, then both are cut, and so on. Of a turn that keeps
+    n tokens, the first and the last n/2 stay, with `cut_mark` between them. How many tokens the result has is only
+    known when it is encoded, so this is repeated with a corrected number: two passes as a rule, each of about
+    `max_length` tokens, and at most `_MAX_PASSES`.
+
+    Args:
+        length: tokens of the whole conversation.
+        encode: gives (input_ids, labels) of messages.
+        offsets: gives the span of characters of each token of a text.
+
+    Returns:
+        What `encode` gives for the shortened messages; None if the user turns are too short to be cut by enough.
     """
     turns = [
         _Turn(index, offsets(message["content"])) for index, message in enumerate(messages) if message["role"] == "user"
@@ -62,7 +73,9 @@ def shorten_document(
 
 
 def _budgets(lengths: list[int], excess: int, mark_tokens: int) -> list[int] | None:
-    """Tokens kept of each turn: all are brought down to one level, as high as the excess and the marks allow.
+    """How many tokens each turn keeps: all turns above a level are cut to it, so that `excess` tokens are saved.
+
+    The level is as high as the excess and the marks allow; None if it were below `MIN_KEPT_TOKENS`.
 
     lengths [100, 900, 700], excess 400, mark 0 -> [100, 600, 600]
     """

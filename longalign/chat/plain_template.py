@@ -1,9 +1,9 @@
-"""Jinja chat templates that make a server prompt with the ids that LongAlign trains on.
+"""Jinja chat templates with which a server's prompts have the same ids as those that LongAlign trains on.
 
-A server renders a template to one text and encodes it at once; LongAlign encodes each question and answer on its own.
-Both give the same ids where a space stands in for sentencepiece's word-start mark; which spaces a tokenizer needs is
-found by trying. A tokenizer without that mark (byte-level) may merge an answer's first or last letters with the
-format's brackets: then prompts with a history have other ids.
+A server renders the template to one text and encodes it in one piece. LongAlign encodes each question and answer on its
+own, so sentencepiece puts a word-start mark in front of each. In the template a space stands for that mark; which
+spaces a tokenizer needs is found by trying. A byte-level tokenizer has no such mark, and may merge the first or last
+letters of an answer with the format's brackets: then prompts with earlier answers have other ids.
 """
 
 import json
@@ -19,7 +19,7 @@ from longalign.chat.formats import PlainEncoder, PlainFormat
 from longalign.chat.messages import Message
 from longalign.errors import UserError
 
-# Messages are gathered into rounds as `formats` does; @name@ is filled in.
+# Messages are joined into rounds as in `formats`. `_rounds_template` replaces each @name@.
 _ROUNDS_TEMPLATE = (
     "{% macro turn(number, question, answer) %}{{ @lead@ if number == 1 else @gap@ }}{{ @frame@ }}"
     "{% set answer = answer @clean@ | trim %}{% if answer %}{{ @gap@ + answer }}{% endif %}{% endmacro %}"
@@ -36,6 +36,7 @@ _ZERO_WIDTH = "\u200b\u200c\u200d\ufeff"
 
 
 def _talk(*turns: str) -> list[Message]:
+    """Messages from texts whose first letter is the role: s, u or a."""
     roles = {"s": "system", "u": "user", "a": "assistant"}
     return [{"role": roles[turn[0]], "content": turn[1:]} for turn in turns]
 
@@ -54,8 +55,9 @@ _HISTORY = [
 
 
 class PlainTemplate(NamedTuple):
-    """A chat template, and whether every prompt gets the ids of `encode_prompt`; if not, those of one round still do
-    wherever a template can give them.
+    """A chat template. exact: whether all prompts get the ids of `encode_prompt`.
+
+    If it is not exact, prompts of one round still get these ids where a template can give them.
     """
 
     template: str
@@ -63,13 +65,14 @@ class PlainTemplate(NamedTuple):
 
 
 def plain_chat_template(tokenizer: Any, chat_format: ChatFormat) -> PlainTemplate:
-    """LongAlign's format `chatglm3` or `llama2` as a Jinja template for this tokenizer.
+    """Make a Jinja template of LongAlign's format `chatglm3` or `llama2` for this tokenizer.
 
-    Prompts end where the answer begins, with `add_generation_prompt` or without. A whole conversation ends with EOS
-    where the tokenizer reads EOS out of a text; ChatGLM's does not.
+    A rendered prompt ends where the answer begins, whether `add_generation_prompt` is set or not. A conversation that
+    ends with an answer is rendered with EOS behind it, if the tokenizer makes a token of EOS in a text; ChatGLM's does
+    not.
 
     Raises:
-        UserError: the format is neither, or does not fit the tokenizer.
+        UserError: the format is another one, or does not fit the tokenizer.
     """
     if chat_format == "template":
         raise UserError("chat format 'template' is the tokenizer's own template, expected chatglm3 or llama2")
@@ -90,7 +93,7 @@ def plain_chat_template(tokenizer: Any, chat_format: ChatFormat) -> PlainTemplat
 
 
 def _rounds_template(plain_format: PlainFormat, prefix: str, lead: str, gap: str, *, end: str = "") -> str:
-    parts = re.split(r"\{(number|text)\}", plain_format.question)  # text and name by turns
+    parts = re.split(r"\{(number|text)\}", plain_format.question)  # texts and names alternate
     names = {"number": "number", "text": "question"}
     frame = [names[part] if k % 2 else _quote(part) for k, part in enumerate(parts)]
     filled = {
@@ -105,7 +108,7 @@ def _rounds_template(plain_format: PlainFormat, prefix: str, lead: str, gap: str
 
 
 def agrees(tokenizer: Any, template: str, reference: Callable[[list[Message]], list[int]]) -> bool:
-    """Whether a template, of whatever origin, gives the reference's ids for a set of prompts with the usual roles."""
+    """Whether a template gives the same ids as `reference` for some prompts with the roles system, user, assistant."""
     prompts = [*_ONE_ROUND, *_HISTORY[:1]]
     try:
         return _agreement(tokenizer, template, reference, prompts) == len(prompts)
@@ -114,7 +117,7 @@ def agrees(tokenizer: Any, template: str, reference: Callable[[list[Message]], l
 
 
 def rendered_ids(tokenizer: Any, template: str, messages: list[Message], *, prompt: bool = True) -> list[int]:
-    """The ids that a server makes: the whole text is encoded at once, without the tokenizer's own prefix."""
+    """The ids that a server makes: it renders the messages and encodes the text at once, without adding BOS or EOS."""
     text = tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False, add_generation_prompt=prompt)
     return list(tokenizer(text, add_special_tokens=False).input_ids)
 
@@ -122,6 +125,7 @@ def rendered_ids(tokenizer: Any, template: str, messages: list[Message], *, prom
 def _agreement(
     tokenizer: Any, template: str, reference: Callable[[list[Message]], list[int]], prompts: list[list[Message]]
 ) -> int:
+    """For how many of the prompts the template gives the reference's ids."""
     return sum(rendered_ids(tokenizer, template, messages) == reference(messages) for messages in prompts)
 
 

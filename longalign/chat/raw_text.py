@@ -1,4 +1,4 @@
-"""Raw text to sequences for continued pre-training: every token a target, long documents in several sequences."""
+"""Turning raw text into sequences for continued pre-training: each token is a target, long texts give several."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -11,18 +11,19 @@ from longalign.chat.joints import JOINT
 from longalign.chat.text import TextEncoder
 from longalign.errors import UserError
 
-_PART = 200_000  # characters that are encoded at once: `tokenizers` takes some 170 bytes of memory for each
+_PART = 200_000  # characters that are encoded at once; `tokenizers` needs about 170 bytes of memory for each
 
 
 def encode_text(text: str, tokenizer: Any, *, max_length: int) -> list[EncodedRow]:
-    """The sequences of a document, each of at most `max_length` tokens, in the order of the text; labels are the ids.
+    """Encode a document to sequences of at most `max_length` tokens, in the order of the text; the labels are the ids.
 
-    Each opens with what the tokenizer puts in front of a text (BOS, or nothing); the last ends with EOS. Control
-    tokens that the text spells out are text. A document of several sequences is named by the event `document_split`,
-    once; one of a single token is dropped as `no_target`, a text without a visible character as `no_text`.
+    Each sequence begins with what the tokenizer puts in front of a text (BOS, or nothing); the last ends with EOS.
+    Names of control tokens in the text are encoded as text. If there are several sequences, the first has the event
+    `document_split`. A sequence of one token is dropped as `no_target`, and a text without a visible character as
+    `no_text`.
 
     Raises:
-        UserError: the tokenizer has no EOS, or `max_length` leaves no room beside what opens a text.
+        UserError: the tokenizer has no EOS, or `max_length` has no room for two tokens after the opening.
     """
     if not has_text(text):
         return [EncodedRow([], [], "no_text")]
@@ -40,12 +41,12 @@ def encode_text(text: str, tokenizer: Any, *, max_length: int) -> list[EncodedRo
 
 
 def has_text(text: str) -> bool:
-    """Whether a character of the text can be seen: space, control and format characters cannot."""
+    """Whether the text has a visible character, that is one other than space, control and format characters."""
     return any(unicodedata.category(character)[0] not in "ZC" for character in text)
 
 
 def _parts(text: str, encoder: TextEncoder) -> Iterator[slice]:
-    """The whole of a text, or parts of it whose ids, put together, are those of the whole."""
+    """Slices of a text whose ids, joined, are those of the whole; one slice if it is short or cannot be cut safely."""
     start = 0
     if len(text) > _PART and encoder.encodes_in_parts(text):
         while joint := JOINT.search(text, start + _PART):
@@ -56,6 +57,7 @@ def _parts(text: str, encoder: TextEncoder) -> Iterator[slice]:
 
 @lru_cache(maxsize=4)
 def _text_encoder(tokenizer: Any, eos_token_id: int | None) -> tuple[TextEncoder, list[int], int]:
+    """(encoder, ids in front of a text, EOS). eos_token_id: a change of it makes a new cache entry."""
     whole, bare = (tokenizer("a", add_special_tokens=special).input_ids for special in (True, False))
     starts = (n for n in range(len(whole)) if whole[n : n + len(bare)] == bare)
     return TextEncoder(tokenizer), list(whole[: next(starts, 0)]), require_eos(tokenizer)

@@ -1,12 +1,12 @@
-"""Where ids and labels are put together: one helper appends both, so that they cannot drift apart."""
+"""Building ids and labels together, by one helper that appends to both, so that they always have the same length."""
 
 IGNORE = -100
 
 
 class TargetBuilder:
-    """Appends tokens with or without target, and remembers that an answer has to be ended.
+    """Appends tokens that are targets and tokens that are not, and sees to it that each answer ends with a target EOS.
 
-    `labels[t]` is what the model should predict at input position t-1, `IGNORE` where nothing is to be learnt.
+    `labels[t]` is what the model should predict at input position t-1; `IGNORE` means no target.
     """
 
     def __init__(self, eos_token_id: int) -> None:
@@ -16,9 +16,10 @@ class TargetBuilder:
         self.answer_open = False
 
     def context(self, ids: list[int]) -> None:
-        """Tokens that are read only. The first one after an answer carries the label EOS: there the model should stop.
+        """Append tokens that are no targets. If an answer is still open, the first of them gets the label EOS.
 
-        [q, a | q, ...] -> labels [-100, a | EOS, -100...]
+        After question q and answer a, the next question q2 is read, but EOS is to be predicted in its place:
+        ids [q, a, q2, ...] -> labels [-100, a, EOS, -100, ...]
         """
         if not ids:
             return
@@ -29,13 +30,13 @@ class TargetBuilder:
             self.answer_open = False
 
     def answer(self, ids: list[int], *, ended: bool = False) -> None:
-        """Tokens to be learnt. `ended` says that they hold their own end-of-turn token."""
+        """Append tokens that are targets. ended: they include the end-of-turn token, so that no EOS is needed."""
         self.input_ids += ids
         self.labels += ids
         self.answer_open = bool(ids) and not ended
 
     def finish(self) -> tuple[list[int], list[int]]:
-        """Close an open answer with EOS, a target; return (input_ids, labels) of equal length."""
+        """Append EOS as a target if an answer is still open; return (input_ids, labels)."""
         if self.answer_open:
             self.answer([self.eos_token_id], ended=True)
         assert len(self.input_ids) == len(self.labels)

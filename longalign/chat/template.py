@@ -1,18 +1,21 @@
-"""Chat format `template`: the tokenizer's own Jinja template, with the assistant's targets found exactly.
+"""Chat format `template`: the tokenizer's own Jinja template, with the exact positions of the assistant's answers.
 
-A conversation is rendered twice: once with stand-ins for its texts, which shows the template's frame around them (kept
-by the sequence of roles), and once as it is. The real text must be the frame with the messages' texts in it, as they
-are or with white space trimmed; otherwise the template changes what was said, and the conversation is refused.
+Where the answers are in the rendered text is found by rendering a conversation twice: once with stand-ins for its
+texts, which shows the frame that the template writes around them (cached by the sequence of roles), and once as it is.
+The rendered text must then be the frame filled with the messages' texts, as they are or with white space trimmed. If it
+is not, the template changes the texts, and the conversation is refused.
 
-A target runs from the end of the generation prompt to the end of the end-of-turn token. So the generation prompt must
-stand in the rendered text before each answer; a template that writes history in another way than it asked for the
-answer (Mistral's, which puts the system text before the last question; those with a thinking mark in the prompt that
-history lacks) is refused. A template with `{% generation %}` marks is taken at its word instead. Where no control token
-ends an answer, the tokenizer's EOS does, by the rule of `TargetBuilder`. Answers without text, and those of weight 0,
-are no targets, and a last question without answer is dropped.
+A target runs from the end of the generation prompt to the end of the end-of-turn token. So the prompt that asks for an
+answer must be a prefix of the rendered conversation with that answer. Some templates write an answered question in
+another way than they wrote the prompt: Mistral's puts the system text in front of the last question, others put a
+thinking mark into the prompt only. Their conversations are refused. A template with `{% generation %}` marks gives the
+targets itself, and is trusted.
 
-Tokens are those of the whole text; control tokens written in a message stay text (see `TextEncoder`).
-A template may write today's date: then ids differ from day to day.
+If no control token ends an answer, the tokenizer's EOS does, by the rule of `TargetBuilder`. An answer without text, or
+of weight 0, is no target, and a last question without an answer is dropped.
+
+The text is encoded in one piece, and control tokens spelled out in a message stay text (see `TextEncoder`). A template
+may write today's date; then the ids differ from day to day.
 """
 
 import re
@@ -38,14 +41,17 @@ class Frame(NamedTuple):
     """What a template writes around the texts: scaffold[0] text scaffold[1] text ... scaffold[-1]."""
 
     scaffold: list[str]
-    slots: list[int]  # the message whose text stands after scaffold[k]
-    lead: dict[int, int]  # answer -> characters between the end of its prompt and its text; absent: no such prompt
+    slots: list[int]  # slots[k] is the index of the message whose text follows scaffold[k]
+    lead: dict[int, int]  # of an answer's index: characters from the end of its prompt to its text; absent if the
+    # rendered conversation does not begin with that prompt
 
 
 class Rendered(NamedTuple):
+    """A rendered conversation, with the spans of characters of the texts in the frame's slots."""
+
     text: str
     frame: Frame
-    spans: list[Span]  # of the slots' texts
+    spans: list[Span]
 
 
 class Answer(NamedTuple):
@@ -78,10 +84,11 @@ class TemplateEncoder:
 
     @cached_property
     def has_marks(self) -> bool:
+        """Whether the template marks answers by `{% generation %}`."""
         return _MARKS.search(self.template) is not None
 
     def encode(self, messages: list[Message], events: list[str]) -> tuple[list[int], list[int]]:
-        """(input_ids, labels); both empty where there is no answer."""
+        """(input_ids, labels) of a conversation; both are empty if it has no answer."""
         answered = max((i for i, m in enumerate(messages, 1) if m["role"] == "assistant"), default=0)
         if answered < len(messages):
             events.append("trailing_user_dropped")
@@ -104,7 +111,7 @@ class TemplateEncoder:
         return self._label(ids, offsets, answers)
 
     def prompt(self, messages: list[Message]) -> list[int]:
-        """Ids up to where the model answers the last message."""
+        """The ids up to where the model answers the last message."""
         rendered, marked = self._render_checked(messages, marks=self.has_marks, add_generation_prompt=True)
         cuts = [start for start, _ in marked] if self.has_marks else self._history_cuts(messages, rendered)
         return self.text.encode_rendered(rendered.text, sorted(rendered.spans), cuts)[0]
@@ -114,7 +121,10 @@ class TemplateEncoder:
         return self._render_checked(messages, marks=self.has_marks, add_generation_prompt=True)[0].text
 
     def _history_cuts(self, messages: list[Message], rendered: Rendered) -> list[int]:
-        """Where `encode` cuts at the answers of a prompt's history; answers that it refuses are let through."""
+        """Where `encode` would cut the text at the earlier answers of a prompt, so that the ids are those of training.
+
+        A conversation whose targets `encode` cannot find is no error here.
+        """
         frame = rendered.frame
         cuts = set()
         for k, (slot, (start, end)) in enumerate(zip(frame.slots, rendered.spans, strict=True)):
@@ -128,7 +138,7 @@ class TemplateEncoder:
 
     def _render(self, messages: list[Message], *, marks: bool = False, prompt: bool = False) -> tuple[str, list[Span]]:
         try:
-            # the annotated return type is wrong
+            # Any: transformers' annotated return type is wrong
             texts, spans = cast(Any, render_jinja_template)(
                 [messages],
                 chat_template=self.template,
@@ -147,7 +157,7 @@ class TemplateEncoder:
     ) -> tuple[Rendered, list[Span]]:
         text, marked = self._render(messages, marks=marks, prompt=add_generation_prompt)
         changed: int | None = 0
-        for fresh in (False, True):  # a kept frame is stale where the template writes the date
+        for fresh in (False, True):  # a cached frame is out of date if the template writes the date
             frame = self._frame(messages, add_generation_prompt, fresh)
             spans, changed = _match(frame, messages, text)
             if changed is None:
@@ -159,7 +169,7 @@ class TemplateEncoder:
         )
 
     def _frame(self, messages: list[Message], prompt: bool, fresh: bool) -> Frame:
-        # White space stays as it is: templates ask whether there is a text.
+        # texts of white space alone are part of the key, because templates test whether there is a text
         key = (prompt, *((m["role"], None if m["content"].strip() else m["content"]) for m in messages))
         if fresh or key not in self._frames:
             if len(self._frames) >= _KEPT_FRAMES:
@@ -182,7 +192,7 @@ class TemplateEncoder:
             if messages[slot]["role"] != "assistant" or slots.count(slot) > 1:
                 continue
             if slot == 0:
-                lead[slot] = 0  # nothing asked for it
+                lead[slot] = 0  # an answer that comes first has no prompt
                 continue
             try:
                 asked, _ = self._render(stand_ins[:slot], prompt=True)
@@ -214,7 +224,7 @@ class TemplateEncoder:
         return answers
 
     def _end_of_turn(self, scaffold: str) -> int:
-        """Length of the white space and control token that end an answer; 0 where none does."""
+        """The length of the white space and control token with which a piece of scaffold begins; 0 if there is none."""
         match = self.text.match_control(scaffold)
         if match is None or (match[1] == self.bos_token_id != self.eos_token_id):
             return 0
@@ -225,7 +235,7 @@ class TemplateEncoder:
         if len(said) != len(marked):
             raise UserError(
                 f"the chat template marks {len(marked)} answers with {{% generation %}}, the conversation has "
-                f"{len(said)}; mend the template, or {_REMEDY}"
+                f"{len(said)}; correct the template, or {_REMEDY}"
             )
         return [
             Answer(start, end, True, is_learnt(message))
@@ -234,7 +244,7 @@ class TemplateEncoder:
         ]
 
     def _without_tail(self, rendered: Rendered, answers: list[Answer]) -> str:
-        """The rendered text, without white space after a last answer that EOS is going to end."""
+        """The rendered text, without the white space behind a last answer that will be ended by EOS."""
         if answers and not answers[-1].ended and not rendered.text[answers[-1].end :].strip():
             return rendered.text[: answers[-1].end]
         return rendered.text
@@ -256,7 +266,11 @@ class TemplateEncoder:
 
 
 def _match(frame: Frame, messages: list[Message], text: str) -> tuple[list[Span], int | None]:
-    """The spans of the slots' texts where `text` is the frame filled with them; else the message that differs."""
+    """Match a rendered text with a frame that is filled with the messages' texts.
+
+    Returns:
+        (spans of the texts, None) if they match; ([], index of the first message that differs) if they do not.
+    """
     last = frame.slots[-1] if frame.slots else 0
     if not text.startswith(frame.scaffold[0]):
         return [], frame.slots[0] if frame.slots else 0
@@ -269,7 +283,7 @@ def _match(frame: Frame, messages: list[Message], text: str) -> tuple[list[Span]
             end = position + len(candidate)
             if text.startswith(candidate, position) and text.startswith(after, end):
                 break
-        else:  # where the text itself stands as it is, what comes after it depends on the next one
+        else:  # if this text is there and the scaffold behind it is not, the template has changed the next message
             return [], following if any(text.startswith(one, position) for one in candidates) else slot
         spans.append((position, end))
         position = end + len(after)

@@ -1,8 +1,8 @@
-"""Text to ids where text stays text: no message, whatever it says, can put a control token into a sequence.
+"""Encoding texts so that nothing a message says can put a control token into a sequence.
 
-`tokenizers` looks for special tokens such as `</s>` or `<|im_end|>` in every text it encodes. So the encoder keeps
-copies of the tokenizer's backend: one as it is, for the text that a chat template writes itself, and one that does not
-know the control tokens, for what people wrote.
+`tokenizers` looks for special tokens such as `</s>` or `<|im_end|>` in every text that it encodes. So the encoder uses
+copies of the tokenizer's backend: one as it is, for what a chat template itself writes, and one without the control
+tokens, for what people wrote.
 """
 
 import json
@@ -18,10 +18,11 @@ from longalign.chat import joints, standalone
 from longalign.chat.joints import parts
 from longalign.errors import UserError
 
-# Some tokenizers (DeepSeek's) declare their role marks as ordinary added tokens; <think> or <tool_call> are text.
+# Some tokenizers (DeepSeek's) add their role marks as ordinary tokens: these count as control tokens, too. Other added
+# tokens, such as <think> or <tool_call>, are text.
 _ROLE_MARK = re.compile(r"<[|｜].*[|｜]>", re.DOTALL)
 
-_HIDDEN = "\0\uffff"  # in front of a vocabulary entry, makes it one that no text has
+_HIDDEN = "\0\uffff"  # a prefix that turns a vocabulary entry into one that matches no text
 
 Span = tuple[int, int]
 Mark = tuple[int, int, dict[str, Any]]  # start, end, the control token's entry
@@ -34,7 +35,10 @@ def _tokenizer(state: dict[str, Any], *, control_is_text: bool = True) -> Tokeni
 
 
 class Piece(NamedTuple):
-    """A stretch of rendered text: a control token's own id, or a text to encode, with or without word-start prefix."""
+    """A part of a rendered text: either a control token, with its id, or a text to encode (token_id None).
+
+    prefix: whether the text is encoded with a word-start mark in front.
+    """
 
     start: int
     end: int
@@ -43,7 +47,13 @@ class Piece(NamedTuple):
 
 
 class TextEncoder:
-    """Encodes texts with a copy of a tokenizer's backend. Picklable; copies are made when first needed."""
+    """Encodes texts with copies of a tokenizer's backend, which are made when first needed. Picklable.
+
+    Attributes:
+        control: the control tokens by name, each as its entry of tokenizer.json. control_ids: their ids.
+        alone: those, by id, that are recognised only where they stand alone (see the module `standalone`).
+        prefix_scheme: when a word-start mark is put in front of a text, see `_prefix_scheme`.
+    """
 
     def __init__(self, tokenizer: Any) -> None:
         backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -51,42 +61,47 @@ class TextEncoder:
             name = type(tokenizer).__name__
             raise UserError(f"tokenizer {name} has no `tokenizers` backend (tokenizer.json); data.tokenizer needs one")
         state = json.loads(backend.to_str())
-        # Without post-processor, offsets keep the white space that belongs to a token.
+        # without a post-processor, a token's offsets include its white space
         self._state = state | {"truncation": None, "padding": None, "post_processor": None}
         added = state["added_tokens"]
         self.control = {t["content"]: t for t in added if t["special"] or _ROLE_MARK.fullmatch(t["content"])}
         self.control_ids = frozenset(t["id"] for t in self.control.values())
         marks = any(map(standalone.is_marking, parts(state["normalizer"])))
-        self.alone = {t["id"]: t for t in self.control.values() if marks and t["normalized"]}  # see `standalone`
+        self.alone = {t["id"]: t for t in self.control.values() if marks and t["normalized"]}
         self.prefix_scheme = _prefix_scheme(state)
-        self.unknown = tokenizer.unk_token_id, tokenizer.unk_token or ""  # stands for any text that has no token
+        self.unknown = tokenizer.unk_token_id, tokenizer.unk_token or ""  # may stand for any text
 
     def __getstate__(self) -> dict[str, Any]:
         copies = {"_as_is", "_plain", "_segment", "_continuing"}
         return {key: value for key, value in self.__dict__.items() if key not in copies}
 
-    # Four copies; those that would be equal are one object.
+    # The four copies of the backend. Where two would be equal they are one object.
+
     @cached_property
     def _as_is(self) -> Tokenizer:
+        """The backend as it is, for what a template writes: it recognises control tokens."""
         return _tokenizer(self._state, control_is_text=False)
 
     @cached_property
     def _plain(self) -> Tokenizer:
+        """The backend without control tokens, with its own rule for the word-start mark."""
         return _tokenizer(_without_control(self._state, self.control))
 
     @cached_property
     def _segment(self) -> Tokenizer:
+        """Without control tokens; always a word-start mark in front, as sentencepiece encodes a text of its own."""
         metaspace = any(part["type"] == "Metaspace" for part in parts(self._state["pre_tokenizer"]))
         if not metaspace or self.prefix_scheme == "never":
             return self._plain
         state = _without_prefix(_without_control(self._state, self.control))
-        # Metaspace leaves out the mark before a text that starts with a space; sentencepiece does not.
+        # Metaspace puts no mark in front of a text that starts with a space; sentencepiece does
         prepend = {"type": "Prepend", "prepend": "▁"}
         normalizers = [*parts(state["normalizer"]), prepend]
         return _tokenizer(state | {"normalizer": {"type": "Sequence", "normalizers": normalizers}})
 
     @cached_property
     def _continuing(self) -> Tokenizer:
+        """Without control tokens; never a word-start mark in front, for a text that continues another one."""
         if self.prefix_scheme == "never":
             return self._plain
         return _tokenizer(_without_prefix(_without_control(self._state, self.control)))
@@ -96,16 +111,23 @@ class TextEncoder:
         return joints.are_exact(self._state)
 
     def joins(self, text: str) -> bool:
-        """Whether ids of every text that holds `text` are those of its parts, where `text` is cut at `joints.JOINT`."""
-        composed = unicodedata.normalize("NFC", text)  # which makes a K of the Kelvin sign
+        """Whether any text that contains `text` may be cut at the joints of `text` without a change of ids.
+
+        Joints are the matches of `joints.JOINT`. Here the whole text is encoded with control tokens, so `text` must
+        not hold the name of one.
+        """
+        composed = unicodedata.normalize("NFC", text)  # a name may appear by normalisation: the Kelvin sign becomes K
         return self._joints_are_exact and not self._control_pattern.search(composed) and standalone.MARK not in text
 
     def encodes_in_parts(self, text: str) -> bool:
-        """Whether the ids of a text by `encode` are those of its parts, where it is cut at `joints.JOINT`."""
+        """Whether a text may be cut at its joints (`joints.JOINT`) without a change of the ids that `encode` gives."""
         return self._joints_are_exact and standalone.MARK not in text
 
     def encode(self, text: str, *, continuing: bool = False) -> list[int]:
-        """Ids of one text encoded on its own, as sentencepiece does: a word-start mark in front, unless continuing."""
+        """The ids of a text that is encoded on its own, with a word-start mark in front as sentencepiece has it.
+
+        continuing: without that mark, as the text continues another one.
+        """
         backend = self._continuing if continuing else self._segment
         return backend.encode(text, add_special_tokens=False).ids
 
@@ -114,16 +136,23 @@ class TextEncoder:
         return self._segment.encode(text, add_special_tokens=False).offsets
 
     def encode_with_offsets(self, text: str) -> tuple[list[int], list[Span]]:
-        """Ids of one text, as `encode` gives them, and the character span of each."""
+        """The ids of a text, as from `encode`, and the character span of each."""
         encoding = self._segment.encode(text, add_special_tokens=False)
         return encoding.ids, encoding.offsets
 
     def encode_rendered(self, text: str, content: list[Span], cuts: list[int]) -> tuple[list[int], list[Span], bool]:
-        """Ids and spans of a text that a chat template rendered, and whether `content` held control tokens' text.
+        """Encode a text that a chat template rendered.
 
-        The text is encoded at once, as a server encodes it. It is encoded in pieces where that would read control
-        tokens out of `content` (sorted spans of what people wrote), or where a token would reach over one of the
-        `cuts`, which are ends of prompts: there the model has only seen the prompt's own tokens.
+        The text is encoded in one piece, as a server does it. There are two exceptions, in which it is encoded in
+        several: control tokens would be recognised in what people wrote, or a token would reach over the end of a
+        prompt, where a model that generates has only the prompt's own tokens.
+
+        Args:
+            content: the spans of what people wrote, sorted.
+            cuts: the ends of prompts, sorted.
+
+        Returns:
+            (ids, character span of each, whether `content` has the text of a control token).
         """
         encoding = self._as_is.encode(text, add_special_tokens=False)
         ids, offsets = encoding.ids, encoding.offsets
@@ -134,7 +163,10 @@ class TextEncoder:
         return *self.encode_pieces(text, content, cuts), literal
 
     def encode_pieces(self, text: str, content: list[Span], cuts: list[int]) -> tuple[list[int], list[Span]]:
-        """The slow path of `encode_rendered`: the same ids, were it not for control tokens in content and for cuts."""
+        """Encode a rendered text in pieces, between control tokens and cuts: the slow path of `encode_rendered`.
+
+        Without cuts, and without control tokens in the content, the ids are those of the text in one piece.
+        """
         ids: list[int] = []
         offsets: list[Span] = []
         for piece in self._pieces(text, content, cuts):
@@ -181,7 +213,7 @@ class TextEncoder:
         return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
     def match_control(self, text: str) -> tuple[int, int] | None:
-        """(length, id) of white space and a control token at the start of a text, if it starts so."""
+        """If a text starts with a control token, maybe behind white space: (length of both, the token's id)."""
         space = len(text) - len(text.lstrip())
         match = self._control_pattern.match(text, space)
         return (match.end(), self.control[match.group()]["id"]) if match else None
@@ -201,7 +233,7 @@ class TextEncoder:
         )
 
     def _leading_marks(self, text: str, start: int, end: int, content: list[Span]) -> list[Mark]:
-        """The standalone tokens with which the template begins a segment: its only text, or what opens a sequence."""
+        """The standalone tokens at the start of the segment from `start` to `end`, in what the template wrote."""
         reach = sum(len(token["content"]) for token in self.alone.values())
         marks: list[Mark] = []
         for token_id in self._as_is.encode(text[start : min(start + reach, end)], add_special_tokens=False).ids:
@@ -225,7 +257,10 @@ def _overlaps(spans: list[Span], span: Span) -> bool:
 
 
 def _prefix_scheme(state: dict[str, Any]) -> str:
-    """When a word-start mark is put in front of a text: "always", only at the "first" character, or "never"."""
+    """When the backend puts a word-start mark in front of a piece of text.
+
+    "always"; "first": only at the start of the whole text, not behind a special token; or "never".
+    """
     for part in parts(state["normalizer"]):
         if part["type"] == "Prepend":
             return "always"
@@ -250,7 +285,10 @@ def _without_prefix(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_control(state: dict[str, Any], control: dict[str, Any]) -> dict[str, Any]:
-    """The backend's state in which control tokens are special, and neither merges nor look-ups build one from text."""
+    """The backend's state with control tokens that no text can give, neither by merges nor by look-up.
+
+    All control tokens are marked as special, so that `encode_special_tokens` has the backend ignore them in texts.
+    """
     model = dict(state["model"])
     hidden: dict[str, str] = {}
     if model["type"] == "BPE":

@@ -1,4 +1,4 @@
-"""Loading a tokenizer without ever running code that comes with it, and saving it for servers."""
+"""Loading a tokenizer without running code that comes with it, and saving it with a chat template for servers."""
 
 import logging
 from pathlib import Path
@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 
 
 def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: str | None = None) -> Any:
-    """The tokenizer of a local folder or of a hub name; ChatGLM's own format (a sentencepiece model) is read too.
+    """Load the tokenizer of a local folder or a hub name; ChatGLM's own format (a sentencepiece model) is read too.
 
     Raises:
-        UserError: nothing there, files that cannot be read, a tokenizer that is only code.
+        UserError: there is no tokenizer, its files cannot be read, or it is Python code only.
     """
     folder = Path(path).expanduser()
     if not folder.is_dir() and _looks_local(str(path)):
@@ -36,16 +36,16 @@ def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: 
             trust_remote_code=False,
             **{key: value for key, value in optional.items() if value is not None},
         )
-    except Exception as error:  # whatever a broken file makes a reader raise
+    except Exception as error:  # broken files make the libraries raise errors of many types
         raise UserError(f"{path}: {_explain(error)}") from error
 
 
 def save_tokenizer(
     tokenizer: Any, folder: str | Path, chat_format: ChatFormat, *, max_length: int | None = None
 ) -> None:
-    """Save a tokenizer with the chat template of the format that its model is trained on, so that servers use it.
+    """Save a tokenizer with a chat template of the format that its model is trained on, which servers then use.
 
-    A ``model_max_length`` below `max_length`, the model's, is raised to it.
+    max_length: the model's longest input in tokens; a lower ``model_max_length`` of the tokenizer is raised to it.
     """
     own, own_length = tokenizer.chat_template, tokenizer.model_max_length
     try:
@@ -64,7 +64,7 @@ def save_tokenizer(
 
 
 def _is_vocabulary(file: Path) -> bool:
-    # Without one, transformers makes some tokenizers up from three special tokens.
+    # without such a file transformers does not fail, but makes a tokenizer of three special tokens
     return file.suffix in {".model", ".tiktoken"} or file.name in {
         "tokenizer.json",
         "vocab.json",
@@ -78,7 +78,7 @@ def _looks_local(path: str) -> bool:
 
 
 def _is_chatglm(folder: Path, config: dict[str, Any]) -> bool:
-    """Whether this is ChatGLM's own format: by its tokenizer's class, or where that is not said by its model's type."""
+    """Whether a folder has ChatGLM's own format, by its tokenizer_class, or without that by its model_type."""
     if (folder / "tokenizer.json").is_file():
         return False
     if "tokenizer_class" in config or not (folder / "tokenizer.model").is_file():

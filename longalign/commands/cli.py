@@ -17,6 +17,7 @@ from torch.distributed import DistNetworkError, DistStoreError
 
 from longalign.commands.messages import explained
 from longalign.data.datamodule import LongAlignData
+from longalign.data.loader import is_lost_worker
 from longalign.errors import UserError
 from longalign.files import write_text
 from longalign.launch import Launch, this_launch
@@ -184,6 +185,13 @@ class LongAlignCLI(LightningCLI):
         except (DistNetworkError, DistStoreError) as error:
             place = ":".join(os.environ.get(name, "?") for name in ("MASTER_ADDR", "MASTER_PORT"))
             raise UserError(f"the ranks cannot meet at {place} (set MASTER_ADDR and MASTER_PORT): {error}") from error
+        except RuntimeError as error:
+            if not is_lost_worker(error):
+                raise
+            raise UserError(
+                f"data.num_workers: got {self.datamodule.num_workers}, one of which was killed (out of the host's "
+                "memory?): give fewer, and go on with --ckpt_path auto"
+            ) from error
 
     def _how_far(self) -> str:
         """What is said of a run that Ctrl-C has stopped: its step, and the newest checkpoint."""

@@ -206,7 +206,7 @@ def _read(path: str, column: str, measure: "Measure", longest: int, similar: flo
     from longalign.data.synthesis.overlap import NearDuplicates
 
     near, left_out, found = NearDuplicates(similar, every=16), Counter[str](), []
-    for where, sha256, text in read_texts(path, column):
+    for where, sha256, text in read_texts(path, column, left_out):
         if passages.in_text(text):
             left_out["with a passage of an evaluation set"] += 1
         elif near.seen(text):

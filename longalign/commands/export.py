@@ -19,7 +19,7 @@ from longalign.errors import UserError
 from longalign.files import new_folder
 from longalign.model.generate import load_generation_config, save_generation_config
 from longalign.model.shards import write_errors
-from longalign.training.checkpoints import COMPLETE_MARK, newest_checkpoint, read_metadata, resolve_checkpoint
+from longalign.training.checkpoints import COMPLETE_MARK, is_whole, newest_checkpoint, read_metadata
 
 log = logging.getLogger(__name__)
 
@@ -96,9 +96,12 @@ def find_checkpoint(path: Path) -> Path:
         return newest
     if not path.exists():
         raise UserError(f"checkpoint: {path} does not exist; give a run's folder, or a checkpoint in it")
-    found = resolve_checkpoint(str(path), path.parent)
-    assert found is not None
-    return found
+    if not is_whole(path):
+        raise UserError(
+            f"checkpoint: {path} is not whole (a part is missing or damaged); give the run's folder for its newest "
+            "whole one"
+        )
+    return path
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:

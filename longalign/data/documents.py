@@ -1,6 +1,7 @@
-"""Raw texts from where they lie: .txt and .md files, rows of JSON or Parquet with a text column, or the hub.
+"""Reading raw texts: .txt and .md files, rows of JSON or Parquet with a text column, or data sets on the hub.
 
-In: a path or name. Out: an iterator of `(where, text)`, checked, in the order of the files.
+In: a path or name. Out: an iterator of `(where, text)`, checked, in the order of the files. `where` says in words which
+file, line or row a text is from.
 """
 
 from collections.abc import Iterator
@@ -13,13 +14,16 @@ TEXT_SUFFIXES = tuple(name + packed for name in (".txt", ".md") for packed in ("
 
 
 def read_documents(path: str, key: str = "data", *, column: str = "text") -> Iterator[tuple[str, str]]:
-    """Yield `(where, text)` of every document behind `path`, empty ones too.
+    """Yield `(where, text)` of every document at `path`, empty ones too.
 
-    `path`: a text file (suffixes in `TEXT_SUFFIXES`) is one document, a row of the files that `sources.py` reads
-    another, under `column`; a folder or glob of either, or `owner/name[:split]` on the hub.
+    Args:
+        path: a file, a folder or a glob, or `owner/name[:split]` on the hub. A text file (suffixes in `TEXT_SUFFIXES`)
+            is one document; in the files that `sources.py` reads, each row is one.
+        key: the config key that gave the path, for error messages.
+        column: the key of the text in a row; null there counts as an empty text.
 
     Raises:
-        UserError: in one line, with the file and the line or row: not UTF-8, no such column, no text in it.
+        UserError: a file is not UTF-8, or a row has no such column or no text in it. The message names the place.
     """
     files = find_files(path, key, SUFFIXES + TEXT_SUFFIXES)
     for file in files:

@@ -1,8 +1,8 @@
-"""Rows to tokens in many processes: the part of `tokenize.py` that runs under `datasets`' map.
+"""Tokenising rows in several processes: the part of `tokenize.py` that runs under `map` of the library `datasets`.
 
 In: an Arrow file of checked conversations or raw texts. Out: Arrow files of tokens in the same order, and counts, over
-all processes, of what was dropped, cut and repaired. A mistake in the data that any process meets ends all of them with
-one line. If the parent dies, even of SIGKILL, they end too.
+all processes, of what was dropped, cut and repaired. When one process meets a mistake in the data, all of them end and
+one line is reported. When the parent process dies, even by SIGKILL, they end too.
 """
 
 import contextlib
@@ -30,23 +30,31 @@ from longalign.files import write_text
 
 RAW_SCHEMA = pa.schema({"where": pa.string(), "row": pa.large_binary()})  # type: ignore[arg-type]
 _COUNTS = "counts"  # a folder with a file of counts for each process
-_STOP = "stop"  # a file in the folder with the mistake that a worker has met: the others end when they see it
+_STOP = "stop"  # a file that a worker writes when it meets a mistake: the others end when they see it
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs to encode a row."""
+    """What a worker needs to encode a row. eos_id: -1 if the tokenizer has no EOS."""
 
     tokenizer: Any
     chat_format: ChatFormat
     max_length: int
     overflow: Overflow
     eos_id: int
-    key: str  # of the config, for messages
+    key: str  # the config key of the data, for error messages
 
 
 def encode_rows(raw: Path, folder: Path, job: Job, batch_size: int, num_proc: int, desc: str) -> None:
-    """Run `_encode_batch` over the raw rows in `num_proc` processes into folder/tokens*.arrow, in the rows' order."""
+    """Tokenise the rows of the Arrow file `raw` into folder/tokens*.arrow, in their order.
+
+    Args:
+        batch_size: rows that a process encodes at once.
+        desc: what the progress bar and error messages call this.
+
+    Raises:
+        UserError: a row cannot be encoded, or a process was killed.
+    """
     import datasets
 
     (folder / _COUNTS).mkdir()
@@ -64,11 +72,11 @@ def encode_rows(raw: Path, folder: Path, job: Job, batch_size: int, num_proc: in
                 num_proc=num_proc if num_proc > 1 else None,
                 cache_file_name=str(folder / "tokens.arrow"),
                 load_from_cache_file=False,
-                new_fingerprint="tokens",  # given, so that the library does not hash the tokenizer
+                new_fingerprint="tokens",  # without one the library would hash the tokenizer, which is slow
                 desc=desc,
             )
         except UserError as error:
-            stop = folder / _STOP  # has the mistake; the error may be that of a worker that stopped because of it
+            stop = folder / _STOP  # holds the mistake itself; `error` may be from a worker that was stopped by it
             raise UserError(stop.read_text(encoding="utf-8")) if stop.exists() else error from None
         except RuntimeError as error:
             if "abruptly died" in str(error):
@@ -81,8 +89,8 @@ def encode_rows(raw: Path, folder: Path, job: Job, batch_size: int, num_proc: in
 
 
 def _encode_batch(batch: pa.Table, job: Job, folder: str) -> pa.Table:
-    """In a worker: raw rows to token rows. Its counts go to a file, because map returns nothing but rows."""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the processes are the parallelism; silences the fork warning
+    """Tokenise a batch of raw rows in a worker. Counts are written to a file, because map can return rows only."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the processes are parallel already; it also prevents a warning
     counts: dict[str, Any] = {"kept": 0, "tokens": 0, "targets": 0, "dropped": Counter(), "events": Counter()}
     rows: list[tuple[np.ndarray, np.ndarray]] = []
     opens: list[int] = []
@@ -104,15 +112,23 @@ def _encode_batch(batch: pa.Table, job: Job, folder: str) -> pa.Table:
 def _encode_checked(
     where: str, text: bytes, job: Job, folder: Path, counts: dict[str, Any]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Token ids and target codes of what a row becomes: at most one sequence of a conversation, any number of a text.
+    """Encode one row to sequences, each (token ids, target codes).
 
-    where: the row's place, for messages. counts: what happened to the row is added.
+    A conversation gives at most one sequence, a text any number.
+
+    Args:
+        where: which row it is, for error messages.
+        text: the row as JSON.
+        counts: what happened to the row is added to these.
+
+    Raises:
+        UserError: the row cannot be encoded, or another worker has met a mistake.
     """
     if (folder / _STOP).exists():
         raise UserError("stopped by another process")
     try:
         row = json.loads(text.decode("utf-8"))
-    except UnicodeDecodeError:  # half a surrogate pair, which JSON can write ("\\ud83d") and a tokenizer cannot read
+    except UnicodeDecodeError:  # a lone surrogate, which JSON can express ("\\ud83d") and a tokenizer cannot read
         whole = text.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         row = json.loads(whole)
         counts["events"]["half_character_replaced"] += 1
@@ -150,7 +166,7 @@ def _list_array(rows: list[np.ndarray], dtype: np.dtype) -> pa.Array:
 
 
 def take_counts(folder: Path) -> dict[str, Any]:
-    """The counts of all processes summed, by reason; the files of counts are removed."""
+    """Sum the counts of all processes, and remove their files."""
     numbers: Counter[str] = Counter()
     reasons: dict[str, Counter[str]] = {"dropped": Counter(), "events": Counter()}
     for file in (folder / _COUNTS).glob("*.jsonl"):
@@ -165,7 +181,7 @@ def take_counts(folder: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _progress_bars() -> Iterator[None]:
-    """Show `datasets`' progress bars only in a terminal: in a file each refresh would be a line."""
+    """Show the progress bars of `datasets` only in a terminal: in a file each refresh would add a line."""
     import datasets
 
     was_disabled = datasets.are_progress_bars_disabled()
@@ -177,12 +193,12 @@ def _progress_bars() -> Iterator[None]:
         (datasets.disable_progress_bars if was_disabled else datasets.enable_progress_bars)()
 
 
-_parent: int | None = None  # while this process tokenises, its id: children that are forked then watch it
+_parent: int | None = None  # this process's id while it tokenises; children that are forked meanwhile watch it
 
 
 @contextlib.contextmanager
 def _children_die_with_us() -> Iterator[None]:
-    """Processes forked inside end themselves when this one is gone: one killed by SIGKILL cannot tell them."""
+    """In the block, forked children watch this process and end when it is gone, as after SIGKILL it cannot end them."""
     global _parent
     if hasattr(os, "register_at_fork"):
         _register_watch()
@@ -204,10 +220,10 @@ def _register_watch() -> None:
 
 
 def _watch_parent() -> None:
-    """In a process that was just forked: start a thread that ends it when its parent is gone."""
+    """Called in a child that was just forked: start a thread that ends the child when its parent is gone."""
     if _parent is None or os.getppid() != _parent:
         return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal's processes; the parent ends these
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends its children
 
     def watch(parent: int) -> None:
         while os.getppid() == parent:

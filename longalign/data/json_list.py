@@ -1,7 +1,7 @@
-"""The elements of a JSON list one by one, however long the list is.
+"""Reading a long JSON list element by element.
 
-In: a text stream. Out: an iterator of decoded elements. Memory holds the element at hand and at most as much again, so
-that a file of one list, as ShareGPT's of 650 MB, is read like JSON lines.
+In: a text stream. Out: an iterator of decoded elements. Memory holds one element, and at most as much text again, so a
+file that is one list, such as ShareGPT's of 650 MB, can be read like JSON lines.
 """
 
 import json
@@ -11,15 +11,15 @@ from typing import Any, TextIO
 
 _CHUNK = 1 << 20  # characters
 _SPACE = re.compile(r"[ \t\r\n]*")
-_CUT_MARGIN = 16  # what is this near to the end of what was read may be due to the end; longer than any literal
+_CUT_MARGIN = 16  # characters, more than a literal has: an error so near to the end of what was read may be due to it
 
 
 class NotAList(ValueError):
-    """The text is JSON of another kind."""
+    """The text is JSON, but no list."""
 
 
 class BrokenList(ValueError):
-    """The text is no JSON from `line` (from 1) on."""
+    """The text is not valid JSON; `line` (from 1) is where that shows."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
@@ -27,9 +27,13 @@ class BrokenList(ValueError):
 
 
 def iterate_list(stream: TextIO, chunk: int = _CHUNK) -> Iterator[Any]:
-    """Yield the elements of the list that the stream holds; none where there is only white space.
+    """Yield the elements of the list in the stream; nothing if it is empty or only white space.
 
-    Equals `yield from json.load(stream)` but for memory, and for errors, which come after the elements before them.
+    This equals `yield from json.load(stream)`, except that it needs little memory, and that elements in front of an
+    error are yielded before the error is raised.
+
+    Args:
+        chunk: characters that are read at once.
 
     Raises:
         NotAList, BrokenList: see there.
@@ -65,7 +69,7 @@ class _Window:
         self._decode = json.JSONDecoder().raw_decode
 
     def peek(self) -> str:
-        """The next character that is no white space; empty at the end."""
+        """Skip white space and return the next character without consuming it; empty at the end of the stream."""
         while True:
             match = _SPACE.match(self._text, self._at)
             assert match
@@ -75,32 +79,35 @@ class _Window:
             self._read(self._chunk)
 
     def take(self) -> str:
-        """`peek`, and go on behind it."""
+        """As `peek`, and consume the character."""
         mark = self.peek()
         self._at += len(mark)
         return mark
 
     def value(self) -> Any:
-        """The value at the position. What is read grows twofold, so that a long value is not decoded often."""
+        """Decode and consume the value at the position.
+
+        If it is cut off by the end of what was read, twice as much as before is read and it is decoded again.
+        """
         more = self._chunk
         while True:
             try:
                 value, end = self._decode(self._text, self._at)
-                if end < len(self._text) - _CUT_MARGIN or self._ended:  # or a number may go on: 1.5e | 10
+                if end < len(self._text) - _CUT_MARGIN or self._ended:  # near the end a number may be cut: 1.5e | 10
                     self._at = end
                     return value
             except json.JSONDecodeError as error:
-                # of a cut string, the error names the start
+                # for a string that is cut, the error's position is its start
                 cut = error.msg.startswith("Unterminated") or error.pos > len(self._text) - _CUT_MARGIN
                 if self._ended or not cut:
                     raise self.broken(error.msg, error.pos - self._at) from None
-            except (ValueError, RecursionError) as error:  # a number of 5000 digits; lists in lists without end
+            except (ValueError, RecursionError) as error:  # a number of 5000 digits; nesting too deep
                 raise self.broken(str(error)) from None
             self._read(more)
             more *= 2
 
     def broken(self, reason: str, offset: int = 0) -> BrokenList:
-        """An error at so many characters from the position."""
+        """An error at `offset` characters from the position."""
         return BrokenList(self._lines + self._text.count("\n", 0, self._at + offset) + 1, reason)
 
     def _read(self, size: int) -> None:

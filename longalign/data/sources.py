@@ -1,7 +1,7 @@
-"""Rows of conversations from where they lie: a file, a folder, a glob, or a name on the Hugging Face hub.
+"""Reading conversations from a file, a folder, a glob, or a data set on the Hugging Face hub.
 
-In: a path or name. Out: an iterator of `(where, messages)`, checked, in the order of the files. `where` is the row's
-place in words ("chats.jsonl line 17"), for messages to people. No file's code is ever run.
+In: a path or name. Out: an iterator of `(where, messages)`, checked, in the order of the files. `where` says in words
+which row it is ("chats.jsonl line 17"), for error messages. Code that comes with a data set is never run.
 """
 
 import functools
@@ -23,18 +23,20 @@ from longalign.errors import UserError
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".json.gz", ".json.zst", ".parquet")
-REPORT_SUFFIX = ".report.json"  # what `longalign data import` says beside the data that it writes; no data
+REPORT_SUFFIX = ".report.json"  # of reports that `longalign data import` writes beside its data: they are no data
 _HUB_NAME = re.compile(r"^[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?$")  # owner/name or owner/name:split
 
-
 OnBroken = Callable[[str, str], None]
+"""Called with (where, error) for a line of a .jsonl file that is no JSON."""
 
 
 def find_files(path: str, key: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
-    """The files behind a path, a folder or a glob, sorted; an empty list if `path` is a name on the hub.
+    """The data files that `path` names (a file, a folder or a glob), sorted; an empty list for a name on the hub.
+
+    Of a folder, other files and subfolders are ignored, which is logged. `key` is the config key for error messages.
 
     Raises:
-        UserError: nothing is there, or a file has a suffix that is not in `suffixes`. `key` is named in the message.
+        UserError: there is no file, or `path` is a file or a glob with one whose suffix is not in `suffixes`.
     """
     path = os.path.expanduser(path)  # a shell leaves the ~ of --data.long=~/chats.jsonl, and a YAML has no shell
     if os.path.isdir(path):
@@ -44,7 +46,7 @@ def find_files(path: str, key: str, suffixes: tuple[str, ...] = SUFFIXES) -> lis
             raise UserError(f"data folder {path} holds no file that ends in {', '.join(suffixes)} ({key})")
         others = sorted(map(os.path.basename, {*there} - {*files}))
         if aside := [name for name in others if not name.startswith(".") and not name.endswith(REPORT_SUFFIX)]:
-            _say_once(f"{key}: of {path}, {len(aside)} folders or other files are left aside, the first is {aside[0]}")
+            _say_once(f"{key}: {len(aside)} folders or other files in {path} are ignored, the first is {aside[0]}")
         return files
     if os.path.isfile(path):
         files = [path]
@@ -73,13 +75,16 @@ def _say_once(text: str) -> None:
 
 
 def read_conversations(path: str, key: str = "data") -> Iterator[tuple[str, list[Message]]]:
-    """Yield `(where, messages)` of every row behind `path`; the messages are `{"role", "content"}` dicts.
+    """Yield `(where, messages)` of every row at `path`; the messages are `{"role", "content"}` dicts.
 
-    `path`: a file (suffixes in `SUFFIXES`), a folder of such files, a glob, or `owner/name[:split]` on the hub
-    (split `train` by default). Only the message's role and content are kept.
+    Args:
+        path: a file (suffixes in `SUFFIXES`), a folder of such files, a glob, or `owner/name[:split]` on the hub (by
+            default the split `train`).
+        key: the config key that gave the path, for error messages.
 
     Raises:
-        UserError: in one line, with the file and the line (JSON lines) or row (other formats, from 1).
+        UserError: a file cannot be read, or a row is no conversation. The message has the file and the line (JSON
+            lines) or the row (other formats, counted from 1).
     """
     for _, rows in read_files(path, key):
         for where, row in rows:
@@ -89,10 +94,11 @@ def read_conversations(path: str, key: str = "data") -> Iterator[tuple[str, list
 def read_files(
     path: str, key: str = "data", on_broken: OnBroken | None = None, hub_files: str | None = None
 ) -> Iterator[tuple[str, Iterator[tuple[str, Any]]]]:
-    """Yield `(file, rows)` of every file behind `path`, or once for a hub name; rows are `(where, row)`, unchecked.
+    """Yield `(file, rows)` of every file at `path`, or once for a hub name; `rows` yields `(where, row)`, unchecked.
 
-    `on_broken`: called with (where, error) for a line of JSON lines that is no JSON, in place of an error.
-    `hub_files`: see `load_hub`.
+    Args:
+        on_broken: if given, a line of a .jsonl file that is no JSON is handed to this, and is no error.
+        hub_files: of a data set on the hub, read only the files that match this glob.
 
     Raises:
         UserError: as `read_conversations`, while the rows are read.
@@ -108,6 +114,7 @@ def read_files(
 
 
 def _never_empty(file: str, key: str, on_broken: OnBroken | None) -> Iterator[tuple[str, Any]]:
+    """The rows of a file, and an error at the end if it has no row and no broken line either."""
     places: list[str] = []
 
     def note(where: str, error: str) -> None:
@@ -124,8 +131,8 @@ def _never_empty(file: str, key: str, on_broken: OnBroken | None) -> Iterator[tu
 
 
 def load_hub(name: str, key: str, files: str | None = None) -> Any:
-    """The `datasets.Dataset` of `owner/name[:split]`, downloaded into the hub's own cache; of some `files` (a glob)."""
-    import datasets  # slow import, and only this source needs it
+    """Load `owner/name[:split]` as a `datasets.Dataset`, by the hub's own cache. files: a glob of those to load."""
+    import datasets  # slow to import, and only data sets on the hub and Parquet files need it
 
     owner_name, _, split = name.partition(":")
     some = {} if files is None else {"data_files": files}
@@ -139,7 +146,7 @@ def load_hub(name: str, key: str, files: str | None = None) -> Any:
 
 
 def read_rows(file: str, key: str, on_broken: OnBroken | None = None) -> Iterator[tuple[str, Any]]:
-    """`(where, row)` of every row of a file, as it stands there; `on_broken` as of `read_files`."""
+    """Yield `(where, row)` of every row of one file, unchecked; on_broken: see `read_files`."""
     if file.endswith(".parquet"):
         return _read_parquet(file, key)
     if ".jsonl" in os.path.basename(file):
@@ -148,7 +155,7 @@ def read_rows(file: str, key: str, on_broken: OnBroken | None = None) -> Iterato
 
 
 def open_file(file: str) -> BinaryIO:
-    """A file's bytes, unpacked by its suffix (.gz, .zst)."""
+    """Open a file for reading bytes; .gz and .zst are decompressed."""
     if file.endswith(".gz"):
         return cast(BinaryIO, gzip.open(file, "rb"))
     if file.endswith(".zst"):
@@ -168,7 +175,7 @@ def _read_jsonl(file: str, key: str, on_broken: OnBroken | None) -> Iterator[tup
                     continue
                 try:
                     row = json.loads(line.decode("utf-8"))
-                except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or lists in lists without end
+                except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or nested too deeply
                     if on_broken is None:
                         raise UserError(f"broken JSON at line {number} of {file}: {error} ({key})") from error
                     on_broken(f"{file} line {number}", str(error))
@@ -200,9 +207,9 @@ def _read_parquet(file: str, key: str) -> Iterator[tuple[str, Any]]:
     if os.path.getsize(file) == 0:
         return
     try:
-        if pq.read_metadata(file).num_rows == 0:  # at which `datasets` stumbles
+        if pq.read_metadata(file).num_rows == 0:  # `datasets` fails on a file without rows
             return
-        # streamed: no copy of the rows is made; the library's lock files go with the temporary folder
+        # streaming makes no copy of the rows; the library's lock files are removed with the temporary folder
         with tempfile.TemporaryDirectory() as folder:
             rows = datasets.load_dataset("parquet", data_files=file, split="train", streaming=True, cache_dir=folder)
             for number, row in enumerate(rows, start=1):
@@ -212,7 +219,10 @@ def _read_parquet(file: str, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def unreadable(error: Exception, place: str, key: str) -> Exception:
-    """A decompressor's or parser's complaint as a UserError; errors that are not about the bytes stay as they are."""
+    """Turn an error of a decompressor or parser into a UserError; return an error that is not about the data as it is.
+
+    place: the file, and where in it.
+    """
     if isinstance(error, UserError):
         return error
     if type(error).__module__.split(".")[0] in ("zlib", "gzip", "zstandard", "pyarrow", "datasets") or isinstance(

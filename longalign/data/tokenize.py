@@ -1,7 +1,7 @@
-"""Conversations or raw texts to tokens on disk: written once, read by every rank and every later run.
+"""Tokenising conversations or raw texts into a cache on disk, which all ranks and all later runs read.
 
 In: a path (or hub name), a tokenizer and the limits. Out: a `TokenizedSource` in `cache_dir`. The name of its folder is
-a hash of everything that decides its content: the data's bytes, the tokenizer, the chat format, the limits, the code.
+a hash of all that its content depends on: the data's bytes, the tokenizer, the chat format, the limits, the code.
 """
 
 import json
@@ -26,7 +26,7 @@ from longalign.launch import this_launch
 
 logger = logging.getLogger(__name__)
 
-_RAW_BATCH_BYTES = 8 << 20  # text in a batch of the raw file: bounds the memory of the reader and of each worker
+_RAW_BATCH_BYTES = 8 << 20  # of text in a batch of the raw file; it bounds the memory of the reader and of each worker
 
 
 def tokenize_source(
@@ -41,16 +41,20 @@ def tokenize_source(
     name: str = "source",
     text_column: str | None = None,
 ) -> TokenizedSource:
-    """The tokenised rows of the data at `path`, from the cache or tokenised now, mapped into memory.
+    """Tokenise the data at `path`, or find it in the cache, and map the tokenised rows into memory.
 
-    path: see `read_documents` if there is a `text_column` (raw texts), `read_conversations` if not. max_length: tokens.
-    num_proc: processes that tokenise; by default as many as the data's size is worth, up to the CPUs of this process.
+    Several processes may call this at once: one writes, the others wait and read. Rows are in the order of the files,
+    whatever `num_proc` is.
 
-    Any number of processes may call this at once: one writes, the others wait and read. Rows keep the order of the
-    files, whatever `num_proc`.
+    Args:
+        path: as for `read_documents` if there is a `text_column` (raw texts), as for `read_conversations` if not.
+        max_length: tokens of a row at most.
+        overflow: what to do with longer conversations, see `chat/overflow.py`; raw texts are split.
+        num_proc: processes that tokenise; by default one for each 2 MiB of text, up to the CPUs of this process.
+        name: of the source, for its folder, the log, and the config key `data.<name>` in error messages.
 
     Raises:
-        UserError: a mistake in the data, no row left, a full disk; one line that names `data.<name>`.
+        UserError: there is a mistake in the data, no row is left, or the disk is full.
     """
     key = f"data.{name}"
     parts = {
@@ -61,7 +65,7 @@ def tokenize_source(
         "code": cache.code_digest(_code_files()),
     }
     folder = Path(cache_dir) / f"{name}-{cache.content_key(parts)[:20]}"
-    eos_id = -1 if tokenizer.eos_token_id is None else tokenizer.eos_token_id  # then no label is EOS
+    eos_id = -1 if tokenizer.eos_token_id is None else tokenizer.eos_token_id  # -1: no label is EOS
     job = Job(tokenizer, chat_format, max_length, overflow, eos_id, key)
 
     def build(temporary: Path) -> None:
@@ -76,7 +80,7 @@ def tokenize_source(
 
 
 def report_table(name: str, report: dict[str, Any]) -> str:
-    """The counts of a source in a few lines: rows, tokens, and each reason for a drop, cut or repair.
+    """Format a source's counts for the log: rows, tokens, targets, and a line for each reason to drop, cut or repair.
 
     report: `TokenizedSource.report`.
     """
@@ -89,7 +93,10 @@ def report_table(name: str, report: dict[str, Any]) -> str:
 
 
 def _data_identity(path: str, key: str, text_column: str | None, memory: Path) -> list[str]:
-    """What tells whether the data has changed: digests of its files, or what the hub's library knows it by."""
+    """What changes when the data changes: digests of its files; for a data set on the hub, what `datasets` knows it by.
+
+    memory: a folder that keeps the digests of files that have not changed.
+    """
     files = find_files(path, key, SUFFIXES if text_column is None else SUFFIXES + TEXT_SUFFIXES)
     if files:
         try:
@@ -97,12 +104,12 @@ def _data_identity(path: str, key: str, text_column: str | None, memory: Path) -
         except OSError as error:
             raise UserError(f"cannot read {error.filename}: {error.strerror} ({key})") from error
     rows = load_hub(path, key)
-    # the addresses hold the commit; a data set without them is known by the library's own fingerprint
+    # the downloads' addresses contain the commit; a data set without downloads has the library's own fingerprint
     return sorted(rows.info.download_checksums or {}) or [rows._fingerprint]
 
 
 def _code_files() -> tuple[Path, ...]:
-    """The source files that decide what is in the cache."""
+    """The source files that the content of the cache depends on."""
     data = Path(__file__).parent
     chat = Path(longalign.chat.__file__).parent
     return (
@@ -128,7 +135,7 @@ def _build(folder: Path, path: str, job: Job, num_proc: int | None, text_column:
         raise UserError(f"{path} has no {noun} ({job.key})")
     batch_size = max(1, min(1000, num_rows * (1 << 20) // max(num_bytes, 1)))  # rows: about 1 MiB of text
     if num_proc is None:
-        num_proc = min(num_bytes // (2 << 20), num_cpus())  # a process is worth its start for 2 MiB of text
+        num_proc = min(num_bytes // (2 << 20), num_cpus())  # starting a process pays for 2 MiB of text
     num_proc = max(1, min(num_proc, num_rows))
     encode_rows(raw, folder, job, batch_size, num_proc, desc=f"tokenising {job.key}")
     report: dict[str, Any] = {"noun": noun, "rows": num_rows, "kept": 0, "tokens": 0, "targets": 0}
@@ -144,7 +151,7 @@ def _build(folder: Path, path: str, job: Job, num_proc: int | None, text_column:
 
 
 def _write_raw(rows: Iterator[tuple[str, Any]], file: Path) -> tuple[int, int]:
-    """Check all rows and copy them into one Arrow file that the workers share. Returns (rows, bytes of text)."""
+    """Check all rows and write them as JSON to one Arrow file for the workers. Returns (rows, bytes of text)."""
     num_rows = num_bytes = batch_bytes = 0
     wheres: list[str] = []
     texts: list[bytes] = []
@@ -157,7 +164,7 @@ def _write_raw(rows: Iterator[tuple[str, Any]], file: Path) -> tuple[int, int]:
             texts.clear()
 
         for where, row in rows:
-            # JSON may hold halves of surrogate pairs: they pass here, and the worker counts and replaces them
+            # lone surrogates, which JSON can express, are passed on: the worker counts and replaces them
             text = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass")
             wheres.append(where)
             texts.append(text)

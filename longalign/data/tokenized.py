@@ -1,8 +1,8 @@
-"""The tokenised rows of one source on disk, read by memory map without a copy.
+"""The tokenised rows of one source on disk, which are mapped into memory and not copied.
 
-A folder holds Arrow stream files with the columns `input_ids` (list of int32), `targets` (list of uint8), `num_targets`
-(int32) and `opens` (uint8: 1 where a row is the first of its conversation or text); `meta.json` lists them in order
-under `files`. 5 bytes a token and 13 a row; no padding.
+A folder has Arrow stream files with the columns `input_ids` (list of int32), `targets` (list of uint8), `num_targets`
+(int32) and `opens` (uint8: 1 if a row is the first of its conversation or text). `meta.json` lists the files in order
+under `files`. This takes 5 bytes a token and 13 a row; there is no padding.
 """
 
 import json
@@ -26,9 +26,10 @@ SCHEMA = pa.schema(
 
 
 def encode_targets(input_ids: np.ndarray, labels: np.ndarray, eos_id: int) -> np.ndarray:
-    """uint8 [len]: codes of unshifted labels: NO_TARGET, OWN_TOKEN (the label is the token there) or EOS.
+    """Encode unshifted labels as uint8 [len]: NO_TARGET, OWN_TOKEN (the label is the input token), or EOS.
 
-    The label is EOS at the position after an answer: it ends the answer, while the token there opens the next round.
+    EOS is the label behind an answer that is followed by another round: the input token there belongs to that round,
+    but the model should end its answer. Invariant: any other label is the input token.
     """
     codes = np.where(labels == IGNORE_INDEX, NO_TARGET, np.where(labels == input_ids, OWN_TOKEN, EOS)).astype(np.uint8)
     assert np.all(labels[codes == EOS] == eos_id), "a label is neither its token nor EOS"
@@ -36,20 +37,22 @@ def encode_targets(input_ids: np.ndarray, labels: np.ndarray, eos_id: int) -> np
 
 
 def decode_targets(input_ids: np.ndarray, targets: np.ndarray, eos_id: int) -> np.ndarray:
-    """int64 [len]: labels as in Hugging Face (unshifted, -100 for none); the inverse of `encode_targets`."""
-    at_targets = np.flatnonzero(targets)  # few tokens are targets: most of a long conversation is its document
+    """The inverse of `encode_targets`: int64 [len] labels as in Hugging Face (unshifted, -100: no target)."""
+    at_targets = np.flatnonzero(targets)  # fast, as few tokens of a long conversation are targets
     labels = np.full(len(input_ids), IGNORE_INDEX, np.int64)
     labels[at_targets] = np.where(targets[at_targets] == OWN_TOKEN, input_ids[at_targets], eos_id)
     return labels
 
 
 class TokenizedSource:
-    """`source[i] -> (input_ids int32 [len], targets uint8 [len])`: views of the mapped file, no copy.
+    """`source[i] -> (input_ids int32 [len], targets uint8 [len])`, views of the mapped file without a copy.
 
     Attributes:
-        lengths: int64 [n], tokens of each row. num_targets: int64 [n], targets of each row, `labels[1:] != -100`.
+        lengths: int64 [n], tokens of each row.
+        num_targets: int64 [n], targets of each row, that is the number of `labels[1:] != -100`.
         documents: int64 [n], number of the conversation or text that each row is from; a text may have many rows.
-        eos_id: what the target code `EOS` stands for. report: counts of rows read, dropped, cut and repaired.
+        eos_id: the token that the target code `EOS` stands for.
+        report: counts of rows read, dropped, cut and repaired.
     """
 
     def __init__(self, folder: str | Path, name: str = "source"):
@@ -88,8 +91,8 @@ class TokenizedSource:
         return ids[start:stop], targets[start:stop]
 
     def labels(self, index: int) -> np.ndarray:
-        """int64 [len]: the row's unshifted labels, -100 for none."""
+        """The row's unshifted labels, int64 [len]; -100: no target."""
         return decode_targets(*self[index], self.eos_id)
 
-    def __reduce__(self):  # a process that is spawned maps the files itself
+    def __reduce__(self):  # pickled by its folder: the other process maps the files itself
         return type(self), (self.folder, self.name)

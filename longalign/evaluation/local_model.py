@@ -77,7 +77,7 @@ class LocalModel:
         device, dtype = self.model.device, self.model.dtype
         own = self.model.config._attn_implementation  # to go back to: Gemma 2 and GPT-OSS cannot use sdpa
         try:
-            check_packable(self.model.config)
+            check_packable(self.model.config, training=False)
             backend = choose_backend(attention, device, dtype)
             register_attention()
             _register_decode()

@@ -15,16 +15,17 @@ RANDOMNESS = re.compile("^(?!classifier).*(dropout|pdrop|jitter)")
 """Keys of randomness that no checkpoint holds: a resumed run would not be the same."""
 
 
-def check_packable(config: PreTrainedConfig) -> None:
+def check_packable(config: PreTrainedConfig, *, training: bool = True) -> None:
     """Refuse a model whose packed forward could differ from each sequence alone.
 
     Packing needs rotary positions (so that each sequence restarts at 0), full causal attention in every layer through
-    transformers' attention interface, and logits that are a plain linear function of the hidden states.
+    transformers' attention interface, and logits that are a plain linear function of the hidden states. In training
+    there must be no dropout or other noise, which an evaluation does not see.
 
     Raises:
         UserError: naming the model type and what stands in the way.
     """
-    if reason := _obstacle(config):
+    if reason := _obstacle(config) or (_noise(config) if training else None):
         raise UserError(
             f"model.model: {config.model_type} cannot be packed: {reason}; "
             "expected a causal model with rotary positions and full attention, such as Llama, Qwen, Mistral or GLM"
@@ -34,6 +35,8 @@ def check_packable(config: PreTrainedConfig) -> None:
 def _obstacle(config: PreTrainedConfig) -> str | None:
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         return "transformers has no causal language model of this type"
+    if config.get_text_config() is not config:
+        return "its language model is a part of it (text_config), beside others for images or sound"
     rope: dict[str, Any] = getattr(config, "rope_parameters", None) or {}
     if not rope:
         return "it has no rotary attention (no rope_parameters in its config)"
@@ -48,10 +51,15 @@ def _obstacle(config: PreTrainedConfig) -> str | None:
     for key in ("attn_logit_softcapping", "final_logit_softcapping"):
         if getattr(config, key, None):
             return f"its {key} is {getattr(config, key)}"
-    if noise := {key: value for key, value in vars(config).items() if value and RANDOMNESS.match(key)}:
-        given = ", ".join(f"{key} is {value}" for key, value in noise.items())
-        zeros = ", ".join(f"{key}: 0" for key in noise)
-        return f"its {given} (a run has no randomness: --model.config_overrides '{{{zeros}}}' trains without)"
     if not getattr(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)], "_supports_attention_backend", False):
         return "its attention does not go through transformers' attention interface"
     return None
+
+
+def _noise(config: PreTrainedConfig) -> str | None:
+    noise = {key: value for key, value in vars(config).items() if value and RANDOMNESS.match(key)}
+    if not noise:
+        return None
+    given = ", ".join(f"{key} is {value}" for key, value in noise.items())
+    zeros = ", ".join(f"{key}: 0" for key in noise)
+    return f"its {given} (a run has no randomness: --model.config_overrides '{{{zeros}}}' trains without)"

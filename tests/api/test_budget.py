@@ -18,7 +18,9 @@ def ask(server, budget, texts, **endpoint):
 
     async def run():
         async with ChatClient(Endpoint("m", server.base_url, **options), backoff_s=0.001) as client:
-            calls = [Call(n, [{"role": "user", "content": text}], {}, 50) for n, text in enumerate(texts)]
+            calls = [
+                Call(n, [{"role": "user", "content": text}], {"max_tokens": 50}, 50) for n, text in enumerate(texts)
+            ]
             await ask_within(budget, client, calls, results.__setitem__)
 
     try:
@@ -73,3 +75,13 @@ def test_what_was_refused_or_never_sent_costs_nothing():
         assert len(server.requests) == 4
     assert isinstance(ask(server, budget, ["hello"])[0][0], RequestFailed)  # nobody is there any more
     assert budget.spent == budget.lost == 0
+
+
+def test_a_server_that_takes_no_limit_on_a_reply_is_not_asked_where_the_cost_has_one():
+    names = ["max_tokens", "max_completion_tokens"]
+    with FakeOpenAIServer("x", refuses=names) as server:
+        answers, said = ask(server, Budget(Prices(1, 1), 10), ["hello"] * 9)
+    assert not answers and "max_cost: m refuses max_" in said and "Unsupported parameter" in said
+    with FakeOpenAIServer("x", refuses=names) as server:
+        answers, said = ask(server, Budget(Prices(1, 1), None), ["hello"] * 9)
+    assert len(answers) == 9 and not said

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GlmForCausalLM
 
 from longalign.__main__ import main
+from longalign.errors import UserError
 from longalign.files import new_folder
 from longalign.model.chatglm import INV_FREQ
 from longalign.model.shards import read_tensors, shard_files
@@ -186,6 +187,13 @@ def test_two_at_once_do_not_write_into_each_other(tmp_path, capsys):
         assert (first / "x").exists()
     assert "another process is writing" in capsys.readouterr().err
     assert os.listdir(tmp_path) == ["glm"]
+
+
+def test_a_file_that_cannot_be_read_for_a_new_folder_is_named(tmp_path):
+    said = r"glm could not be written: No such file or directory \(.*weights\.bin\)"
+    with pytest.raises(UserError, match=said), new_folder(tmp_path / "glm"):
+        (tmp_path / "weights.bin").read_bytes()
+    assert list(tmp_path.iterdir()) == []
 
 
 def big_checkpoint(folder: Path, layers: int, shard_layers: int) -> int:

@@ -197,6 +197,11 @@ def test_missing_checkpoint(fit, mistake, tmp_path):
     half.mkdir()
     assert "not a whole checkpoint" in fit(ckpt_path=half)
     assert "no whole checkpoint" in mistake("export", "--checkpoint", tmp_path, "--target", tmp_path / "x")
+    for folder in (tmp_path / "hf", half):
+        folder.mkdir(exist_ok=True)
+        (folder / "config.json").write_text("{}")
+    said = mistake("export", "--checkpoint", half, "--target", tmp_path / "x")
+    assert f"checkpoint: {half} is not whole" in said and "ckpt_path" not in said
 
 
 def test_other_commands_than_fit_name_their_own_options(mistake, tmp_path):

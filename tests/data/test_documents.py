@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -46,6 +47,14 @@ def test_texts_without_a_visible_character_are_left_out_and_counted(tmp_path, to
     assert len(source) == 1 and source.report["dropped"] == {"no_text": 4} and source.report["rows"] == 5
     assert "t: 1 sequences of 5 texts" in caplog.text and "dropped         4  no_text" in caplog.text
     assert [text for _, _, text in read_texts(str(file), "body")] == ["x"]
+
+
+def test_texts_that_synthesis_leaves_out_are_counted(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text("".join(json.dumps({"text": text}) + "\n" for text in ["x", "", "y", "x", " ", "x"]))
+    left_out = Counter()
+    assert [text for _, _, text in read_texts(str(file), "text", left_out)] == ["x", "y"]
+    assert left_out == {"the same as another": 2, "empty": 2}
 
 
 @pytest.mark.parametrize(

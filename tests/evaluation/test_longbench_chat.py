@@ -161,7 +161,7 @@ def test_a_run_that_is_stopped_goes_on_where_it_stopped(longbench, tmp_path, end
             stream.write(b'{"key": "torn')
         before = len(slow.requests)
         _, said = longbench("predict", *options)
-        assert len(slow.requests) - before == 12 - done and "the last line is torn" in said
+        assert len(slow.requests) - before == 12 - done and "the last line is incomplete" in said
         assert len(rows_of(file)) == 12 and len({row["key"] for row in rows_of(file)}) == 12
 
 

@@ -148,8 +148,13 @@ def test_a_model_that_hands_its_attention_a_mask_of_its_own_is_refused_in_one_li
         ("llama", {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}}, "dynamic"),
         ("t5", {}, "no causal"),
         ("mamba", {}, "no rotary"),
+        ("gemma3", {}, "text_config"),
     ],
 )
 def test_models_that_cannot_be_packed_are_refused_by_name(family, keys, reason):
     with pytest.raises(UserError, match=f"{family} cannot be packed: .*{reason}"):
         check_packable(AutoConfig.for_model(family, **keys))
+
+
+def test_dropout_is_no_reason_not_to_pack_where_nothing_is_trained():
+    check_packable(AutoConfig.for_model("seed_oss"), training=False)

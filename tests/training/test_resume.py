@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from lightning.pytorch.callbacks import Timer
@@ -47,6 +48,16 @@ def assert_bit_equal(ours, reference) -> None:
     assert ours.keys() == reference.keys()
     for name, tensor in reference.items():
         assert torch.equal(ours[name], tensor), name
+
+
+def test_a_killed_loader_process_is_one_line(whole, tmp_path):
+    build, *_ = whole
+    process = start(build(tmp_path, "--data.num_workers=1", "--data.epochs=100"))
+    wait_for(tmp_path / "checkpoints/step000002.ckpt", process)
+    (worker,) = (child for child in psutil.Process(process.pid).children() if "longalign" in child.cmdline())
+    worker.kill()
+    said = finish(process, 2)
+    assert "error: data.num_workers: got 1, one of which was killed" in said and "Traceback" not in said
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

@@ -1,4 +1,4 @@
-"""One turn of a published conversation to role and text, whatever its keys and its names of roles are."""
+"""Reading the turns of a published conversation, whose keys and names of roles differ between data sets."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,14 +24,18 @@ _TEXT_PARTS = ("text", "input_text", "output_text", None)
 
 
 def read_turns(turns: Any, columns: Mapping[str, str], drop_roles: Sequence[str] = ()) -> list[Message]:
-    """The messages of a list of turns: objects with a role and a text, or texts of user and assistant in turn.
+    """Turn a list of turns into messages. Turns are objects with a role and a text, or texts of user and assistant.
 
     An answer that is not to be learnt (`weight` 0 as in OpenAI's format, or false in one of `_LEARNT_KEYS`) keeps
-    `weight` 0. `columns`: names of the keys `role` and `content`, where they are not the usual ones. `drop_roles`: a
-    conversation with a role of such a name (the source's own, such as `bing`) is not wanted.
+    `weight` 0.
+
+    Args:
+        columns: the keys for `role` and `content`, if they are not the usual ones.
+        drop_roles: lower-case names of roles as the data set has them, such as `bing`; a conversation with one of them
+            is not wanted.
 
     Raises:
-        Unusable
+        Unusable: the turns are malformed, or have a role that is unknown or not wanted, or a call of a tool.
     """
     if isinstance(turns, Mapping) and is_columns(turns):
         turns = [dict(zip(turns, values, strict=True)) for values in zip(*turns.values(), strict=True)]
@@ -45,7 +49,7 @@ def read_turns(turns: Any, columns: Mapping[str, str], drop_roles: Sequence[str]
 
 
 def is_columns(turns: Mapping[str, Any]) -> bool:
-    """Whether turns are given by column, `{"role": [...], "content": [...]}`, as `datasets` gives lists of objects."""
+    """Whether turns are in columns, `{"role": [...], "content": [...]}`, as `datasets` stores lists of objects."""
     lists = [value for value in turns.values() if isinstance(value, list)]
     return len(lists) == len(turns) > 1 and len({len(values) for values in lists}) == 1
 
@@ -79,10 +83,12 @@ def _is_context(turn: Mapping[str, Any]) -> bool:
 
 
 def read_text(value: Any, place: str) -> str:
-    """A text, or a list of parts that are all text, joined; null is the empty text.
+    """Read a content: a text, or a list of parts, which are joined. Null is an empty text.
+
+    place: where the content is, for the report.
 
     Raises:
-        Unusable
+        Unusable: it is another value, or a part is no text.
     """
     if value is None:
         return ""
@@ -105,5 +111,5 @@ def _read_part(part: Any, place: str) -> str:
 
 
 def _first(row: Mapping[str, Any], keys: Sequence[str]) -> Any:
-    """The value of the first key that has one."""
+    """The value of the first of these keys whose value is not null; None if there is none."""
     return next((row[key] for key in keys if row.get(key) is not None), None)

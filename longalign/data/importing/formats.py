@@ -1,6 +1,6 @@
-"""The shapes of published rows: how each is recognised by its keys, and how it becomes messages.
+"""The formats of published rows: how each is recognised by its keys, and how it is turned into messages.
 
-In: a decoded row. Out: messages with the roles system, user, assistant, not yet checked for their order (turns.py).
+In: a decoded row. Out: messages with the roles system, user, assistant; their order is checked later (turns.py).
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ QUESTION = ("question", "query", "problem", "input")
 ANSWER = ("answer", "answers", "response", "solution", "output")
 SYSTEM, HISTORY = ("system", "system_prompt", "system_message"), ("history",)
 
-_FIELDS = {  # what --columns can name, with the usual names
+_FIELDS = {  # the fields that --columns can name, each with the keys that it usually has
     "messages": TURNS,
     "role": ROLE_KEYS,
     "content": CONTENT_KEYS,
@@ -42,7 +42,7 @@ _FIELDS = {  # what --columns can name, with the usual names
 
 @dataclass(frozen=True)
 class Reading:
-    """How rows are to be read. `columns`: our field -> their key; `drop_roles`: see `contents.read_turns`."""
+    """How to read rows. columns: our name of a field -> its key in the rows; drop_roles: see `contents.read_turns`."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
     drop_roles: Sequence[str] = ()
@@ -55,13 +55,15 @@ class Reading:
                 raise UserError(f"columns: {name} should name a key of the rows, got {kind(column)}")
 
     def has(self, row: Mapping[str, Any], name: str) -> bool:
+        """Whether a row has a key of the field `name`."""
         return any(key in row for key in self._keys(name))
 
     def get(self, row: Mapping[str, Any], name: str) -> Any:
-        """The first value under one of the names of a field."""
+        """The first value that is not null under the keys of the field `name`; None if there is none."""
         return next((row[key] for key in self._keys(name) if row.get(key) is not None), None)
 
     def text(self, row: Mapping[str, Any], name: str) -> str:
+        """The text of the field `name`, empty if the row has none."""
         return read_text(self.get(row, name), name)
 
     def _keys(self, name: str) -> Sequence[str]:
@@ -73,7 +75,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Format:
-    """A shape of rows. `needs`: the fields by which it is recognised."""
+    """A format of rows: the fields that a row of it must have, and the function that makes messages of a row."""
 
     needs: tuple[str, ...]
     read: Callable[[Row, Reading], list[Message]]
@@ -92,7 +94,7 @@ def _read_alpaca(row: Row, reading: Reading) -> list[Message]:
 
 
 def _read_prompt(row: Row, reading: Reading) -> list[Message]:
-    """Texts, or lists of messages."""
+    """Read rows with a prompt and a completion, each of them a text or a list of messages."""
     messages = []
     for role, name in (("user", "prompt"), ("assistant", "completion")):
         value = reading.get(row, name)
@@ -114,7 +116,7 @@ def _read_document(row: Row, reading: Reading) -> list[Message]:
 
 _TURN_FORMAT = Format(("messages",), _read_messages)
 
-FORMATS = {  # in the order in which they are looked for
+FORMATS = {  # in the order in which they are tried; the first three differ in `_name_turns` only
     "longalign": _TURN_FORMAT,
     "openai": _TURN_FORMAT,
     "sharegpt": _TURN_FORMAT,
@@ -126,10 +128,10 @@ FORMATS = {  # in the order in which they are looked for
 
 
 def read_row(row: Any, name: str, reading: Reading) -> list[Message]:
-    """The messages of a row in the format `name`, with the row's own system message, if it has one, in front.
+    """Turn a row of the format `name` into messages, with the system message of the row's own key, if any, in front.
 
     Raises:
-        Unusable
+        Unusable: a key is missing, or a value is not what the format has there.
     """
     if not isinstance(row, Mapping):
         raise Unusable("the row is no object", kind(row))
@@ -144,13 +146,13 @@ def read_row(row: Any, name: str, reading: Reading) -> list[Message]:
 
 
 def detect(rows: Sequence[Any], reading: Reading) -> str | None:
-    """The format that most of the rows have; None if there is no row of a known one."""
+    """The name of the format that most of the rows have; None if no row has a known one."""
     found = Counter(filter(None, (_format_of(row, reading) for row in rows)))
     return found.most_common(1)[0][0] if found else None
 
 
 def seen_keys(rows: Sequence[Any]) -> list[str]:
-    """The keys of some rows, in the order in which they came."""
+    """All keys of some rows, in the order in which they first appear."""
     return list(dict.fromkeys(str(key) for row in rows if isinstance(row, Mapping) for key in row))
 
 
@@ -169,7 +171,7 @@ def _format_of(row: Any, reading: Reading) -> str | None:
 
 
 def _name_turns(row: Row, turns: Any) -> str:
-    """Which of the formats of turns it is; they differ in what they are called, and in what may be HTML."""
+    """Which of the formats with turns a row has. They are read alike, but only sharegpt rows may be saved web pages."""
     first = turns[0] if turns and isinstance(turns, list | tuple) else turns
     if (isinstance(first, Mapping) and "from" in first) or "messages" not in row:
         return "sharegpt"
@@ -185,7 +187,7 @@ def _paragraphs(*texts: str) -> str:
 
 
 def _read_answer(value: Any) -> str:
-    """Of several answers, which stand for each other, the first; SQuAD's are under `text`."""
+    """Read an answer. Of several alternative answers the first is taken; SQuAD has them under the key `text`."""
     if isinstance(value, Mapping):
         value = value.get("text")
     if isinstance(value, list | tuple):

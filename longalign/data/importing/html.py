@@ -1,7 +1,7 @@
-"""Answers as web pages hold them, to Markdown, by the library markdownify: for ShareGPT's saved pages.
+"""Turning conversations that were saved as web pages, such as ShareGPT's, from HTML into Markdown.
 
-In: the messages of a row. Out: the same with pages' HTML turned into Markdown. Text that is no HTML stays as it is to
-the letter, `a < b` and `List<int>` included; so does HTML that somebody asked or answered as code.
+In: the messages of a row. Out: the messages, with the HTML of pages as Markdown. Text that is no HTML stays exactly as
+it is, `a < b` and `List<int>` too; so does HTML that is itself the subject of a question or an answer.
 """
 
 import html
@@ -13,7 +13,7 @@ from longalign.data.importing.page import to_markdown
 
 Html = Literal["auto"] | bool
 
-_NAME = (  # of the elements that pages have, and of MathML, in which their formulas are
+_NAME = (  # names of HTML elements, and of MathML, which pages use for formulas
     "a|abbr|article|aside|b|big|blockquote|body|br|button|caption|center|cite|code|col|colgroup|dd|del|details|"
     "dfn|div|dl|dt|em|figcaption|figure|font|footer|form|h1|h2|h3|h4|h5|h6|head|header|hr|html|i|iframe|img|"
     "input|ins|kbd|label|li|link|main|mark|math|meta|nav|nobr|ol|optgroup|option|p|path|picture|pre|q|s|samp|script|"
@@ -26,7 +26,8 @@ _TAG = re.compile(rf"</?(?:{_NAME})(?=[\s/>])[^<>]*>", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d+|#x[\da-f]+|[a-z]\w+);", re.IGNORECASE)
 _OTHER_MARK = re.compile(rf"<(?!/?(?:{_NAME})(?=[\s/>])|!--)", re.IGNORECASE)
 
-# What a renderer of Markdown writes: blocks at both ends, hardly an attribute, and no indented source.
+# How HTML that a Markdown renderer wrote is told from HTML that a person wrote: it begins and ends with a block, has
+# hardly an attribute, and is not indented.
 _RENDERED_START = re.compile(r"<(p|ol|ul|pre|h[1-6]|table|blockquote|div|hr)[\s/>]", re.IGNORECASE)
 _RENDERED_BLOCK = re.compile(r"<(p|ol|ul|pre|h[1-6]|table|blockquote)[\s>]", re.IGNORECASE)
 _WRITTEN = re.compile(
@@ -39,15 +40,17 @@ _PRE = re.compile(r"<pre[\s>](?:(?!<pre[\s>]).)*?</pre>", re.IGNORECASE | re.DOT
 _PAGE_START = re.compile(r"""<div [^<>]*class\s*=\s*["'][^"'<>]*\b(?:markdown|prose|whitespace-pre-wrap)\b""")
 _FENCE = re.compile(r"^\s*(?:```|~~~)", re.MULTILINE)
 
-_ARROWS = re.compile(r"\A\s*\d{1,2} / \d{1,2}(?=[^\W\d_])")  # "2 / 3" beside a turn with other versions, then its text
+_ARROWS = re.compile(r"\A\s*\d{1,2} / \d{1,2}(?=[^\W\d_])")  # "2 / 3", a page's switch between versions of a turn
 
 
 def convert(messages: list[Message], setting: Html, page_like: bool) -> tuple[list[Message], bool]:
-    """(messages, whether anything was HTML). `page_like`: the rows' shape is that of saved pages (sharegpt).
+    """Turn HTML in messages into Markdown; returns (messages, whether anything changed).
 
-    With `auto` a row counts as a page where an answer begins as ChatGPT's pages do, or (`page_like`) where answers are
-    what a renderer of Markdown writes. Then all its answers are HTML, and a question is if it looks like it: pages give
-    questions as text. With True every turn is HTML.
+    Args:
+        setting: False: nothing is HTML. True: every message is. `auto`: a row is a saved page if an answer begins as
+            on ChatGPT's pages or, with `page_like`, if an answer is HTML as Markdown renderers write it. Of a page all
+            answers are HTML, and a question is if it looks like such HTML, as pages have questions as plain text.
+        page_like: the format of the rows is one in which pages are published (sharegpt).
 
     Raises:
         Unusable: the HTML cannot be read.

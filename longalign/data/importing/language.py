@@ -1,4 +1,4 @@
-"""The language of a conversation by its letters: Chinese, English, or another one."""
+"""Telling the language of a conversation by its letters: Chinese, English, or another one."""
 
 from typing import Literal
 
@@ -6,8 +6,8 @@ import numpy as np
 
 Language = Literal["zh", "en", "other"]
 
-CHINESE_SHARE = 0.2  # of the letters; an English word takes about five, a Chinese one about two
-LATIN_SHARE = 0.7
+CHINESE_SHARE = 0.2  # of the letters: an English word has about five letters, a Chinese one about two
+LATIN_SHARE = 0.7  # of the letters
 ACCENT_SHARE = 0.015  # of Latin letters: French has 0.04, Spanish 0.025, German 0.017
 
 _HAN = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
@@ -17,9 +17,11 @@ _OTHER = ((0x370, 0x1DFF), (0x1F00, 0x1FFF), (0xAC00, 0xD7AF))  # Greek, Cyrilli
 
 
 def language_of(texts: list[str]) -> Language:
-    """zh: Han characters are at least a fifth of the letters, and there is hardly any kana; en: Latin, few accents.
+    """The language of some texts together.
 
-    It tells scripts, not words: Dutch or Italian, which have few accents, pass for English. Without letters: other.
+    zh: at least a fifth of the letters are Han characters, and there is hardly any Japanese kana. en: the letters are
+    Latin with few accents. other: anything else, also texts without letters. Only scripts are told apart, not words, so
+    Dutch or Italian, which have few accents, count as English.
     """
     if all(text.isascii() for text in texts):
         return "en" if any(any(map(str.isalpha, text)) for text in texts) else "other"

@@ -1,6 +1,6 @@
-"""The HTML of one answer to Markdown: markdownify's work, and what ChatGPT's pages have that it cannot know.
+"""Turning the HTML of one answer into Markdown, with the library markdownify and rules for ChatGPT's pages.
 
-Code blocks keep their language and lose their buttons; formulas become the TeX that they were made of.
+By these rules code blocks keep their language and lose their buttons, and rendered formulas become their TeX source.
 """
 
 import html
@@ -12,7 +12,7 @@ from typing import Any
 from longalign.data.importing.unusable import Unusable
 from longalign.errors import UserError
 
-COPY_CODE = "Copy code"  # the button's text, which stays where its tag was removed
+COPY_CODE = "Copy code"  # the text of a button, which remains in pages whose tags were partly removed
 
 _HEADER = re.compile(rf"\A\s*([\w+#.-]*?)[ \t]*(?:{COPY_CODE})?\s*\Z")
 _GLUED_HEADER = re.compile(rf"\A\s*([\w+#.-]*?){COPY_CODE}\n?")
@@ -21,10 +21,10 @@ _BACKTICKS = re.compile(r"^[ \t]*(`{3,})", re.MULTILINE)
 
 
 def to_markdown(source: str) -> str:
-    """The Markdown of a piece of HTML, without white space around it.
+    """Turn a piece of HTML into Markdown, without white space around it.
 
     Raises:
-        Unusable: it is nested too deeply, or the parser refuses it.
+        Unusable: the HTML is nested too deeply, or the parser refuses it.
     """
     BeautifulSoup, rejected, converter = _library()
     try:
@@ -45,10 +45,10 @@ def _library() -> tuple[Any, Any, Any]:
         raise UserError("html: HTML in the rows needs the library markdownify: pip install 'longalign[data]'") from None
     warnings.filterwarnings("ignore", category=MarkupResemblesLocatorWarning)
 
-    library: Any = MarkdownConverter  # whose methods its type stubs do not have
+    library: Any = MarkdownConverter  # Any: its type stubs lack the methods
 
     class Converter(library):
-        """Cells keep their bars, breaks are line ends, and code is fenced by more backticks than it holds."""
+        """Escapes bars in table cells, makes <br> a line end, and fences code by more backticks than are in it."""
 
         def convert_br(self, el: Any, text: str, parent_tags: set[str]) -> str:
             return " " if "_inline" in parent_tags else "\n"
@@ -82,9 +82,9 @@ def _library() -> tuple[Any, Any, Any]:
 
 
 def _clean(soup: Any, source: str) -> None:
-    """Take out what is no text, put TeX in the place of rendered formulas, and code of many lines into a block.
+    """Remove elements that are no text, replace rendered formulas by TeX, and make blocks of code with several lines.
 
-    `source` tells what need not be looked for: each search goes through the whole page.
+    source: the HTML as text. A search of it is fast, and saves searches of the whole tree for what is not there.
     """
     if "math/tex" in source:
         _restore_mathjax(soup)
@@ -110,7 +110,7 @@ def _clean(soup: Any, source: str) -> None:
 
 
 def _restore_mathjax(soup: Any) -> None:
-    """MathJax 2 keeps a formula's TeX in a script beside what it drew, several elements deep."""
+    """Replace MathJax 2's formulas by their TeX, which is in a script element beside the rendered ones."""
     for drawn in soup.find_all(class_=re.compile(r"\AMathJax(?:_|\Z)|\AMJX")):
         drawn.extract()
     for script in soup.find_all("script", type=re.compile(r"\Amath/tex")):
@@ -119,7 +119,7 @@ def _restore_mathjax(soup: Any) -> None:
 
 
 def _code(pre: Any) -> tuple[str, str]:
-    """(language, text) of a block: a header with the language may stand before the code, or be glued to it."""
+    """(language, text) of a code block. A header with the language is a text of its own or the start of the code."""
     for line_end in pre.find_all("br"):
         line_end.replace_with("\n")
     code = pre.find("code")

@@ -1,8 +1,8 @@
-"""From what is published to rows that can be trained on.
+"""Turning a published data set into rows that can be trained on.
 
-In: a path or hub name, and the choices. Out: rows `{"id", "source", "language", "messages"}` in the order of the
-source, and a `Tally` of all that was dropped and repaired. Rows go through one by one; a row kept takes about 100 bytes
-of memory, for its hash and length.
+In: a path or hub name, and choices. Out: rows `{"id", "source", "language", "messages"}` in the order of the source,
+and a `Tally` of all that was dropped and repaired. Rows are handled one by one. Each row that is kept takes about 100
+bytes of memory, for its hash and length.
 """
 
 import hashlib
@@ -27,16 +27,19 @@ from longalign.errors import UserError
 
 log = logging.getLogger(__name__)
 
-HUB_FILES = {  # where a data set's repository holds more than the data set
+HUB_FILES = {  # of data sets whose repository has other files, too: a glob of the right ones
     "anon8231489123/ShareGPT_Vicuna_unfiltered": "HTML_cleaned_raw_dataset/*.json",
 }
-FIRST_ROWS = 100  # by which the format is decided
+FIRST_ROWS = 100  # of a file, from which its format is recognised
 _SAY_EVERY_S = 30.0
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What is to be done. `measure`: tokens of a conversation, as trained on."""
+    """What to do with the rows; see the options of `longalign data import`.
+
+    measure: counts the tokens of a conversation in training; needed with `split_length`.
+    """
 
     format: str = "auto"
     reading: Reading = field(default_factory=Reading)
@@ -52,10 +55,10 @@ class Choices:
 
 
 def import_rows(source: str, choices: Choices, tally: Tally) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the output, and fill the tally.
+    """Yield the rows of the output, and count in `tally` what happens to each row of the source.
 
     Raises:
-        UserError: nothing there, a format that is not known, a line that is no JSON (unless `skip_broken`).
+        UserError: there is no data, its format is unknown, or a line is no JSON (unless `skip_broken`).
     """
 
     def on_broken(where: str, error: str) -> None:
@@ -81,7 +84,11 @@ def import_rows(source: str, choices: Choices, tally: Tally) -> Iterator[dict[st
 
 
 def _decide(name: str, rows: list[Any], choices: Choices) -> str:
-    """The format of a file: the one that is asked for, or that of most of its first rows."""
+    """The format of a file: the one that the user chose, or that of most of its first rows.
+
+    Raises:
+        UserError: no row has a key that the user named, or the format is unknown.
+    """
     keys = seen_keys(rows)
     shown = printable(", ".join(keys[:20]))
     columns = [column for name, column in choices.reading.columns.items() if name not in ("role", "content")]
@@ -103,10 +110,10 @@ def _decide(name: str, rows: list[Any], choices: Choices) -> str:
 def _import_row(
     row: Any, where: str, format_name: str, choices: Choices, tally: Tally, seen: set[bytes]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the conversations of one row.
+    """Yield the conversations that one row gives.
 
     Raises:
-        Unusable: there are none.
+        Unusable: it gives none.
     """
     messages = read_row(row, format_name, choices.reading)
     messages, repairs = _clean(messages, format_name == "sharegpt", choices)
@@ -135,7 +142,11 @@ def _import_row(
 
 
 def _clean(messages: list[Message], page_like: bool, choices: Choices) -> tuple[list[Message], list[str]]:
-    """HTML to Markdown, buttons and half characters out, turns in order; and what was done."""
+    """Turn HTML into Markdown, remove texts of buttons and lone surrogates, and mend the order of turns.
+
+    Returns:
+        (messages, names of the repairs).
+    """
     repairs = []
     messages, was_html = convert(messages, choices.html, page_like)
     if was_html:
@@ -168,7 +179,7 @@ def _is_new(messages: list[Message], seen: set[bytes]) -> bool:
 
 
 def _row(row: Any, reading: Reading, start: int | None, language: Language, messages: list[Message]) -> dict[str, Any]:
-    """The output's row; parts of a split conversation have the number of their first turn behind its id."""
+    """A row of the output. start: the number of the first turn, appended to the id; None if it was not split."""
     made: dict[str, Any] = {}
     identity, source = reading.get(row, "id"), reading.get(row, "source")
     if isinstance(identity, str | int) and not isinstance(identity, bool):

@@ -1,6 +1,6 @@
-"""What ChatGPT's pages leave in text that was made from them: the words of buttons and counters.
+"""Removing the texts of buttons and counters that remain in text which others have made from ChatGPT's pages.
 
-The published HTML_cleaned_raw_dataset of ShareGPT is such text: Markdown, made from the pages by others.
+ShareGPT's published HTML_cleaned_raw_dataset is such text, in Markdown.
 """
 
 import re
@@ -8,7 +8,7 @@ import re
 from longalign.chat.messages import Message
 from longalign.data.importing.page import COPY_CODE
 
-_WORD = r"[\w+#.-]{0,20}?"  # bounded, and so are blanks: a fence before a megabyte of letters costs nothing
+_WORD = r"[\w+#.-]{0,20}?"  # bounded, as the blanks below are, so that long texts are searched in linear time
 _FENCED = re.compile(  # ```\npythonCopy code\nimport … and its variants
     rf"^([ \t]*`{{3,}})[ \t]{{0,8}}({_WORD})[ \t]{{0,8}}\n?[ \t]{{0,8}}({_WORD}){COPY_CODE}[ \t]*\n?", re.MULTILINE
 )
@@ -17,7 +17,10 @@ _COUNTER = re.compile(r"Copy\d+ chars / \d+ words")
 
 
 def remove_remnants(messages: list[Message]) -> tuple[list[Message], bool]:
-    """(messages, whether anything was removed). A line `Copy code` inside of fenced code is code, and stays."""
+    """Remove such texts; returns (messages, whether anything was removed).
+
+    A line `Copy code` is kept in questions, and in answers with fenced code, of which it may be a part.
+    """
     cleaned = [message | {"content": _remove(message)} for message in messages]
     return cleaned, cleaned != messages
 

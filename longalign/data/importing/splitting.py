@@ -1,9 +1,9 @@
-"""A conversation that is too long to several that are not.
+"""Splitting a conversation that is too long into several.
 
-In: alternating messages and a limit in tokens. Out: conversations that each begin with a question (and the system
-message, if there is one). The rule is that of open-instruct's split_sharegpt_conversations: exchanges are put together
-as long as they fit, and an exchange that alone does not fit is left out. Lengths are those of training, chat format
-included, where open-instruct adds 6 tokens a turn.
+In: alternating messages and a limit in tokens. Out: conversations that each begin with a question, with the system
+message in front if there is one. The rule is that of open-instruct's split_sharegpt_conversations: a conversation takes
+as many exchanges (question and answer) as fit, and an exchange that does not fit by itself is left out. Lengths include
+the chat format exactly as in training; open-instruct adds 6 tokens a turn instead.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,15 @@ Measure = Callable[[list[Message]], int]
 def split(
     messages: list[Message], limit: int, measure: Measure, too_long: TooLong = "drop"
 ) -> tuple[list[tuple[int, list[Message]]], int]:
-    """([(number of its first turn, conversation)], exchanges that alone exceed the limit).
+    """Split a conversation into parts of at most `limit` tokens.
 
-    Those are left out, or with `too_long` keep conversations of their own, which `data.overflow` treats later.
-    `measure` is called about 2 log2(exchanges) times a conversation.
+    Args:
+        measure: counts the tokens of a conversation; it is called about 2 log2(exchanges) times for each part.
+        too_long: what to do with an exchange that exceeds the limit by itself: `drop` it, or `keep` it as a part of its
+            own, to be handled by `data.overflow` in training.
+
+    Returns:
+        ([(number of the part's first turn, its messages)], number of exchanges that exceed the limit).
     """
     if measure(messages) <= limit:
         return [(0, messages)], 0
@@ -43,7 +48,7 @@ def split(
 
 
 def _most(fits: Callable[[int], bool], most: int) -> int:
-    """The largest n from 0 to `most` that fits, if all smaller ones do; looks near 1 first."""
+    """The largest n from 0 to `most` that fits, by bisection that starts near 1. If n fits, all smaller ones must."""
     good, bad = 0, 1
     while bad <= most and fits(bad):
         good, bad = bad, 2 * bad

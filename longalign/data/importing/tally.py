@@ -1,4 +1,4 @@
-"""The book of an import: what became of each row, by reason, and where the first ones of each reason are."""
+"""Counting what happened to the rows of an import: how many by each reason, and where the first ones are."""
 
 from array import array
 from collections import Counter
@@ -9,34 +9,37 @@ import numpy as np
 from longalign.chat.messages import Message
 from longalign.data.importing.unusable import printable
 
-NUM_EXAMPLES = 5  # places kept of each reason
+NUM_EXAMPLES = 5  # rows that the report names for each reason
 QUANTILES = (0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1)
 
 
 class Tally:
-    """Counts. `read` = `kept` + the sum of `dropped`; one row kept may be several conversations `written`."""
+    """The counts of an import. Invariant: `read` = `kept` + the sum of `dropped`.
+
+    A row that is kept may give several conversations, which `written` counts. `formats` has each file's format.
+    """
 
     def __init__(self) -> None:
         self.read = self.kept = self.written = 0
         self.dropped: Counter[str] = Counter()
         self.repaired: Counter[str] = Counter()
         self.languages: Counter[str] = Counter()  # of the conversations written
-        self.formats: dict[str, str] = {}  # by file
+        self.formats: dict[str, str] = {}
         self.examples: dict[str, list[dict[str, str]]] = {}
         self.lengths = {"characters": array("q"), "tokens": array("q")}
 
     def drop(self, reason: str, where: str, detail: str = "") -> None:
-        """Count a row that is not used."""
+        """Count a row that is dropped."""
         self.dropped[reason] += 1
         self._note(reason, where, detail)
 
     def repair(self, reason: str, where: str, detail: str = "", count: int = 1) -> None:
-        """Count something that was changed in a row that is used; a row may have several."""
+        """Count a change in a row that is kept; one row may have several."""
         self.repaired[reason] += count
         self._note(reason, where, detail)
 
     def write(self, messages: list[Message], language: str, tokens: int | None) -> None:
-        """Count a conversation of the output."""
+        """Count a conversation of the output. tokens: its length, None if tokens are not counted."""
         self.written += 1
         self.languages[language] += 1
         self.lengths["characters"].append(sum(len(message["content"]) for message in messages))
@@ -49,7 +52,7 @@ class Tally:
             places.append({"where": printable(where), **({"detail": printable(detail)} if detail else {})})
 
     def as_dict(self) -> dict[str, Any]:
-        """What goes into the report's file: reasons sorted by their counts, lengths as quantiles."""
+        """The content of the report file: reasons, the most frequent first, and lengths as quantiles."""
         return {
             "rows": {"read": self.read, "kept": self.kept, "dropped": self.dropped.total()},
             "conversations": self.written,
@@ -63,7 +66,7 @@ class Tally:
 
 
 def quantiles(values: array) -> dict[str, int]:
-    """Lengths at some quantiles: ``{"0%": 3, …, "50%": 211, …, "100%": 9000, "mean": 310}``."""
+    """Quantiles and mean of lengths: ``{"0%": 3, …, "50%": 211, …, "100%": 9000, "mean": 310}``."""
     numbers = np.frombuffer(values, np.int64)
     found = np.quantile(numbers, QUANTILES, method="nearest")
     return {f"{share:.0%}": int(value) for share, value in zip(QUANTILES, found, strict=True)} | {

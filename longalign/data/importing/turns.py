@@ -1,8 +1,9 @@
-"""What of a conversation can be trained on: a system message if there is one, then user and assistant in turn.
+"""Keeping the part of a conversation that can be trained on: an optional system message, then alternating turns.
 
-In: messages in any order. Out: the longest good part from the first question on, and what was done, in words that are
-counted. It does in substance what open-instruct does to ShareGPT: a leading answer and a trailing question go, and a
-conversation whose turns do not alternate is broken; it drops these, we by default keep what comes before the break.
+In: messages in any order. Out: the messages from the first question up to where user and assistant no longer alternate,
+and the names of the repairs. This follows what open-instruct does with ShareGPT: answers in front of the first question
+and a last question without an answer are removed. A conversation whose turns do not alternate is dropped there; here by
+default the part in front of the first mistake is kept.
 """
 
 import re
@@ -18,10 +19,12 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 def mend(messages: list[Message], broken: Broken = "cut") -> tuple[list[Message], list[str]]:
-    """(messages, repairs): alternating from a user to an assistant, none empty.
+    """Mend a conversation; returns (messages, names of the repairs).
+
+    The result alternates from a user's message to an assistant's, and no message is empty.
 
     Raises:
-        Unusable: nothing is left; or something is broken and `broken` is drop.
+        Unusable: no exchange is left, or the turns do not alternate and `broken` is "drop".
     """
     repairs: list[str] = []
     system = [message for message in messages[:1] if message["role"] == "system"]
@@ -48,7 +51,7 @@ def mend(messages: list[Message], broken: Broken = "cut") -> tuple[list[Message]
 
 
 def replace_halves(messages: list[Message]) -> tuple[list[Message], bool]:
-    """Halves of characters (lone surrogates), which no file can hold, become U+FFFD; whether there were any."""
+    """Replace lone surrogates, which UTF-8 cannot hold, by U+FFFD; returns (messages, whether there were any)."""
     if not any(_HALF.search(message["content"]) for message in messages):
         return messages, False
     return [message | {"content": _HALF.sub("\ufffd", message["content"])} for message in messages], True
@@ -59,7 +62,7 @@ def _is_empty(message: Message) -> bool:
 
 
 def _first_question(turns: list[Message]) -> int:
-    """How many answers and empty turns come before it."""
+    """The number of turns (answers and empty ones) in front of the first question."""
     for number, turn in enumerate(turns):
         if turn["role"] != "assistant" and not _is_empty(turn):
             return number
@@ -67,7 +70,7 @@ def _first_question(turns: list[Message]) -> int:
 
 
 def _good_turns(turns: list[Message]) -> tuple[int, str]:
-    """How many turns are in order, and why the next one is not."""
+    """(how many turns are in order from the start, why the next one is not; "" if all are)."""
     for number, turn in enumerate(turns):
         if turn["role"] == "system":
             return number, "system message inside the conversation"

@@ -1,8 +1,8 @@
-"""Why a row cannot be used."""
+"""The exception for rows that cannot be used, and how values of the data are shown in reports."""
 
 
 class Unusable(Exception):
-    """A row that is dropped. `reason` is counted: one of a few fixed texts; `detail` is this row's own."""
+    """A row is to be dropped. `reason` is one of a few fixed texts, which are counted; `detail` is about this row."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)
@@ -10,12 +10,12 @@ class Unusable(Exception):
 
 
 def printable(text: str) -> str:
-    """A text of the data fit for a terminal and a file: no control characters, no halves of characters."""
+    """A text of the data in a form that is safe for a terminal and a file: unprintable characters become U+FFFD."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def kind(value: object) -> str:
-    """A value in a few words, for people: ``int 42``, ``list ['a', …``."""
+    """The type and the start of a value, for reports: ``int 42``, ``list ['a', …``."""
     if value is None:
         return "null"
     text = repr(value)

@@ -1,4 +1,4 @@
-"""Documents to ask about: measured, cut to the longest bucket, and told by language; no text is held here."""
+"""Finding length and language of the documents to ask about. The texts are not kept in memory."""
 
 import hashlib
 import re
@@ -14,16 +14,19 @@ from longalign.data.importing.language import Language, language_of
 Measure = Callable[[str], int]
 
 CHARACTERS_A_TOKEN = {"en": 4.2, "zh": 1.5, "other": 3.0}
-"""Where no tokenizer is given: about what the vocabularies of Llama 3 and Qwen make of such texts."""
+"""By language, for estimates without a tokenizer: about what the tokenizers of Llama 3 and Qwen reach."""
 
 _ENDS = re.compile(r"\n\s*\n|[.!?][\"')\]]*\s|[。！？][”’」』）]*|\n")
 
 
 @dataclass(frozen=True)
 class Document:
-    """A text, but for the text. sha256: of its bytes before it was cut. characters: of what is used of it.
+    """What is known of a document; the text itself is read again when it is needed.
 
-    length: tokens, by the tokenizer or estimated.
+    Attributes:
+        where: the file, line or row that it is from. sha256: of the whole text.
+        length: tokens of the part that is used, by the tokenizer or estimated. characters: of that part.
+        cut: whether the document is longer than that.
     """
 
     where: str
@@ -35,22 +38,33 @@ class Document:
 
 
 def estimate(text: str) -> int:
-    """Tokens of a text, by its language alone."""
+    """Estimate the tokens of a text by its characters and its language."""
     return round(len(text) / CHARACTERS_A_TOKEN[language_of([text])])
 
 
-def read_texts(path: str, column: str) -> Iterator[tuple[str, str, str]]:
-    """`(where, sha256, text)` of each text behind `path`; one that comes again, or is empty, is left out."""
+def read_texts(path: str, column: str, left_out: Counter[str] | None = None) -> Iterator[tuple[str, str, str]]:
+    """Yield `(where, sha256, text)` of the texts at `path`, without those that are empty or equal to an earlier one.
+
+    left_out: how many are left out, by reason, is added to this.
+    """
     seen: set[str] = set()
+    left_out = Counter[str]() if left_out is None else left_out
     for where, text in read_documents(path, "documents", column=column):
         sha256 = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-        if sha256 not in seen and has_text(text):
+        if sha256 in seen:
+            left_out["the same as another"] += 1
+        elif not has_text(text):
+            left_out["empty"] += 1
+        else:
             seen.add(sha256)
             yield where, sha256, text
 
 
 def describe(where: str, sha256: str, text: str, measure: Measure, longest: int) -> Document:
-    """What is known of a text: one of more than `longest` tokens is used up to the end of a sentence or paragraph."""
+    """Measure a text. Of one with more than `longest` tokens, the part up to an end of a sentence or paragraph is used.
+
+    measure: counts tokens.
+    """
     language = language_of([text])
     whole = length = measure(text)
     used = text
@@ -61,14 +75,14 @@ def describe(where: str, sha256: str, text: str, measure: Measure, longest: int)
 
 
 def shorten(text: str, characters: int) -> str:
-    """The text up to its last sentence or paragraph that ends within so many characters (or cut there)."""
+    """The text up to the last end of a sentence or paragraph within so many characters; cut there if there is none."""
     start = max(0, characters - 5000)
     ends = [match.end() for match in _ENDS.finditer(text, start, characters)]
     return text[: ends[-1] if ends else characters].rstrip()
 
 
 def count_reasons(documents: list[Document], ranges: list[LengthRange]) -> Counter[str]:
-    """How many documents are left out or cut, and why. ranges: of the buckets, by rising length."""
+    """Count the documents that are left out or cut, by reason. ranges: those of the buckets, the shortest first."""
     counts: Counter[str] = Counter()
     for document in documents:
         inside = any(one.low <= document.length < (one.below or 0) for one in ranges)

@@ -1,6 +1,7 @@
-"""Numbers in Han numerals as values: 二百一十七 is 217, 一九〇三 is 1903, 3万5千 is 35000, 三点五亿 is 350000000.
+"""Reading numbers in Chinese numerals: 二百一十七 is 217, 一九〇三 is 1903, 3万5千 is 35000, 三点五亿 is 350000000.
 
-In: a text. Out: its numerals with what they may mean: 一万二 is 12000, in old texts 10002; 三四百 is nothing for sure.
+In: a text. Out: its numerals, each with all values that it may have: 一万二 is 12000, but 10002 in old texts; 三四百
+("three or four hundred") has no certain value.
 """
 
 import re
@@ -13,7 +14,7 @@ _DIGITS = {digit: value for value, digits in enumerate(_OF_EACH) for digit in di
 _UNITS = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1000, "仟": 1000}
 _MYRIADS = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
 _LARGE = [*"百佰千仟", *_MYRIADS]
-_HAN = "(?:[{}]|[两兩](?=[{}]))".format(  # 五十两 are 50 taels
+_HAN = "(?:[{}]|[两兩](?=[{}]))".format(  # 两 is a digit only before a unit: 五十两 are 50 taels
     "".join([*_DIGITS.keys() - {*"两兩"}, *_UNITS, *_MYRIADS]), "".join(_LARGE)
 )
 _RUN = re.compile(
@@ -21,14 +22,16 @@ _RUN = re.compile(
     rf"(?:点(?P<decimals>[{''.join(_DIGITS)}]+)(?P<times>[万萬亿億]?)(?![十百千]))?"
 )
 _TOKEN = re.compile(r"\d[\d.,]*|\D")
-_DIGITS_OF_A_NUMBER = 3  # what has fewer is often a phrase: 万一, 千万, 一千零一夜
+_DIGITS_OF_A_NUMBER = 3  # a numeral with fewer digits is often a phrase: 万一, 千万, 一千零一夜
 
 
 @dataclass(frozen=True)
 class Numeral:
-    """A numeral from `start` to `end` of a text; `values`: what it may mean, none where that cannot be told.
+    """A numeral in the characters from `start` to `end` of a text.
 
-    is_sure: it has one meaning and is no phrase: it is a year, or has units and three digits of its own.
+    Attributes:
+        values: what it may mean; empty if that cannot be told.
+        is_sure: it has a single value and is no phrase, that is, it is a year or has units and three digits.
     """
 
     start: int
@@ -38,7 +41,7 @@ class Numeral:
 
 
 def numerals(text: str) -> Iterator[Numeral]:
-    """The numerals of a text, but for what is none: units alone (百万, 千千万万), 万一, 十七八."""
+    """Yield the numerals of a text, without words that look like one: units alone (百万, 千千万万), 万一, 十七八."""
     for found in _RUN.finditer(text):
         tokens = _TOKEN.findall(text[found.start() : found.start("decimals") - 1 if found["decimals"] else found.end()])
         values = _values(tokens, found["decimals"], found["times"])
@@ -62,10 +65,14 @@ def _values(tokens: list[str], decimals: str | None, times: str | None) -> tuple
 
 
 def _with_units(tokens: list[str]) -> tuple[Decimal, ...]:
-    """Sections of falling units, 亿 and 万 behind them: 一亿二千万 -> ((0 + 1) * 10**8, + (2 * 1000) * 10**4)."""
+    """The values of a numeral with units; empty if it is not well formed.
+
+    It consists of sections with falling units, each followed by 亿 or 万 or nothing: in 一亿二千万 the sections are 一
+    (times 10**8) and 二千 (times 10**4).
+    """
     total = section = Decimal(0)
     digit: Decimal | None = None
-    unit, myriad, zero = 10**4, 0, False  # that came last; whether a 零 came behind it
+    unit, myriad, zero = 10**4, 0, False  # the last unit, the last 万 or 亿, and whether a 零 followed
     for token in tokens:
         if token in _UNITS or token in _MYRIADS:
             if token in _UNITS:

@@ -1,6 +1,6 @@
-"""Texts that are nearly those of before, by MinHash; and passages that an evaluation set has, by n-grams.
+"""Finding texts that nearly equal an earlier one, by MinHash, and texts with passages of evaluation sets, by n-grams.
 
-A passage is 13 words in a row, as GPT-3 was decontaminated with (Brown et al. 2020, appendix C), or 20 Han characters.
+A passage is 13 words in a row, as in GPT-3's decontamination (Brown et al. 2020, appendix C), or 20 Han characters.
 """
 
 import re
@@ -8,19 +8,22 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-WORDS, CHARACTERS = 13, 20
-SHORTEST = 6, 10
-PERMUTATIONS, BANDS = 128, 32  # four numbers a band: what is 0.7 alike shares one, all but certainly
+WORDS, CHARACTERS = 13, 20  # of a passage
+SHORTEST = 6, 10  # words or Han characters of a text that is shorter than a passage, but still compared
+PERMUTATIONS, BANDS = 128, 32  # four numbers a band: two texts of similarity 0.7 almost certainly share a band
 _WORD = re.compile(r"[^\W_]+")
 _NO_LETTER = re.compile(r"[\s\W_]+")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
 
 
 class NearDuplicates:
-    """`seen(text)` tells whether a text like it came before, and remembers it if not.
+    """`seen(text)` tells whether an earlier text was similar, and remembers the text if not.
 
-    threshold: of the Jaccard similarity of the texts' shingles: 5 words, or 8 Han characters. every: one shingle in so
-    many is looked at, the same ones in every text: long texts have enough.
+    Args:
+        threshold: Jaccard similarity (0-1) of two texts' shingles from which they are similar. A shingle is 5 words or
+            8 Han characters in a row.
+        every: use one in so many shingles, chosen by a hash so that it is the same ones in all texts. Long texts have
+            enough of them.
     """
 
     def __init__(self, threshold: float, every: int = 1) -> None:
@@ -30,7 +33,7 @@ class NearDuplicates:
         self._every = every
 
     def seen(self, text: str) -> bool:
-        """Whether a text like this came before; a text too short for a shingle is like none."""
+        """Whether an earlier text was similar. A text that is too short for a shingle is similar to none."""
         from rensa import RMinHash
 
         encoded = (piece.encode(errors="surrogatepass") for piece in _grams(text, 5, 8))
@@ -43,9 +46,9 @@ class NearDuplicates:
 
 
 class Passages:
-    """The passages of evaluation sets, of which no row may have one.
+    """The passages of evaluation sets, none of which may be in training data.
 
-    A text of 6 to 12 words, or 10 to 19 Han characters, such as a short question, is one passage.
+    A whole text of 6 to 12 words, or of 10 to 19 Han characters, such as a short question, counts as one passage.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
@@ -57,12 +60,12 @@ class Passages:
                     self._known.setdefault(size, set()).update(map(hash, _grams(text, *size)))
 
     def in_text(self, text: str) -> bool:
-        """Whether the text has one of them."""
+        """Whether the text contains one of the passages."""
         return any(hash(gram) in known for size, known in self._known.items() for gram in _grams(text, *size))
 
 
 def _grams(text: str, words: int, characters: int) -> Iterator[str]:
-    """Runs of so many words, and of so many Han characters; none of what is 0."""
+    """Yield all runs of so many words, and of so many Han characters; 0: none of this kind."""
     spoken = _WORD.findall(_HAN.sub(" ", text.lower()))
     for n in range(len(spoken) - words + 1 if words else 0):
         yield " ".join(spoken[n : n + words])

@@ -1,4 +1,4 @@
-"""How questions are asked for, and how a reply is read; the frames in which a row shows its document."""
+"""The prompts that ask a model for questions, the reading of its replies, and the frames around a row's document."""
 
 # ruff: noqa: E501 -- a prompt's sentence stays on its line
 
@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Sequence
 
-VERSION = 1  # of the wording: other words, other replies
-ASKED = 5  # questions, of which one is drawn
-_LONGEST = 1000  # characters of a question
+VERSION = 1  # of the wording of the prompts; replies to another version are not used
+ASKED = 5  # questions that a prompt asks for, of which one is drawn
+_LONGEST = 1000  # characters of a question at most
 
 _TASK = {
     "en": {
@@ -36,7 +36,7 @@ _ASK = {
     "并且对刚拿到这份文档的人来说意思清楚，不要说“上文”“以下文档”之类。请用中文写。只输出这五个，编号1.到5.，每行一个，不要写别的。",
 }
 
-FRAMES = {  # the first is the one of most rows: servers keep what they have read of a document
+FRAMES = {  # most rows use the first, which begins with the document: servers cache the prefix that prompts share
     "en": (
         "{document}\n\n{question}",
         "{question}\n\n{document}",
@@ -59,17 +59,17 @@ _HEAD = re.compile(  # "1.", "- (1)", "**1)**", "1\\.", "Q1:", "### Question 1",
     rf"|[（(\[]?{_DIGIT.replace('number', 'plain')}(?:\*\*)?\s*(?:\\?[.)、．）:：\]]|\s[-–—]\s|(?<=[①-⑥]))"
     r")\s*(?P<rest>.*)"
 )
-_NO_WORDS = re.compile(r"\s*(?:`{3,}\w*|-{3,}|\*{3,})?\s*")  # an empty line, a fence, a rule
+_NO_WORDS = re.compile(r"\s*(?:`{3,}\w*|-{3,}|\*{3,})?\s*")  # an empty line, a code fence, or a horizontal rule
 _QUOTES = (('"', '"'), ("“", "”"), ("「", "」"), ("'", "'"))
 
 
 def ask_for_questions(document: str, task: str, language: str) -> str:
-    """The prompt for five questions about a document."""
+    """The prompt that asks for five questions about a document, of a type of task and in a language (en, zh)."""
     return f"{document}\n\n---\n\n{_ASK[language].format(task=_TASK[language][task])}"
 
 
 def parse_questions(reply: str) -> list[str] | None:
-    """The five questions of a reply, numbered lines or JSON; None if they cannot be told for sure."""
+    """Read the five questions of a reply, from JSON or numbered lines; None if it is not certain what they are."""
     questions = _in_json(reply) or _numbered(reply)
     whole = [_bare(" ".join(question.split())) for question in questions]
     if len(whole) != ASKED or len(set(whole)) != ASKED or not all(0 < len(text) <= _LONGEST for text in whole):
@@ -78,7 +78,7 @@ def parse_questions(reply: str) -> list[str] | None:
 
 
 def _in_json(reply: str) -> Sequence[str]:
-    """Five texts, or five objects with a question, in the first list or object that has them."""
+    """The first JSON list or object in a reply that has five texts, or five objects with a `question`; else ()."""
     for mark in re.finditer(r"[\[{]", reply):
         try:
             found, _ = json.JSONDecoder().raw_decode(reply, mark.start())
@@ -92,9 +92,9 @@ def _in_json(reply: str) -> Sequence[str]:
 
 
 def _numbered(reply: str) -> list[str]:
-    """Items 1 to 5 in order, but for what follows the last; none where another number stands among them.
+    """The texts of numbered items. [] if the numbers do not count up from 1; text behind the last item is left out.
 
-    A line without a number, or with one that is indented more than the first, goes on with the item before.
+    A line without a number, or with a number that is indented more than the first item's, belongs to the item before.
     """
     items: list[list[str]] = []
     indent, over = 0, False
@@ -111,7 +111,7 @@ def _numbered(reply: str) -> list[str]:
         elif items and not over:
             items[-1].append(line.strip())
     if len(items) == ASKED and all(len(item) == 1 for item in items[:-1]) and not items[-1][0].endswith((":", "：")):
-        items[-1] = items[-1][:1]  # each is a line: what stands below the last is a word to the reader
+        items[-1] = items[-1][:1]  # all others are one line: what follows the last one is a closing remark
     return [" ".join(item) for item in items]
 
 
@@ -121,7 +121,7 @@ def _value(numeral: str) -> int:
 
 
 def _bare(question: str) -> str:
-    """Without bold and quotes around the whole of it, or halves of them."""
+    """A question without bold marks or quotes around the whole of it, and without a bold mark that has no other."""
     if question.count("**") % 2:
         question = question.replace("**", "", 1)
     elif question.count("**") == 2 and question.startswith("**") and question.endswith("**"):

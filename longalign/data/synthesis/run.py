@@ -1,8 +1,9 @@
-"""The calls of a synthesis, each reply a record, and the rows that come of them.
+"""Making the calls of a synthesis, recording each reply, and turning the replies into rows.
 
-Two calls a row: five questions about a document, of which one is drawn, and its answer. A candidate that fails a check
-gives way to the next of its bucket, until the quota is met or none is left. What is kept is a pure function of the
-replies, so a run that was stopped ends as one that was not.
+A row takes two calls: one for five questions about a document, of which one is drawn, and one for the answer to that. A
+candidate that fails a check is replaced by the next of its bucket, until the bucket's quota is met or no candidate is
+left. Which rows are kept depends on the recorded replies alone, so a run that was stopped and continued gives the same
+rows as one that was not.
 """
 
 import logging
@@ -24,16 +25,16 @@ from longalign.records import FAILED, Records, Row
 
 log = logging.getLogger(__name__)
 
-REFUSED = "refused"  # by the server or its filter, which would do so again: the candidate gives way
+REFUSED = "refused"  # status of a request that the server would refuse again: the candidate is replaced
 NO_REPLY = "request failed"
-QUESTIONS, AGAIN, ANSWER = "questions", "questions again", "answer"
-QUESTION_TOKENS = 600  # that five questions may take, unless an answer may take more: models may think first
-PROMPT_TOKENS = 200  # about, beside the document
+QUESTIONS, AGAIN, ANSWER = "questions", "questions again", "answer"  # AGAIN: after a reply that cannot be read
+QUESTION_TOKENS = 600  # a reply with questions may have so many, or as many as an answer if that is more
+PROMPT_TOKENS = 200  # of a prompt without its document, roughly, for the estimate of the cost
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a reply depends on, beside its document."""
+    """What the replies depend on, apart from the documents. prompts: version of the prompts' wording."""
 
     model: str
     seed: int
@@ -44,7 +45,11 @@ class Setup:
 
 @dataclass(frozen=True)
 class Checks:
-    """What rows must pass. grounded: a share for all tasks in place of each one's own; similar: of `NearDuplicates`."""
+    """The settings of the checks on rows.
+
+    Attributes:
+        grounded: see `quality.problem`. similar: the threshold of `NearDuplicates`. passages: of evaluation sets.
+    """
 
     grounded: float | None
     similar: float
@@ -53,9 +58,18 @@ class Checks:
 
 @dataclass
 class Synthesis:
-    """A run: `chosen` has each bucket's candidates in order, `quotas` how many rows each is to give.
+    """A synthesis and its state.
 
-    `skip_failed`: candidates whose requests fail in this run give way, as those that fail a check.
+    Args:
+        path, column: where the documents are, see `read_texts`.
+        chosen: the candidates of each bucket, in the order in which they are asked about.
+        quotas: the number of rows that each bucket is to give.
+        records: the replies so far; new ones are added.
+        skip_failed: replace candidates whose requests fail in this run, as those that fail a check.
+
+    Attributes:
+        asked: of each bucket, how many of its candidates are asked about by now.
+        problems: the candidates that were judged: why each is not kept, None if nothing is wrong with it alone.
     """
 
     path: str
@@ -73,11 +87,11 @@ class Synthesis:
         self.asked = {bucket: min(quota, len(self.chosen[bucket])) for bucket, quota in self.quotas.items()}
 
     def waiting(self) -> list[Candidate]:
-        """The candidates that were asked about, or are next, in their order."""
+        """The candidates that are asked about by now, in their order."""
         return [one for bucket, number in self.asked.items() for one in self.chosen[bucket][:number]]
 
     def cost(self) -> tuple[int, int, int]:
-        """Calls, tokens in and tokens out at most that the quotas still take, if no row fails a check."""
+        """(calls, tokens in, tokens out at most) that are still needed if no row fails a check."""
         calls = tokens_in = tokens_out = 0
         for one in self.waiting():
             steps = [self._limit(QUESTIONS)] * (self.questions(one) is None)
@@ -88,17 +102,17 @@ class Synthesis:
         return calls, tokens_in, tokens_out
 
     async def run(self, client: ChatClient, budget: Budget) -> None:
-        """Ask until every bucket has its rows, or no candidate is left.
+        """Ask until every bucket has its rows or no candidates left.
 
         Raises:
-            UserError: of `ask_within`.
+            UserError: as `ask_within`.
         """
         while True:
             await self._ask(client, budget, QUESTIONS)
             await self._ask(client, budget, AGAIN)
             await self._ask(client, budget, ANSWER)
             self._judge()
-            # unless it gives way, a request that failed is tried again by the next run: nothing is asked in its place
+            # without skip_failed, the next run repeats a failed request, so its candidate is not replaced
             filling = (None,) if self.skip_failed else (None, NO_REPLY)
             filled = Counter(one.bucket for one, reason in self.outcomes().items() if reason in filling)
             more = {
@@ -109,7 +123,7 @@ class Synthesis:
                 return
             for bucket, number in more.items():
                 self.asked[bucket] += number
-            log.info("rows are missing; %d other candidates are asked about", sum(more.values()))
+            log.info("rows are missing; asking about %d other candidates", sum(more.values()))
 
     def _limit(self, step: str) -> int:
         return max(self.setup.max_new_tokens, 0 if step == ANSWER else QUESTION_TOKENS)
@@ -165,7 +179,7 @@ class Synthesis:
         return row if row is not None and row["status"] != FAILED else None
 
     def questions(self, one: Candidate) -> list[str] | None:
-        """The five questions of the first reply that can be read."""
+        """The five questions of the first reply that can be read; None if there is no such reply yet."""
         for step in (QUESTIONS, AGAIN):
             reply = self._reply(one, step)
             if (
@@ -178,11 +192,11 @@ class Synthesis:
         return None
 
     def drawn(self, one: Candidate) -> int:
-        """Which of the questions is asked."""
+        """The index of the question that is asked."""
         return one.draw(self.setup.seed, "question").randrange(prompts.ASKED)
 
     def user_text(self, one: Candidate, text: str) -> str:
-        """The user's message of the row, which is the prompt of its answer, too."""
+        """The user's message of the row: the document and the question in a frame. It is also the answer's prompt."""
         questions = self.questions(one)
         assert questions is not None
         frames = prompts.FRAMES[one.document.language]
@@ -191,7 +205,10 @@ class Synthesis:
         return text.join(around)
 
     def texts(self, wanted: Iterable[Candidate]) -> Iterator[tuple[Candidate, str]]:
-        """The candidates with what is used of their documents, in the order of the files, read one by one."""
+        """Yield the candidates, each with the used part of its document, in the order of the files.
+
+        The documents are read again, one by one.
+        """
         by_text: dict[str, list[Candidate]] = defaultdict(list)
         for one in wanted:
             by_text[one.document.sha256].append(one)
@@ -203,12 +220,12 @@ class Synthesis:
                     return
 
     def _judge(self) -> None:
-        """Find what is wrong with each answer of its own."""
+        """Check each answer that was not checked yet, by itself; `outcomes` compares them with each other."""
         for one, text in self.texts([one for one in self.waiting() if one not in self.problems]):
             found = self._problem(one, text)
             if found != FAILED:
                 self.problems[one] = found
-            elif self.skip_failed:  # else it may be answered next time
+            elif self.skip_failed:  # without it the next run asks again
                 self.problems[one] = NO_REPLY
 
     def _problem(self, one: Candidate, text: str) -> str | None:
@@ -226,7 +243,7 @@ class Synthesis:
         return problem(text, question, reply["text"], reply["finish_reason"], one.task, self.checks.grounded)
 
     def outcomes(self) -> dict[Candidate, str | None]:
-        """Of each candidate that was asked about: None if it is kept, else why it is not."""
+        """For each candidate that is asked about by now: None if it is kept, or the reason why it is not."""
         near, found = NearDuplicates(self.checks.similar), {}
         kept: Counter[str] = Counter()
         for one in self.waiting():
@@ -245,11 +262,11 @@ class Synthesis:
         return f"{questions[self.drawn(one)]}\n{reply['text']}"
 
     def kept(self) -> list[Candidate]:
-        """The candidates that become rows."""
+        """The candidates that are kept."""
         return [one for one, reason in self.outcomes().items() if reason is None]
 
     def rows(self) -> Iterator[Row]:
-        """The rows, in the order of the documents."""
+        """Yield the rows of the output, in the order of the documents in the files."""
         for one, text in self.texts(self.kept()):
             yield self._row(one, text)
 

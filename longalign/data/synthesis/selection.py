@@ -1,6 +1,6 @@
-"""Which documents are asked about, for which task: for each bucket of length, candidates in a seeded order.
+"""Choosing the documents that are asked about, and their tasks: a seeded order of candidates for each length bucket.
 
-A bucket's documents come once each, then again with another task, as long as its quota asks for more.
+First each document of a bucket comes once. If the quota needs more, each comes again with another task, and so on.
 """
 
 import random
@@ -14,14 +14,15 @@ from longalign.data.synthesis.documents import Document
 from longalign.errors import UserError
 
 TASKS = ("general", "summary", "reasoning", "extraction")
-"""LongAlign's four types (section 3.1): any question; a summary; reasoning over several places; taking out facts."""
+"""LongAlign's four types of task (section 3.1): any question, a summary, reasoning over several places of the document,
+and extraction of facts."""
 
 LANGUAGES = ("en", "zh")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A document with a task; `use` counts how often the document came before, `bucket` names its range."""
+    """A document with a task. use: how often the document came before; bucket: the name of its range of lengths."""
 
     document: Document
     task: str
@@ -29,20 +30,23 @@ class Candidate:
     bucket: str
 
     def draw(self, seed: int, purpose: str) -> random.Random:
-        """A source of chance for one purpose that does not depend on the other candidates."""
+        """A random generator for one purpose, which does not depend on what other candidates there are."""
         return random.Random(f"{seed}/{purpose}/{self.document.sha256}/{self.use}")
 
     def key(self, *parts: object) -> str:
-        """Names a reply about this candidate."""
+        """The key under which a reply about this candidate is recorded. parts: whatever else the reply depends on."""
         document = [self.document.sha256, self.document.characters]
         return content_key({"document": document, "task": self.task, "use": self.use, "more": [*parts]})
 
 
 def parse_buckets(text: str, count: int) -> dict[str, int]:
-    """`"8k-16k:0.25,16k-32k:0.75"` and a count of rows -> `{"8k-16k": quota, …}`, by rising length.
+    """Parse `"8k-16k:0.25,16k-32k:0.75"` to the number of rows of each bucket, the shortest first.
+
+    Args:
+        count: rows of all buckets together.
 
     Raises:
-        UserError: no such list; ranges overlap or have no end; shares that are none, or that do not add up to 1.
+        UserError: the text is malformed, ranges overlap or have no upper end, or the shares do not add up to 1.
     """
     shares: dict[str, float] = {}
     for part in text.split(","):
@@ -65,7 +69,7 @@ def parse_buckets(text: str, count: int) -> dict[str, int]:
 
 
 def _quotas(shares: Mapping[str, float], count: int) -> dict[str, int]:
-    """Whole numbers that add up to `count`: what rounding leaves goes to the largest rests."""
+    """Shares of `count` as whole numbers that add up to it: rounded down, and the largest remainders one more."""
     quotas = {name: int(share * count) for name, share in shares.items()}
     rests = sorted(shares, key=lambda name: quotas[name] - shares[name] * count)
     for name in rests[: count - sum(quotas.values())]:
@@ -74,7 +78,7 @@ def _quotas(shares: Mapping[str, float], count: int) -> dict[str, int]:
 
 
 def candidates(documents: Sequence[Document], quotas: Mapping[str, int], seed: int) -> dict[str, list[Candidate]]:
-    """All candidates of each bucket, in the order in which they are asked."""
+    """All candidates of each bucket, in the order in which they are asked about."""
     found: dict[str, list[Candidate]] = {}
     for bucket in quotas:
         span = length_range(bucket, "buckets")

@@ -1,8 +1,8 @@
-"""Conversations by a seed, without any model or download: long ones over invented documents, and short everyday ones.
+"""Seeded conversations that need no model and no download: about long invented documents, or short everyday ones.
 
 In: kind, count, length, seed, language, split. Out: rows `{"id", "messages", …}` for `sources.py` and the quickstart.
-The same arguments give the same rows, row i does not depend on the count, and names of people, places, ships and things
-in the split `validation` never occur in `train`.
+The same arguments give the same rows, and row i does not depend on the count. Names of people, places, ships and things
+in the split `validation` never occur in `train`. The package `tasks` has long documents with harder questions.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ __all__ = ["generate_conversations", "write_jsonl"]
 LANGUAGES = {"en": ENGLISH, "zh": CHINESE}
 Length = int | tuple[int, int]
 
-_FRAMES = {  # of the first question: the document comes first, or the question
+_FRAMES = {  # of the first message, with the document in front of the question or behind it
     "en": (
         "{document}\n\n{question}",
         "{document}\n\n---\n\nQuestion: {question}",
@@ -57,15 +57,18 @@ def generate_conversations(
 ) -> Iterator[dict[str, Any]]:
     """Yield `count` rows `{"id", "kind", "language", "messages"}`.
 
-    `kind`: `long` (a logbook, ledger or story with one to three questions whose answers stand in it), `short` (one to
-    three everyday questions with computed answers) or `questions` (one everyday question without answer, which
-    `longalign data answer` lets a model give; none comes again before all have). `length`: of a row, or a range of
-    which it is drawn evenly on a log scale (default for `long` 8,000); for `short` it is how far questions are added, a
-    minimum. It is counted by `measure`: characters, or e.g. `lambda text: len(tokenizer(text).input_ids)`; a document
-    ends with a whole entry. `language`: `en`, `zh` or `both` in turn. `split`: `train` or `validation`.
+    Args:
+        kind: `long`: a logbook, ledger or story, with one to three questions that it answers. `short`: one to three
+            everyday questions with computed answers. `questions`: one everyday question without an answer, for
+            `longalign data answer`; none is repeated before all others have come.
+        length: of a row, as `measure` counts; or a range from which it is drawn evenly on a log scale. A `long`
+            document ends with a whole entry (default 8,000). A `short` row gets questions until it is as long as this.
+        language: `en`, `zh`, or `both` in turn.
+        split: `train` or `validation`.
+        measure: counts the length of a text: characters by default, or `lambda text: len(tokenizer(text).input_ids)`.
 
     Raises:
-        UserError: an argument has none of the named values.
+        UserError: an argument has none of the values above.
     """
     for name, value, known in (
         ("kind", kind, ("long", "short", "questions")),
@@ -82,7 +85,7 @@ def generate_conversations(
             text = stock[code][number // len(codes) % len(stock[code])]
             messages, what = [{"role": "user", "content": text}], "question"
         else:
-            draw = Draw(f"{seed}/{kind}/{split}/{number}")  # of a string: the same on every machine
+            draw = Draw(f"{seed}/{kind}/{split}/{number}")  # a string as seed gives the same on every machine
             write = _long if kind == "long" else _short
             messages, what = write(World(draw, code, split), code, _draw_length(draw, length), measure)
         yield {"id": f"{kind}-{split}-{seed}-{number}", "kind": what, "language": code, "messages": messages}
@@ -102,7 +105,7 @@ def _long(world: World, code: str, length: int | None, measure: Callable[[str], 
     language, draw = LANGUAGES[code], world.draw
     name = draw.choice(sorted(language.genres))
     asked = draw.choices((1, 2, 3), weights=(6, 2, 1))[0]
-    # questions and answers take about as much as an entry
+    # no room is kept for questions and answers: a document ends up to an entry short, which is about their length
     document, facts = write_document(
         world, language, language.genres[name], 8000 if length is None else length, measure
     )

@@ -1,7 +1,7 @@
-"""Long documents (logbook, ledger, story) written from templates, and questions whose answers stand in them.
+"""Writing long documents (logbook, ledger, story) from templates, with questions that they answer.
 
-A genre is data (`english.py`, `chinese.py`): sentences with slots, and the questions each sentence can answer. Slots
-are drawn once an entry, so that a question and its answer speak of what the entry says.
+A genre is data (`english.py`, `chinese.py`): sentences with slots, and the questions that each sentence can answer. The
+values of the slots are drawn once for each entry of a document, so a question and its answer agree with the entry.
 """
 
 import datetime
@@ -15,7 +15,7 @@ from longalign.data.synthetic.world import Draw, World
 
 @dataclass(frozen=True)
 class Ask:
-    """A question, and its answer. `key` says what is asked for: a key that a document has twice is not asked."""
+    """Variants of a question and of its answer. key: what is asked about; a document that has it twice is not asked."""
 
     key: str
     questions: tuple[str, ...]
@@ -24,7 +24,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Remark:
-    """Variants of one statement of an entry, and what can be asked about it."""
+    """Variants of one statement, and the questions that can be asked about it."""
 
     says: tuple[str, ...]
     asks: tuple[Ask, ...] = ()
@@ -32,9 +32,13 @@ class Remark:
 
 @dataclass(frozen=True)
 class Genre:
-    """title and opening: of the document. heading: of an entry. always: statements of every entry, in this order.
+    """The templates of one kind of document.
 
-    sometimes: of which an entry has one or two, in between. fillers: sentences that nobody asks about.
+    Attributes:
+        title, opening: of a document. heading: of an entry.
+        always: the statements that every entry has, in this order.
+        sometimes: statements of which an entry has one or two, between the others.
+        fillers: sentences that no question is about; num_fillers: their least and greatest number in an entry.
     """
 
     title: tuple[str, ...]
@@ -59,13 +63,15 @@ class Language:
 
 @dataclass(frozen=True)
 class Fact:
+    """A question about a document and its answer; key: as of `Ask`, filled."""
+
     key: str
     question: str
     answer: str
 
 
 class Slots(dict):
-    """Slots of one entry: drawn when first met and the same from then on. `person_2` is another `person`."""
+    """The values of the slots of one entry, each drawn when it is first used. `person_2` is another `person`."""
 
     def __init__(self, world: World, language: Language, given: dict):
         super().__init__(given)
@@ -101,7 +107,10 @@ class Slots(dict):
 def write_document(
     world: World, language: Language, genre: Genre, length: int, measure: Callable[[str], int]
 ) -> tuple[str, list[Fact]]:
-    """A document of at most `length` as `measure` counts (one entry at least), and what can be asked about it."""
+    """Write a document, and return it with the facts that can be asked about.
+
+    length: at most, as `measure` counts, but there is at least one entry with a fact.
+    """
     title, opening, entries = open_document(world, language, genre)
     parts = [title, opening]
     size = sum(map(measure, parts))
@@ -118,7 +127,7 @@ def write_document(
 
 
 def open_document(world: World, language: Language, genre: Genre) -> tuple[str, str, Iterator[Slots]]:
-    """Title and opening of a document, and the slots of its entries without end."""
+    """Begin a document: its title, its opening, and an endless iterator of the slots of its entries."""
     draw = world.draw
     day = datetime.date(draw.randint(1880, 1938), draw.randint(1, 12), draw.randint(1, 28))
     hero, home, crew = world.person(), world.place(), tuple(world.person() for _ in range(5))
@@ -143,7 +152,7 @@ def open_document(world: World, language: Language, genre: Genre) -> tuple[str, 
 
 
 def write_sentences(draw: Draw, genre: Genre, slots: Slots) -> tuple[list[str], list[Remark]]:
-    """The sentences of an entry behind its heading, and the remarks that were made."""
+    """Write an entry without its heading; returns its sentences, and the remarks that are among them."""
     remarks = [*genre.always]
     for remark in draw.sample(genre.sometimes, draw.randint(1, min(2, len(genre.sometimes)))):
         remarks.insert(draw.randint(1, len(remarks)), remark)
@@ -169,5 +178,5 @@ def _write_entry(draw: Draw, genre: Genre, slots: Slots) -> tuple[str, list[Fact
 
 
 def pick_facts(draw: Draw, facts: list[Fact], count: int) -> Iterator[Fact]:
-    """`count` different facts from anywhere in the document, each place as likely."""
+    """Draw `count` different facts, all equally likely wherever they are in the document; fewer if there are fewer."""
     yield from draw.sample(facts, min(count, len(facts)))

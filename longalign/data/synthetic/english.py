@@ -1,4 +1,4 @@
-"""English templates of the documents: data only; `documents.py` says what the fields mean."""
+"""English templates of the documents; data only. `documents.py` explains the fields."""
 
 # ruff: noqa: E501 -- a sentence stays on its line
 

@@ -1,4 +1,4 @@
-"""Parts of names, joined by `world.py` into people, places, ships and things, in English and Chinese."""
+"""Parts of names of people, places, ships and things in English and Chinese, which `world.py` joins; data only."""
 
 
 def _list(text: str) -> list[str]:

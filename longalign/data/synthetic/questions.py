@@ -1,7 +1,7 @@
-"""Everyday questions without answers: what people ask a small assistant, for a model to answer itself.
+"""Everyday questions without answers, such as people ask an assistant; `longalign data answer` has a model answer them.
 
-A question is a template with a subject of its kind. Subjects of the two splits are disjoint, so that held-out
-questions are about other things.
+A question is a template filled with a subject of its kind. The two splits have different subjects, so held-out
+questions are about other things than those in training.
 """
 
 # ruff: noqa: E501 -- a row of words stays on its line
@@ -176,11 +176,11 @@ _TEMPLATES = {
     ),
 }  # fmt: skip
 
-HELD_OUT = 5  # every fifth subject is of the split `validation`
+HELD_OUT = 5  # every fifth subject is in the split `validation`
 
 
 def shuffled_questions(code: str, split: str, seed: int) -> list[str]:
-    """All questions in the language `code` (`en`, `zh`) that the split has, in the seed's order."""
+    """All questions of a split in the language `code` (`en`, `zh`), in an order that depends on the seed."""
     found = [template.format(one) for kind, template in _TEMPLATES[code] for one in _subjects(code, kind, split)]
     Draw(f"{seed}/questions/{split}/{code}").shuffle(found)
     return found

@@ -1,4 +1,4 @@
-"""Short everyday chats whose answers are computed, so that they are right: sums, times, dates, lists, rewriting."""
+"""Short everyday chats with computed, and therefore correct, answers: sums, times, dates, lists, rewriting."""
 
 import datetime
 from collections.abc import Callable
@@ -22,7 +22,7 @@ SYSTEM = {
 
 
 def write_short_chat(world: World, language: Language, turns: int) -> list[dict[str, str]]:
-    """`turns` questions and answers about different small matters; sometimes a system message first."""
+    """Write a chat of so many questions and answers, each of another kind, sometimes with a system message in front."""
     draw, code = world.draw, world.language
     messages = [{"role": "system", "content": draw.choice(SYSTEM[code])}] if draw.random() < 0.15 else []
     kinds = draw.sample(KINDS, turns) if turns <= len(KINDS) else draw.choices(KINDS, k=turns)

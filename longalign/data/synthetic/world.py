@@ -1,4 +1,4 @@
-"""Names and numbers of invented documents, drawn by a seed; a name is met in training or held out, never in both."""
+"""Drawing the names in invented documents, by a seed. A name belongs to one of the two splits, never to both."""
 
 import random
 import zlib
@@ -11,10 +11,11 @@ SPLITS = ("train", "validation")
 
 
 class World:
-    """Draws names for one document in one language, each at most once.
+    """Draws names of people, places, ships and things for one document in one language.
 
-    A name (of a person, place, ship, thing) belongs to the held-out split if its checksum says so, to training else:
-    a fifth of all names, so that held-out questions cannot be answered from training.
+    By its checksum a name belongs to the split `validation` (a fifth of all names) or to `train`; only names of `split`
+    are drawn, so questions that are held out cannot be answered from training. A name comes twice only when a new one
+    is not found in 20 attempts.
     """
 
     def __init__(self, draw: Draw, language: str, split: str):
@@ -38,7 +39,7 @@ class World:
         return self._name(lambda: self.draw.choice(names.SHIP_HEAD_ZH) + self.draw.choice(names.SHIP_TAIL_ZH) + "号")
 
     def keepsake(self) -> str:
-        """A thing that one would remember, with its article in English: "a chipped brass compass"."""
+        """A thing with an attribute, in English with its article: "a chipped brass compass"."""
         if self.language == "en":
             words = self._name(lambda: f"{self.draw.choice(names.LOOK_EN)} {self.draw.choice(names.THING_EN)}")
             return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
@@ -47,7 +48,7 @@ class World:
     def _name(self, invent: Callable[[], str]) -> str:
         for attempt in range(10_000):
             name = invent()
-            # a document longer than the stock of names meets some of them again
+            # a long document uses up the names, so that some must come again
             if split_of(name) == self.split and (name not in self._used or attempt > 20):
                 self._used.add(name)
                 return name
@@ -55,5 +56,5 @@ class World:
 
 
 def split_of(name: str) -> str:
-    """The split that a name belongs to, the same in every run."""
+    """The split that a name belongs to; it depends on the name alone."""
     return "validation" if zlib.crc32(name.encode()) % 5 == 0 else "train"

@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from longalign.chat import save_tokenizer
 from longalign.data.collate import Pack
+from longalign.data.loader import is_lost_worker
 from longalign.errors import UserError
 from longalign.launch import this_launch
 from longalign.model.generate import save_generation_config
@@ -143,6 +144,8 @@ class StepCheckpoint(Checkpoint):
                 if trainer.is_global_zero:
                     put_in_place(aside, path)
         except self._disk_errors(trainer) as error:
+            if is_lost_worker(error):
+                raise
             raise UserError(f"{error}: make room in {self.folder}, then go on with --ckpt_path auto") from error
         log.info("saved %s", path)
         for logger in trainer.loggers:

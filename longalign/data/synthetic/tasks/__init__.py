@@ -1,8 +1,8 @@
-"""Long tasks with known answers by a seed: facts hidden in prose, questions about them, answers and where they stand.
+"""Seeded long tasks with known answers: facts hidden in prose, questions about them, answers and their evidence.
 
-In: count, length, tasks, seed, language, split. Out: rows `{"id", "messages", "task", "questions", …}` to train on.
-`questions` say what a right answer holds and at which depth it stands. The same arguments give the same rows, row i
-does not depend on the count, and the names that facts are about never occur in both splits.
+In: count, length, tasks, seed, language, split. Out: rows `{"id", "kind", "messages", "questions", …}` to train on.
+`questions` has for each question what a right answer must contain and where in the document that is. The same arguments
+give the same rows, row i does not depend on the count, and the names that facts are about never occur in both splits.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -42,15 +42,15 @@ STYLES = tuple(STYLES_EN.genres)
 _LANGUAGES: dict[str, tuple[Wording, Language]] = {"en": (ENGLISH, STYLES_EN), "zh": (CHINESE, STYLES_ZH)}
 
 _WEIGHTS = {"lookup": 5, "multi_value": 3, "multi_hop": 6}
-"""How often a task is drawn; the others 1: copying and following is what long contexts ask for most."""
+"""How often a task is drawn, 1 for the others: in long contexts, finding facts and following chains matter most."""
 
-_FACT = 60  # length a fact may take: how many there may be at most
-_MOST_FACTS = 64
-_SHARE = 0.7  # of the length, for facts, questions and answers
-_FACTS = 4  # of a question, where there are many
-_EACH = 4  # questions of an exercise at most, where there are many
-_FULL = 0.97  # of it, where the row is so short that not even the least number of facts leaves more for prose
-_TRIES = 8  # with the least number of facts
+_FACT = 60  # length of a fact, roughly: a row has at most so many facts as fit
+_MOST_FACTS = 64  # in a row with few questions
+_SHARE = 0.7  # the part of a row's length that facts, questions and answers may take
+_FULL = 0.97  # the same, for a row that is so short that it has no room for more prose
+_FACTS = 4  # for each question, in a row with many questions
+_EACH = 4  # questions of an exercise at most, in a row with many questions
+_TRIES = 8  # attempts with the least number of facts
 
 Length = int | tuple[int, int]
 Turns = list[list[Question]]
@@ -71,22 +71,29 @@ def generate_tasks(
     measure: Measure = len,
     num_proc: int = 1,
 ) -> Iterator[dict[str, Any]]:
-    """Yield `count` rows `{"id", "kind", "language", "split", "messages", "styles", "length", "document", …}`.
+    """Yield `count` rows with `id, kind, language, split, messages, styles, length, document, questions`.
 
-    `tasks`: of `TASKS`. `length`: of all messages of a row together, or a range of which it is drawn evenly on a log
-    scale, as `measure` counts (characters by default; each piece of text is counted once). `language`: `en`, `zh` or
-    `both` in turn. `styles`: of the prose, of `STYLES`. `unanswerable`: share of the rows whose first question (one
-    of many) the document does not answer, where the task knows such questions. `questions`: how many of a row, a range
-    of which it is drawn evenly, of all `tasks`; by default mostly one, and at most four. A short row has fewer.
-    `num_proc` processes write the same rows (`measure` must then be such as can be pickled).
+    Args:
+        tasks: names from `TASKS`, from which each row's task is drawn.
+        length: of all messages of a row together, as `measure` counts; or a range from which it is drawn evenly on a
+            log scale.
+        language: `en`, `zh`, or `both` in turn.
+        styles: of the prose, names from `STYLES`.
+        unanswerable: share of the rows in which the document does not answer the first question of the task. Tasks
+            whose questions always have an answer ignore it.
+        questions: the number of a row's questions, a range from which it is drawn evenly; they are then of all `tasks`.
+            By default a row has mostly one, and at most four. A short row has fewer.
+        measure: counts the length of a text; by default characters. Each piece of text is measured once.
+        num_proc: processes that write the rows, which are the same for any number. With several, `measure` must be
+            picklable.
 
-    `kind` is the task, `length` what the row was measured to, `document` [start, end] in the first message. Each of
-    `questions` has `task`, `question`, `answer`, the strings `answers` that a right answer holds (none: not stated),
-    `turn` (which answer of the conversation), `evidence` (spans [start, end] in the first message) and `depths` (0-1:
-    where each span stands in the document).
+    In a row, `kind` is the task, `length` the measured length, and `document` the span [start, end] of the document in
+    the first message. Each of `questions` has: `task`, `question`, `answer`; `answers`, the strings that a right answer
+    contains (empty if the document does not say); `turn`, the number of the exchange that it is in; `evidence`, spans
+    [start, end] in the first message; and `depths` (0-1), where in the document each span is.
 
     Raises:
-        UserError: an argument has none of the named values, or the length has no room for the task.
+        UserError: an argument has none of the values above, or the length has no room for the task.
     """
     _check(tasks, length, language, split, styles, unanswerable, questions)
     rows = _Rows(tasks, length, seed, language, split, styles, unanswerable, questions, measure)
@@ -123,7 +130,7 @@ def _check(
 
 @dataclass(frozen=True)
 class _Rows:
-    """Row by number: each has randomness of its own, so that any process may write it."""
+    """Writes a row by its number. Each row has its own random generator, so any process can write it."""
 
     tasks: Sequence[str]
     length: Length
@@ -146,7 +153,7 @@ class _Rows:
 
 
 class _Writer:
-    """Writes one row."""
+    """Writes one row; what is random about it alone is drawn in the constructor."""
 
     def __init__(self, draw: Draw, code: str, rows: _Rows) -> None:
         self.draw, self.code, self.split, self.styles = draw, code, rows.split, rows.styles
@@ -181,7 +188,11 @@ class _Writer:
         }
 
     def _fitting(self, task: str, length: int) -> tuple[frozenset[str], Named, Turns, int]:
-        """Exercises, as large as the length has room for; names in them, turns, and what is left for prose."""
+        """Find exercises that fit into the length, with as many facts as there is room for.
+
+        Returns:
+            (the names in them, the exercises, the questions of each turn, the length that is left for prose).
+        """
         limit = min(max(_MOST_FACTS, _FACTS * self.asked), max(4, length // _FACT))
         asked, least = self.asked, length
         limits = [limit >> halved for halved in range(limit.bit_length())] + [1] * _TRIES
@@ -200,7 +211,7 @@ class _Writer:
         raise UserError(f"length: got {length}, a row of the task {task} needs about {round(least / _FULL)} here")
 
     def _exercises(self, task: str, cast: Cast, limit: int, asked: int) -> Named:
-        """One, and more of other tasks where more questions are asked than it has."""
+        """An exercise of the task, and up to two of other tasks if it has fewer questions than are asked for."""
         teller = Teller(cast, self.words, crowded=self.many)
         if self.many:
             return self._many_exercises(task, teller, limit, asked)
@@ -211,9 +222,10 @@ class _Writer:
         return list(exercises.items())
 
     def _many_exercises(self, task: str, teller: Teller, limit: int, asked: int) -> Named:
-        """Of the wanted tasks until there are questions enough, or no new names; each has a share of the facts.
+        """Exercises of the wanted tasks, until there are enough questions or the names are used up.
 
-        The second is of another task than the first: no document is about one task alone.
+        Each has an equal share of the facts. The second is of another task than the first, so that no document has
+        questions of one task only (unless one task alone is wanted).
         """
         share = min(limit, max(_FACTS, _EACH * limit // asked))
         exercises = [(task, _cut(TASKS[task](teller, share, self.unknown)))]
@@ -233,7 +245,7 @@ class _Writer:
         return [questions] if self.at_once else [[question] for question in questions]
 
     def _in_turns(self, questions: list[Question]) -> Turns:
-        """Mixed; mostly one question at a time."""
+        """Distribute many questions, in random order, over turns: mostly one question in a turn."""
         self.draw.shuffle(questions)
         turns = []
         while questions:
@@ -250,7 +262,7 @@ class _Writer:
         return sum(map(self.measure, pieces)) + 2 * self.measure("\n\n")  # around the document
 
     def _messages(self, turns: Turns, document: str) -> tuple[list[dict[str, str]], int]:
-        """The conversation, and where the document begins in its first message."""
+        """(the messages, the offset of the document in the first one in characters)."""
         messages: list[dict[str, str]] = []
         offset = 0
         for turn, questions in enumerate(turns):
@@ -278,11 +290,12 @@ def _cut(exercise: Exercise) -> Exercise:
 
 
 def _questions(exercises: Named) -> list[Question]:
-    """Each text once."""
+    """The questions of some exercises, without those of equal text."""
     return list({question.text: question for _, exercise in exercises for question in exercise.questions}.values())
 
 
 def _located(question: Question, starts: dict[Fact, int], offset: int, size: int) -> dict[str, Any]:
+    """A question as a row has it, with the places of its evidence. size: characters of the document."""
     spans = []
     for evidence in question.evidence:
         quote = evidence.quote or evidence.fact.text

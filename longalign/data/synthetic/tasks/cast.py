@@ -1,4 +1,4 @@
-"""Keys and values of facts, drawn by a seed: no one twice in a document, and names of one split never in the other."""
+"""Drawing the keys and values of facts by a seed: none twice in a document, and no name in both splits."""
 
 import datetime
 import functools
@@ -9,28 +9,32 @@ from longalign.data.synthetic.world import Draw, split_of
 
 
 class NoneLeft(Exception):
-    """A document has used up all names of a kind."""
+    """All names of a kind are used up in this document."""
 
 
 _LETTERS = ("alpha", "beta", "gamma", "delta", "sigma", "omega", "kappa")
-_ENOUGH = 20_000  # attempts; a stock is never asked for more than a third of it
-_ALIKE = 6  # words that the names of things in a document share
-_FORMS = ("letters", "syllable", "greek", "letter", "serial")  # of labels
+_ENOUGH = 20_000  # attempts to draw a new name; `stock` sees to it that two thirds of a kind are never used
+_ALIKE = 6  # words to choose from for one half of the names of things, in documents where these are similar
+_FORMS = ("letters", "syllable", "greek", "letter", "serial")  # of labels, see `Cast._label`
 
 
 Words = tuple[str, ...]
 
 
-@functools.lru_cache(64)  # few are met twice: a document may have words of its own
+@functools.lru_cache(64)  # small, because many documents have word lists of their own
 def _pairs(heads: Words, tails: Words, form: str, split: str) -> Words:
     return tuple(name for head in heads for tail in tails if split_of(name := form.format(head, tail)) == split)
 
 
 class Cast:
-    """`draw_new(kind)` gives a new name or value of a kind; `names` are those that prose must not use,
-    `deeds` what somebody is said to have done already.
+    """The keys and values of one document: `draw_new(kind)` draws one of a kind that was not drawn before.
 
-    `words`: of the language, see `Words` in `wording.py`.
+    Args:
+        words: word lists of the language, see `Wording.words`.
+
+    Attributes:
+        names: names that were drawn, which the prose of the document must not use.
+        deeds: what somebody was said to have done; no two exercises of a document are about the same.
     """
 
     def __init__(self, draw: Draw, language: str, split: str, words: dict[str, Words]) -> None:
@@ -40,14 +44,14 @@ class Cast:
         self._given: set[str] = set()
         self._era = draw.randint(1790, 1935), draw.choice((1, 3, 12, 40))
         self._stuffs, self._things = self._near(words["stuff"], words["thing"])
-        # labels of one form are told apart by their letters alone
+        # in many documents all labels have one form, so that they differ in their letters or numbers only
         self._forms = draw.choice((_FORMS, _FORMS, ("letters",), ("letters",), (draw.choice(_FORMS),)))
 
     def draw_new(self, kind: str) -> str:
-        """A value of `kind` that was not given out yet, nor is part of one that was.
+        """Draw a value of `kind` that was not drawn before, and neither contains such a one nor is part of it.
 
         Raises:
-            NoneLeft: there is none.
+            NoneLeft: none was found.
         """
         make: Callable[[], str] = getattr(self, f"_{kind}")
         for _ in range(_ENOUGH):
@@ -58,7 +62,7 @@ class Cast:
         raise NoneLeft(kind)
 
     def value(self, kind: str) -> str:
-        """A value of `kind`: of a list of words, or a year or small number, where it may be met again; or a new one."""
+        """Draw a value of `kind`. A word of a list, a year or a small number may repeat; other values are new."""
         if kind in self.words:
             return self.draw.choice(self.words[kind])
         if kind in ("year", "small"):
@@ -70,7 +74,7 @@ class Cast:
         return [self.draw_new(kind) for _ in range(count)]
 
     def stock(self, kind: str) -> int:
-        """How many of a kind a document may have."""
+        """How many names of a kind a document may use."""
         if kind in ("person", "place", "ship"):
             return len(stock_of(kind, self.language, self.split)) // 3
         if kind == "thing":
@@ -78,7 +82,10 @@ class Cast:
         return 24 if kind == "house" else 10_000
 
     def _near(self, stuffs: Words, things: Words) -> tuple[Words, Words]:
-        """All words, or few of one list, so that names differ in half: the walnut clock, the walnut drum."""
+        """The word lists for things: all words, or in some documents few of one list, which makes names similar.
+
+        Such names differ in one half only: the walnut clock, the walnut drum.
+        """
         few = self.draw.choice((None, None, "stuffs", "stuffs", "things"))
         if few is None:
             return stuffs, things
@@ -132,7 +139,7 @@ class Cast:
         )
 
     def _word(self) -> str:
-        """An invented word: "tamrelo", "vosk-hadin"; letters of both languages' keyboards."""
+        """An invented word in Latin letters: "tamrelo", "vosk-hadin"."""
         while True:
             word = "".join(self._syllable() for _ in range(self.draw.choice((2, 3, 3))))
             if self.draw.random() < 0.3:
@@ -183,7 +190,7 @@ class Cast:
         return self.dates(1)[0]
 
     def dates(self, count: int) -> list[str]:
-        """Different days of the document's few years, the earliest first."""
+        """Draw so many different days from the years of this document, the earliest first, in words."""
         start, years = self._era
         days = sorted(self.draw.sample(range(365 * years), count))
         return [self.in_words(datetime.date(start, 1, 1) + datetime.timedelta(days=day)) for day in days]

@@ -1,4 +1,7 @@
-"""Task `multi_hop`: who is the doctor of the keeper of a thing; who had it last; what a cell holds after copies."""
+"""Task `multi_hop`: questions whose answer needs a chain of facts.
+
+For example: who is the doctor of the keeper of a thing, who had a thing last, what does a cell hold after copies.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,12 +12,13 @@ from longalign.data.synthetic.tasks.teller import Teller, bare
 from longalign.data.synthetic.tasks.wording import Chain
 
 Group = tuple[Fact, ...]
-Maker = Callable[[Teller, int, bool], tuple[Group, Question]]  # of one chain and its question
+Maker = Callable[[Teller, int, bool], tuple[Group, Question]]
+"""(teller, number of facts, unknown) -> the facts of one chain and its question."""
 
 
 def multi_hop(teller: Teller, limit: int, unknown: bool) -> Exercise:
-    """A chain of two to five facts, and others like it that lead elsewhere; their questions come after its own."""
-    # other chains are of cells, too: who lists every cell of the document has not followed a chain
+    """A chain of two to six facts with its question, and other chains of its form, whose questions follow."""
+    # `copies` gives one sort of cells to all chains, so that listing all cells of the document is no answer
     copies = partial(_copies, sort=teller.draw.choice(teller.words.sorts))
     makers: list[Maker] = [_relations, _relations, _hands, _hands, _renames, *[copies] * 8]
     make = teller.draw.choice(makers)
@@ -34,7 +38,7 @@ def multi_hop(teller: Teller, limit: int, unknown: bool) -> Exercise:
 
 
 def _relations(teller: Teller, length: int, unknown: bool) -> tuple[Group, Question]:
-    """`length - 1` facts: keeper of a thing, their relatives, and where the last one lives (or who it is)."""
+    """`length - 1` facts: who keeps a thing, who is related to whom, and perhaps where the last person lives."""
     draw, cast, hops = teller.draw, teller.cast, teller.words.hops
     ends_in_place = draw.random() < 0.5
     people = cast.several("person", length - 1 - ends_in_place)
@@ -82,7 +86,7 @@ def _linked(teller: Teller, chain: Chain, names: list[str], **slots: str) -> lis
 def _passed(
     teller: Teller, chain: Chain, key: str, names: list[str], facts: list[Fact], unknown: bool
 ) -> tuple[Group, Question]:
-    """Asks for the last of `names`, or for all of them."""
+    """The facts of a chain and a question for the last of `names`, or for all of them."""
     if unknown:
         missing = teller.cast.draw_new("thing" if chain is teller.words.hands else "ship")
         group = _shuffled(teller, facts)
@@ -97,9 +101,9 @@ def _passed(
 
 
 def _copies(teller: Teller, length: int, unknown: bool, sort: tuple[str, str]) -> tuple[Group, Question]:
-    """A number in a cell, copied from one to the next: which cells hold it, or what does one hold.
+    """A number that is copied from cell to cell: which cells hold it, or what does one of them hold?
 
-    `sort`: what is meant by a cell, one and many.
+    sort: what a cell is called, in singular and plural.
     """
     draw, cast, chain = teller.draw, teller.cast, teller.words.copies
     one, many = sort

@@ -1,11 +1,11 @@
-"""Task `summarise_by_key`: for each of some keys, all that the document says about them, in a list."""
+"""Task `summarise_by_key`: list all that the document says about some keys."""
 
 from longalign.data.synthetic.tasks.exercise import Exercise, Fact, Question, alone, cite
 from longalign.data.synthetic.tasks.teller import Teller
 
 
 def summarise_by_key(teller: Teller, limit: int, unknown: bool) -> Exercise:
-    """Two to four keys with one to three facts each, and others that are not asked for; there is always an answer."""
+    """Two to four keys with one to three facts each, and other keys that are not asked about. Ignores `unknown`."""
     draw, cast, digest = teller.draw, teller.cast, teller.words.digest
     kind = draw.choice(sorted(digest.aspects))
     number = draw.randint(2, max(2, min(4, limit // 2)))

@@ -1,18 +1,22 @@
-"""What a task hides in a document and asks about it: facts in groups, questions with their answers and evidence."""
+"""The parts of a task: facts to hide in a document, and questions about them with answers and evidence."""
 
 from dataclasses import dataclass
 
 
 @dataclass(eq=False)
 class Fact:
-    """A sentence to hide, inside a paragraph or `apart`; or a `block` of lines (a table). Equal only to itself."""
+    """A sentence to hide in a document. Two facts of the same text are not equal.
+
+    Attributes:
+        apart: it is a paragraph of its own, not a sentence inside another. block: it is a block of lines, a table.
+    """
 
     text: str
     apart: bool = False
     block: bool = False
 
     def with_space(self, joint: str) -> str:
-        """The text behind as much as may separate it from its neighbours."""
+        """The text with the longest separator that it may have in the document, for measuring."""
         if self.block:
             return "\n\n\n" + self.text
         return ("\n\n" if self.apart else joint) + self.text
@@ -20,7 +24,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Where an answer stands: `quote` is the part of the fact's text that holds it, all of it by default."""
+    """A fact that an answer is from. quote: the part of its text that has the answer; by default all of it."""
 
     fact: Fact
     quote: str = ""
@@ -28,7 +32,10 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Question:
-    """`answers`: strings that a right answer holds, each verbatim in `answer`; none where the document does not say."""
+    """A question with its answer. answers: strings that a right answer contains, as `answer` does.
+
+    If the document does not answer the question, `answers` and `evidence` are empty, and `answer` says so.
+    """
 
     text: str
     answer: str
@@ -38,9 +45,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Exercise:
-    """Facts of one group stand in the document in this order, spread over it; groups know nothing of each other.
+    """The facts and questions of a task in one document.
 
-    Either all facts of a group stand apart or none.
+    The facts of a group are spread over the document in their order; those of different groups in any order. Either all
+    facts of a group are `apart` or none.
     """
 
     groups: tuple[tuple[Fact, ...], ...]
@@ -48,13 +56,15 @@ class Exercise:
 
     @property
     def facts(self) -> list[Fact]:
+        """The facts of all groups."""
         return [fact for group in self.groups for fact in group]
 
 
 def alone(facts: list[Fact]) -> tuple[tuple[Fact, ...], ...]:
-    """Each fact a group of its own: anywhere, in any order."""
+    """Make each fact a group of its own, so that it may be anywhere in the document."""
     return tuple((fact,) for fact in facts)
 
 
 def cite(*facts: Fact) -> tuple[Evidence, ...]:
+    """The whole of each fact as evidence."""
     return tuple(Evidence(fact) for fact in facts)

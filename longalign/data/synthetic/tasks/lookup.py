@@ -1,4 +1,4 @@
-"""Tasks `lookup` (a fact of a key, among others of its form) and `multi_value` (all values of a key, in order)."""
+"""Tasks `lookup` (find the value of a key among similar facts) and `multi_value` (find all values of a key)."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ from longalign.data.synthetic.tasks.exercise import Exercise, Fact, Question, al
 from longalign.data.synthetic.tasks.teller import Teller, bare
 from longalign.data.synthetic.tasks.wording import Kind
 
-_ASKED = 4  # questions at most
+_ASKED = 4  # questions of an exercise at most
 
 
 def lookup(teller: Teller, limit: int, unknown: bool) -> Exercise:
-    """Keys with one value each; some keys have a second one under another name."""
+    """Keys with one value each. Some keys also have a value of another relation, which is not asked about."""
     draw, cast = teller.draw, teller.cast
     kind = draw.choice(teller.words.lookup)
     key_kind, value_kind = draw.choice(kind.keys), draw.choice(kind.values)
@@ -46,7 +46,7 @@ def _record(
 
 
 def multi_value(teller: Teller, limit: int, unknown: bool) -> Exercise:
-    """Two to six values of each key, spread over the document; the order of the answer is that of the text."""
+    """Keys with two to six values each, which are spread over the document and asked for in its order."""
     draw, cast = teller.draw, teller.cast
     kind = draw.choice(teller.words.multi_value)
     key_kind, value_kind, relation = draw.choice(kind.keys), draw.choice(kind.values), draw.choice(kind.relations)

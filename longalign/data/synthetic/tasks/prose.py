@@ -1,7 +1,7 @@
-"""The text that facts are hidden in: entries of a style until a length is reached, and facts woven in between.
+"""Writing the prose of a document up to a length, and hiding facts between its sentences.
 
-Time and memory grow linearly with the length, and each piece of text is measured once, with what stands before it:
-tokenizers join a blank to the word behind it.
+Time and memory are linear in the length. Each piece of text is measured once, together with the separator in front of
+it, because tokenizers join a blank to the word that follows.
 """
 
 import bisect
@@ -16,14 +16,15 @@ from longalign.data.synthetic.world import Draw, World, split_of
 
 Measure = Callable[[str], int]
 Gap = tuple[float, int, int]
-"""Offset in characters, number of the paragraph, sentences of it before the gap (0: the gap is behind it)."""
+"""A place for a fact: offset in characters, number of the paragraph, and how many of its sentences are in front of the
+gap (0: the gap is behind the paragraph)."""
 
-_PART = 3000  # as measured: parts of a text are about this long, or longer
-_TRIES = 30  # of short sentences at the end, until one fits
+_PART = 3000  # least length of a part of the text, roughly, as measured
+_TRIES = 30  # sentences that are tried at the end to fill what is left
 
 
 class Crowd(World):
-    """Names for prose: as often as they are needed, but never one of `reserved`, which facts are about."""
+    """A world whose names may repeat, but are never in `reserved`, the names that facts are about."""
 
     def __init__(self, draw: Draw, language: str, split: str, reserved: frozenset[str]) -> None:
         super().__init__(draw, language, split)
@@ -67,7 +68,7 @@ def stock_of(kind: str, language: str, split: str) -> tuple[str, ...]:
 
 @dataclass
 class Paragraph:
-    """Sentences, and what follows the last. Nothing is hidden inside a `fixed` one (a title)."""
+    """The sentences of a paragraph. end: what follows the last; fixed: nothing is hidden in it, as in a title."""
 
     sentences: list[str]
     end: str
@@ -77,9 +78,12 @@ class Paragraph:
 def write_prose(
     world: World, language: Language, styles: Sequence[str], room: int, measure: Measure
 ) -> tuple[list[Paragraph], list[str], int]:
-    """Paragraphs of at most `room` as `measure` counts, the styles of their parts, and what is left of the room.
+    """Write prose that fills a given room. A long text has several parts, each with its own title and style.
 
-    That is less than a short sentence takes. A long text has several parts, each with a title of its own.
+    room: the length as `measure` counts.
+
+    Returns:
+        (the paragraphs, the styles of the parts, the room that is left: less than a short sentence).
     """
     draw = world.draw
     parts = min(draw.choice((1, 1, 1, 2, 3, 6, 12)), max(1, room // _PART))
@@ -101,7 +105,10 @@ def write_prose(
 def _write_part(
     world: World, language: Language, genre: Genre, left: int, share: int, measure: Measure
 ) -> tuple[list[Paragraph], int]:
-    """Paragraphs of about `share`, and what is then left; with `share == left` all is used but for a short sentence."""
+    """Write a part of about `share` of the room that is `left`; returns its paragraphs, and what is left then.
+
+    With `share == left`, it is the last part, and what is left is less than a short sentence.
+    """
     draw = world.draw
     title, opening, entries = open_document(world, language, genre)
     end = genre.paragraph
@@ -140,11 +147,12 @@ def _write_part(
 def weave(
     draw: Draw, paragraphs: list[Paragraph], groups: Sequence[Sequence[Fact]], joint: str
 ) -> tuple[str, dict[Fact, int]]:
-    """The text with the facts of `groups` in it, and where each begins, in characters.
+    """Put facts into the gaps of the prose; returns the text, and the offset of each fact in characters.
 
-    Any depth is as likely as any other. Facts of a group keep their order; half of the groups are spread evenly.
+    A fact may be at any depth with equal probability. The facts of a group keep their order; those of about half of the
+    groups are spread evenly over the text.
     """
-    paragraphs = paragraphs or [Paragraph([], "")]  # no room for prose
+    paragraphs = paragraphs or [Paragraph([], "")]  # there was no room for prose
     gaps = _gaps(paragraphs, joint)
     behind = [gap for gap in gaps if gap[2] == 0]
     inside = [gap for gap in gaps if gap[2] > 0] or behind

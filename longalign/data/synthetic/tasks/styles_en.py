@@ -1,4 +1,4 @@
-"""English prose around the facts of tasks, beside the genres of `english.py`: data only, nobody asks about it."""
+"""English templates of the prose around a task's facts, in addition to those of `english.py`; data only."""
 
 # ruff: noqa: E501 -- a sentence stays on its line
 

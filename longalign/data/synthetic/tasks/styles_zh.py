@@ -1,4 +1,4 @@
-"""Chinese prose around the facts of tasks, beside the genres of `chinese.py`: data only, nobody asks about it."""
+"""Chinese templates of the prose around a task's facts, in addition to those of `chinese.py`; data only."""
 
 # ruff: noqa: E501 -- a sentence stays on its line
 

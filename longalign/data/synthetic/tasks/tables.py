@@ -1,4 +1,7 @@
-"""Task `table`: cells, greatest values, sums and rows of tables (Markdown, CSV, lists) between the prose."""
+"""Task `table`: find cells, greatest or least values, sums and rows of tables that are hidden in the prose.
+
+Tables are written as Markdown, CSV or lists.
+"""
 
 from dataclasses import dataclass
 
@@ -6,8 +9,8 @@ from longalign.data.synthetic.tasks.exercise import Evidence, Exercise, Fact, Qu
 from longalign.data.synthetic.tasks.teller import Teller, bare
 from longalign.data.synthetic.tasks.wording import Sheet
 
-_FACTS = 5  # sentences that a table takes the room of
-_ASKED = 3
+_FACTS = 5  # facts that take as much room as a table
+_ASKED = 3  # questions of an exercise
 
 
 @dataclass
@@ -15,17 +18,17 @@ class _Table:
     sheet: Sheet
     title: str
     rows: list[str]
-    columns: list[tuple[str, str]]  # name, unit
-    figures: list[list[int]]  # of a row; different ones in each column
-    lines: list[str]  # of a row
-    fact: Fact
+    columns: list[tuple[str, str]]  # (name, unit)
+    figures: list[list[int]]  # for each row its numbers; no two in a column are equal
+    lines: list[str]  # for each row its line in the text
+    fact: Fact  # the whole table
 
     def evidence(self, *rows: int) -> tuple[Evidence, ...]:
         return tuple(Evidence(self.fact, self.lines[row]) for row in rows)
 
 
 def table(teller: Teller, limit: int, unknown: bool) -> Exercise:
-    """Tables of one sheet in several sections, with one to three questions about the first."""
+    """Tables of one kind for several sections, with one to three questions about the first."""
     draw = teller.draw
     sheet = draw.choice(teller.words.tables.sheets)
     number = teller.crowd(sheet.section, 1, max(1, min(24, limit // _FACTS)))
@@ -78,7 +81,7 @@ def _new_row(teller: Teller, sheet: Sheet, rows: list[str]) -> str:
 def _lines(
     teller: Teller, sheet: Sheet, rows: list[str], columns: list[tuple[str, str]], figures: list[list[int]]
 ) -> tuple[list[str], list[str]]:
-    """Lines above the rows, and those of the rows."""
+    """(lines above the rows, one line for each row) of a table in a random form."""
     brackets = " ({})" if teller.words.joint else "（{}）"
     names = [sheet.row, *(name + (brackets.format(unit) if unit else "") for name, unit in columns)]
     cells = [[row, *map(str, numbers)] for row, numbers in zip(rows, figures, strict=True)]

@@ -1,11 +1,11 @@
-"""Tasks `count`, `order` and `compare`: how often, which came first, which is greater; all from facts far apart."""
+"""Tasks `count`, `order` and `compare`: how often, which was first, which is greater, from facts that are far apart."""
 
 from longalign.data.synthetic.tasks.exercise import Exercise, Fact, Question, alone, cite
 from longalign.data.synthetic.tasks.teller import Teller, bare
 
 
 def count(teller: Teller, limit: int, unknown: bool) -> Exercise:
-    """How often somebody did something, or how many different people did it; there is always an answer."""
+    """How often somebody did something, or how many different people did it. Ignores `unknown`."""
     draw, cast, dated = teller.draw, teller.cast, teller.words.dated
     kind = draw.choice(("person", "person", "ship", "house"))
     (did, do), (other, _) = teller.deeds(kind, 2)
@@ -38,7 +38,7 @@ def _people(teller: Teller, did: str, do: str, other: str, number: int, limit: i
 
 
 def order(teller: Teller, limit: int, unknown: bool) -> Exercise:
-    """Which was the first or the last by date, all in order, or which is mentioned first; there is always an answer."""
+    """Which of some was first or last by date, all of them in order, or which is mentioned first. Ignores `unknown`."""
     draw, cast, dated = teller.draw, teller.cast, teller.words.dated
     kind = draw.choice(("person", "ship", "house"))
     ((did, do),) = teller.deeds(kind, 1)
@@ -87,7 +87,7 @@ def _order_question(
 
 
 def compare(teller: Teller, limit: int, unknown: bool) -> Exercise:
-    """Which of two or three has the greatest or smallest figure, or by how much two differ."""
+    """Which of two or three has the greatest or smallest number, or by how much two of them differ."""
     draw, cast, measures = teller.draw, teller.cast, teller.words.measures
     kind, relation, unit, low, high = draw.choice(measures.measures)
     number = draw.randint(2, max(2, min(3, limit)))

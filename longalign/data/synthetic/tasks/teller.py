@@ -1,4 +1,4 @@
-"""Templates filled by a seed: sentences of facts, questions and answers in one language."""
+"""Filling templates to sentences with facts, questions and answers in one language."""
 
 from collections.abc import Sequence
 
@@ -6,23 +6,26 @@ from longalign.data.synthetic.tasks.cast import Cast, NoneLeft
 from longalign.data.synthetic.tasks.exercise import Evidence, Fact, Question
 from longalign.data.synthetic.tasks.wording import Wording
 
-_VERBATIM = ("{value", "{answer", "{path", "{row", "{quote", "{bare")  # at the start of a template: kept as it is
+_VERBATIM = ("{value", "{answer", "{path", "{row", "{quote", "{bare")  # starts of templates that get no capital letter
 
 BRIEF = 0.2
-"""Share of the questions that ask for the bare answer."""
+"""Share of the questions that ask for nothing but the answer itself."""
 
 APART = 0.2
-"""Share of the documents whose facts are paragraphs of their own."""
+"""Share of the documents in which facts are paragraphs of their own."""
 
 ALIKE = 0.4
-"""Share of the exercises whose facts are in the same words, so that nothing but the key tells them apart."""
+"""Share of the exercises whose facts are all worded alike, so that they differ in keys and values only."""
 
 _FEW = (0, 1, 2, 3, 3, 5, 9)
 _MANY = (2, 3, 5, 9)
 
 
 class Teller:
-    """`crowded`: exercises have as many facts that are not asked for as there is room for, more often than not."""
+    """Writes the facts and questions of one document.
+
+    crowded: most exercises get as many facts that no question is about as there is room for.
+    """
 
     def __init__(self, cast: Cast, words: Wording, crowded: bool = False) -> None:
         self.cast, self.draw, self.words = cast, cast.draw, words
@@ -30,19 +33,19 @@ class Teller:
         self._apart = cast.draw.random() < APART
 
     def say(self, templates: Sequence[str], **slots: object) -> str:
-        """One of the templates, filled; its first letter is a capital."""
+        """Fill a random one of the templates; the first letter of the result is a capital (but see `_VERBATIM`)."""
         return _fill(self.draw.choice(templates), slots)
 
     def alike(self, templates: Sequence[str]) -> Sequence[str]:
-        """What the facts of an exercise are worded in: the templates, or one of them."""
+        """The templates for the facts of an exercise: all of these, or a single one (see `ALIKE`)."""
         return (self.draw.choice(templates),) if self.draw.random() < ALIKE else templates
 
     def fact(self, templates: Sequence[str], **slots: object) -> Fact:
-        """A sentence to hide, of a template."""
+        """Make a fact of a random one of the templates."""
         return self.hide(self.say(templates, **slots))
 
     def hide(self, sentence: str) -> Fact:
-        """A sentence to hide, sometimes with an introduction ("Note: …")."""
+        """Make a fact of a sentence, sometimes with an introduction ("Note: …")."""
         return Fact(self.draw.choice(self.words.intros).format(fact=sentence), self._apart)
 
     def question(
@@ -53,9 +56,13 @@ class Teller:
         evidence: Sequence[Evidence],
         **slots: object,
     ) -> Question:
-        """A question and its reply; some are brief: the answers only."""
+        """Make a question with its reply; for some questions the reply is only the answers.
+
+        Args:
+            asks, replies: templates. answers: strings that the reply must contain.
+        """
         text = self.say(asks, **slots)
-        # a reply that lacks one of the strings is not drawn
+        # only replies that contain all answers can be drawn
         replies = [reply for reply in replies if all(answer in _fill(reply, slots) for answer in answers)]
         assert replies, (answers, slots)
         if self.draw.random() < BRIEF:
@@ -64,14 +71,14 @@ class Teller:
         return Question(text, self.say(replies, **slots), tuple(answers), tuple(evidence))
 
     def unknown(self, asks: Sequence[str], key: str, **slots: object) -> Question:
-        """A question that the document does not answer, since it says nothing of `key`."""
+        """Make a question that the document does not answer, because it does not mention `key`."""
         return Question(self.say(asks, key=key, **slots), self.say(self.words.unknown, key=key), (), ())
 
     def deeds(self, kind: str, count: int) -> list[tuple[str, str]]:
-        """What keys of a kind did, in past and plain form; no deed is met in two exercises of a document.
+        """Draw things that keys of a kind can have done, each in past and plain form, and new in this document.
 
         Raises:
-            NoneLeft: so many are not left.
+            NoneLeft: there are not so many left.
         """
         left = [deed for deed in self.words.dated.did[kind] if deed not in self.cast.deeds]
         if len(left) < count:
@@ -81,7 +88,7 @@ class Teller:
         return deeds
 
     def listed(self, items: Sequence[str], last: str | None = None) -> str:
-        """ "a, b and c"; `last` stands before the last one, as in "a, b or c"."""
+        """Items in one text: "a, b and c". last: what stands before the last one instead, as in "a, b or c"."""
         last = self.words.final if last is None else last
         if len(items) == 1:
             return items[0]
@@ -91,14 +98,14 @@ class Teller:
         return self.words.numerals[number] if number < len(self.words.numerals) else str(number)
 
     def crowd(self, kind: str, least: int, most: int) -> int:
-        """How many keys of a kind an exercise has: mostly few, sometimes as many as there may be."""
+        """Draw how many keys of a kind an exercise has: mostly few more than `least`, sometimes as many as possible."""
         most = max(least, min(most, self.cast.stock(kind)))
         more = (*_MANY, *[most] * len(_MANY)) if self._crowded else (*_FEW, most)
         return max(least, min(most, least + self.draw.choice(more)))
 
 
 def bare(key: str) -> str:
-    """A key without its article: the string that an answer must hold."""
+    """A key without its article: the string that an answer must contain."""
     return key.removeprefix("the ")
 
 

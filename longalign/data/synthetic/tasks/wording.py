@@ -1,6 +1,7 @@
-"""What the wording of the tasks in one language consists of; `wording_en.py` and `wording_zh.py` hold the templates.
+"""The types of the templates of all tasks in one language; `wording_en.py` and `wording_zh.py` have the templates.
 
-Slots: `{key}` what a fact is about, `{relation}` what of it, `{value}` the answer, and those that a field names.
+A template has slots: `{key}` is what a fact is about, `{relation}` the attribute of it, `{value}` the answer. Other
+slots are explained where a field has them.
 """
 
 from dataclasses import dataclass
@@ -10,9 +11,14 @@ Lines = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Kind:
-    """Facts of one form: says and asks by `{key}`, `{relation}` (plural `{relations}`, with article `{a_relation}`).
+    """Templates of one kind of fact: the `{relation}` of `{key}` is `{value}`.
 
-    `values`: kinds of value that `Cast.value` draws. `backwards`: questions that give the value and want the key.
+    `{relations}` is the plural of the relation, `{a_relation}` has its article.
+
+    Attributes:
+        keys, values: kinds of keys and values, as `Cast` draws them.
+        says: the fact. asks: the question for the value. replies: its answer. relations: words for `{relation}`.
+        backwards: questions that give the value and ask for the key.
     """
 
     keys: Lines
@@ -26,7 +32,10 @@ class Kind:
 
 @dataclass(frozen=True)
 class Hops:
-    """Person `{b}` is the `{relation}` of `{a}`; somebody keeps `{key}`; everybody lives in a `{place}`."""
+    """Templates of chains of people.
+
+    `{b}` keeps the thing `{key}`; `{b}` is the `{relation}` of `{a}`; `{a}` lives in `{place}`.
+    """
 
     keeps: Lines
     relates: Lines
@@ -42,7 +51,7 @@ class Hops:
 
 @dataclass(frozen=True)
 class Chain:
-    """Something goes from `{a}` to `{b}`; `{key}` is what (a thing) or what it was first (a name, a cell)."""
+    """Templates of something that goes from `{a}` to `{b}`; `{key}` is the thing, or the first name or cell."""
 
     first: Lines
     then: Lines
@@ -54,7 +63,10 @@ class Chain:
 
 @dataclass(frozen=True)
 class Dated:
-    """What `{who}` did on a day. did: of a key kind, past and plain form: (("rang the bell", "ring the bell"), …)."""
+    """Templates of what `{who}` did on a day.
+
+    did: by kind of key, deeds in past and plain form: (("rang the bell", "ring the bell"), …).
+    """
 
     says: Lines
     did: dict[str, tuple[tuple[str, str], ...]]
@@ -75,7 +87,7 @@ class Dated:
 
 @dataclass(frozen=True)
 class Measures:
-    """measures: (key kind, relation, unit, lowest, highest)."""
+    """Templates of numbers to compare. measures: (kind of key, relation, unit, lowest, highest)."""
 
     measures: tuple[tuple[str, str, str, int, int], ...]
     says: Lines
@@ -90,7 +102,7 @@ class Measures:
 
 @dataclass(frozen=True)
 class Digest:
-    """aspects: of a key kind, (relation, kind of value)."""
+    """Templates of summaries. aspects: by kind of key, (relation, kind of value)."""
 
     aspects: dict[str, tuple[tuple[str, str], ...]]
     says: Lines
@@ -102,7 +114,7 @@ class Digest:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A kind of table: rows of `row`s, a column of numbers a `columns` entry (name, unit or "", lowest, highest)."""
+    """A kind of table. columns: of the columns of numbers, (name, unit or "", lowest, highest)."""
 
     titles: Lines  # {section}
     section: str  # kind of key
@@ -113,6 +125,8 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Tables:
+    """Templates of tables, with the slots `{row}`, `{column}`, `{title}` and `{value}`."""
+
     sheets: tuple[Sheet, ...]
     item: str  # "{name}: {cells}" of a table that is written as a list
     cell: Lines  # asks for {column} of {row} in {title}
@@ -129,8 +143,10 @@ class Tables:
 
 @dataclass(frozen=True)
 class Wording:
-    words: dict[str, Lines]
-    intros: Lines  # around a {fact}
+    """All templates of a language."""
+
+    words: dict[str, Lines]  # lists of words, by kind of value
+    intros: Lines  # introductions of a {fact}
     joint: str  # between sentences
     comma: str
     final: str  # before the last of a list: " and "

@@ -1,4 +1,4 @@
-"""English templates of the tasks: data only; `wording.py` says what the fields mean."""
+"""English templates of the tasks; data only. `wording.py` explains the fields."""
 
 # ruff: noqa: E501 -- a sentence stays on its line
 
@@ -78,7 +78,7 @@ WORDS = {
     "spot_where": ("behind the third beam", "under a heap of sails", "on the top shelf", "inside a grandfather clock", "wrapped in a flag", "beneath the window seat", "between two mattresses", "in a barrel without a lid", "next to the organ pipes", "at the bottom of a wash tub", "behind a false wall", "in a box marked “nails”"),
 }  # fmt: skip
 
-# for anything that has a relation: a number, a name, a day
+# these fit any kind of value that a relation can have: a number, a name, a day
 _RECORD = (
     "The {relation} of {key} is {value}.",
     "{key}, {relation}: {value}.",

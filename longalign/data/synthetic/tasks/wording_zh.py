@@ -1,4 +1,4 @@
-"""Chinese templates of the tasks: data only; `wording.py` says what the fields mean."""
+"""Chinese templates of the tasks; data only. `wording.py` explains the fields."""
 
 # ruff: noqa: E501 -- a sentence stays on its line
 

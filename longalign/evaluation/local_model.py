@@ -130,7 +130,7 @@ class LocalModel:
         if longest + max_new_tokens > self._positions:
             raise UserError(
                 f"a prompt of {longest} tokens with {max_new_tokens} new ones: {self.model.config.model_type} has "
-                f"learned positions for {self._positions}, and none beyond; give shorter prompts (--lengths)"
+                f"learned positions for only {self._positions} tokens; give shorter prompts (--lengths)"
             )
         first = 0
         for size in self.batches(map(len, prompts), max_new_tokens):

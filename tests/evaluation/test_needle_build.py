@@ -203,7 +203,7 @@ def test_drawn_numbers_and_keys_are_not_those_of_the_haystack():
     cell = Cell(1000, 50, 0, "kv")
     number = make_item(cell, lambda text: False).answers[0]
     assert make_item(cell, lambda text: text == number).answers[0] != number
-    with pytest.raises(UserError, match="holds every"):
+    with pytest.raises(UserError, match="that was drawn is in it already"):
         make_item(cell, lambda text: True)
 
 

@@ -116,7 +116,9 @@ def _period(encoder: Encoder) -> int:
     tokenizer = _tokenizer(encoder)
     found = tokenizer.convert_tokens_to_ids(".")
     if found is None or found == tokenizer.unk_token_id:
-        raise UserError("compat: the tokenizer has no token for a full stop alone, on which the original relies")
+        raise UserError(
+            "compat: the tokenizer has no token for a full stop alone, behind which the needle goes; leave --compat out"
+        )
     return found
 
 

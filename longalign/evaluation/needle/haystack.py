@@ -110,7 +110,8 @@ def read_texts(path: str | Path, joined: str = BETWEEN) -> Source:
     size = 0
     for file in files:
         if size > MAX_CHARACTERS:
-            log.warning("haystack: %d of %d files of %s are read, %d characters", len(texts), len(files), path, size)
+            said = "haystack: %d of %d files of %s are read (%d characters), the others are left out"
+            log.warning(said, len(texts), len(files), path, size)
             break
         try:
             text = file.read_text(encoding="utf-8-sig")

@@ -49,7 +49,7 @@ def keep_settings(out: Path, settings: Mapping[str, Any], records: Records) -> N
         write_json(file, dict(settings))
         return
     if not file.exists():
-        raise UserError(f"out: {out} has results without {SETTINGS}; give a new folder")
+        raise UserError(f"out: {out} has results, but no {SETTINGS} that says how they were made; give a new --out")
     before = read_json(file)
     for key in (*settings, *before):
         old, new = before.get(key), settings.get(key)

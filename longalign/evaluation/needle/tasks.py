@@ -135,7 +135,7 @@ class _Stock:
             if text not in self._given and not self._taken(text):
                 self._given.add(text)
                 return text
-        raise UserError(f"haystack: it holds every {what} that was tried; give another --haystack")
+        raise UserError(f"haystack: every {what} that was drawn is in it already; give another --haystack")
 
 
 def _single(stock: _Stock, words: Wording) -> Item:

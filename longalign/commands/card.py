@@ -1,4 +1,4 @@
-"""``longalign card RUN_DIR``: what a training run was and came to, on one page."""
+"""``longalign card RUN_DIR``: a page about a training run: its options, data, curves and results."""
 
 import logging
 from pathlib import Path
@@ -23,14 +23,14 @@ def card(
     needle: str | list[str] | None = None,
     longbench_chat: str | list[str] | None = None,
 ) -> None:
-    """Write a run card: ``longalign card RUN_DIR``. It tells the run's state, data, curves, needles, options, files.
+    """Write a card of a run, with its state, data, curves, needle tests, options and files: ``longalign card RUN_DIR``.
 
     Args:
-        run: the folder of a ``longalign fit`` (trainer.default_root_dir); it may stand first, without a name.
-        out: file to write; card.html in the run's folder by default. Markdown goes to the screen by default.
+        run: the folder of a ``longalign fit`` (trainer.default_root_dir); it may stand first, without --run.
+        out: file to write; by default card.html in the run's folder, and for markdown stdout.
         format: html is one file with pictures; markdown is a short model card, for the README.md of an exported model.
-        needle: folders of ``longalign needle`` beside those that lie in the run's folder.
-        longbench_chat: folders of ``longalign longbench-chat judge``, likewise.
+        needle: folders of ``longalign needle``; tests in the run's folder are found without it.
+        longbench_chat: folders of ``longalign longbench-chat judge``; those in the run's folder are found without it.
     """
     from longalign.commands.run_card.chats import read_comparisons
     from longalign.commands.run_card.folder import read_folder
@@ -48,7 +48,7 @@ def card(
     else:
         target = Path(out).expanduser() if out else found.path / "card.html"
         text = page(found, changed, tests, comparisons, target.parent)
-    text = text.encode("utf-8", "replace").decode()  # half a surrogate pair of some name
+    text = text.encode("utf-8", "replace").decode()  # a name may hold half a surrogate pair
     for line in found.missing:
         log.info("%s", line)
     if target is None:

@@ -1,4 +1,4 @@
-"""``longalign chat``: talk to a model in its own format, about long documents too."""
+"""``longalign chat``: ask a model questions in its own chat format, also about long documents."""
 
 import sys
 from pathlib import Path
@@ -23,7 +23,7 @@ Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 
 
 def run(name: str, args: list[str]) -> None:
-    """Parse ``args`` and talk."""
+    """Parse ``args`` and start the conversation."""
     try:
         call(chat, name, args)
     except KeyboardInterrupt:
@@ -45,21 +45,23 @@ def chat(
     dtype: Dtype = "auto",
     gguf_file: str | None = None,
 ) -> None:
-    """Talk to a model: one answer with --prompt, else a conversation in the terminal, or a line of a pipe at a time.
+    """Ask a model one question with --prompt, else talk to it in the terminal, or pipe it a question on each line.
 
     Args:
-        model: folder (exported, converted, or in ChatGLM3's own format) or hub name.
-        file: a UTF-8 text, which stands in front of the first question.
+        model: folder (exported, converted, or in ChatGLM3's own format) or hub name of the model.
+        file: a UTF-8 text file, the document that is put in front of the first question.
         prompt: one question; its answer goes to stdout. Without it there is a conversation.
         system: system message, none by default.
-        chat_format: of the prompts; auto is what the folder's longalign.json says, else the tokenizer's chat template.
-        overflow: for a prompt that leaves no room for the answer: error, or cut the middle out of the document.
-        max_new_tokens: length of an answer at most.
+        chat_format: format of the prompts; auto is the one in the folder's longalign.json, else the tokenizer's chat
+            template.
+        overflow: what happens if a prompt leaves no room for the answer: error, or shorten_document, which cuts the
+            middle out of the document.
+        max_new_tokens: most tokens of an answer.
         temperature: 0 takes the likeliest token; by default the model's generation config decides.
-        top_p: sample from the likeliest tokens with this probability together.
-        seed: of the sampling.
+        top_p: sample from the likeliest tokens whose probabilities add up to this.
+        seed: seed of the sampling.
         device: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.
-        dtype: of the weights; auto is bfloat16 on a GPU, float32 on a CPU unless that computes in bfloat16.
+        dtype: dtype of the weights; auto is bfloat16 on a GPU, and on a CPU float32 unless it is fast in bfloat16.
         gguf_file: a GGUF file in the model's folder.
     """
     _check_numbers(max_new_tokens, temperature, top_p)
@@ -89,7 +91,7 @@ def chat(
     )
     if file is not None:
         show_document(file, conversation.load(document))
-    asked = conversation.ask(prompt) if prompt else None  # before the weights are read: it may be too long
+    asked = conversation.ask(prompt) if prompt else None  # before the weights are read, as it may be too long
     network = load_network(model, config, place, find_dtype(dtype, place, config), gguf_file)
     room = f", {context:,} tokens" if context else ""
     log.info(
@@ -118,10 +120,10 @@ def chat(
 
 
 def find_format(model: str, chat_format: str, tokenizer: Any) -> ChatFormat:
-    """The format of a model's prompts: what was asked for, else what its longalign.json says, else its template.
+    """The chat format of a model: the option's, else (auto) that in its longalign.json, else its chat template.
 
     Raises:
-        UserError: an unknown format is recorded, or there is nothing to go by.
+        UserError: longalign.json names an unknown format, or there is neither a format nor a chat template.
     """
     found = chat_format if chat_format != "auto" else _record(model).get("chat_format", "template")
     if found not in get_args(ChatFormat):
@@ -139,20 +141,20 @@ def _record(model: str) -> dict[str, Any]:
         return read_record(Path(model))
     try:
         return read_record(Path(hf_hub_download(model, NAME)).parent)
-    except (EntryNotFoundError, HfHubHTTPError):  # most models of the hub have none; or there is no network
+    except (EntryNotFoundError, HfHubHTTPError):  # most models of the hub have no such file, or there is no network
         return {}
 
 
 def load_network(
     model: str, config: PreTrainedConfig, device: torch.device, dtype: torch.dtype, gguf_file: str | None = None
 ) -> PreTrainedModel:
-    """The model to ask, on its device.
+    """Load the model with its weights, and put it on a device.
 
     Raises:
-        UserError: there is no room for it.
+        UserError: the device has too little memory for it.
     """
     network: Any = load_model(weights_folder(model, config), config, dtype=dtype, gguf_file=gguf_file)
-    if gguf_file is not None:  # comes in float32; rotary frequencies, which are buffers, stay so
+    if gguf_file is not None:  # is read as float32; rotary frequencies, which are buffers, must stay so
         for parameter in network.parameters():
             parameter.data = parameter.data.to(dtype)
     try:
@@ -166,7 +168,7 @@ def find_device(name: str) -> torch.device:
     """A device by name; auto is a GPU if there is one.
 
     Raises:
-        UserError: it cannot be used.
+        UserError: the device does not exist or cannot be used.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -181,14 +183,13 @@ def find_device(name: str) -> torch.device:
 
 
 def find_dtype(name: Dtype, device: torch.device, config: PreTrainedConfig) -> torch.dtype:
-    """A dtype by name; auto is one that the device is fast in."""
+    """A dtype by name; auto is bfloat16 where the device computes fast in it, else float32."""
     if name != "auto":
         return getattr(torch, name)
     if device.type != "cpu":
         return torch.bfloat16
-    able: dict[str, Any] = getattr(
-        torch.cpu, "get_capabilities", dict
-    )()  # without these a CPU is several times slower in bfloat16
+    # without these instructions a CPU is several times slower in bfloat16
+    able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     fast = able.get("avx512_bf16") or able.get("amx_bf16")
     return torch.bfloat16 if fast and config.dtype in (torch.bfloat16, torch.float16) else torch.float32
 

@@ -1,4 +1,7 @@
-"""Questions from a terminal or a pipe, answers as they come: answers to stdout, everything else to stderr."""
+"""A conversation with a model in a terminal or through a pipe.
+
+Answers go to stdout token by token, everything else to stderr.
+"""
 
 import io
 import logging
@@ -18,15 +21,15 @@ from longalign.model.generate import Generation, Generator
 log = logging.getLogger(__name__)
 
 COMMANDS = {
-    "/file": "/file PATH  put a document in front of the next question; without PATH: no document any more",
-    "/new": "/new        forget the conversation; its document is asked about anew, without reading it again",
-    "/help": "/help       this list",
-    "/exit": "/exit       end, as Ctrl-D does",
+    "/file": "/file PATH  put a document in front of the next question; without PATH, use none from now on",
+    "/new": "/new        start a new conversation; a document stays, and is not read again",
+    "/help": "/help       show this list",
+    "/exit": "/exit       end the program, as Ctrl-D does",
 }
-HELP = "\n".join(["Ctrl-C stops an answer; \\ at the end of a line goes on with the next.", *COMMANDS.values()])
+HELP = "\n".join(["Ctrl-C stops an answer; \\ at the end of a line continues it on the next one.", *COMMANDS.values()])
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal would act on them
-_MANY_TOKENS = 2000  # to read: seconds on a CPU
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # control characters, which a terminal would obey
+_MANY_TOKENS = 2000  # so long prompts take a CPU seconds to read, so progress is shown
 
 
 class Session:
@@ -37,9 +40,10 @@ class Session:
         self._line_is_busy = False
 
     def answer(self, prompt: list[int]) -> bool:
-        """Print the answer to the last question as it comes; False where Ctrl-C stopped it.
+        """Print the answer to the last question as it is generated; returns False if Ctrl-C stopped it.
 
-        What was written until then stays in the conversation; a question without any answer is taken back.
+        Of an answer that was stopped, the part so far stays in the conversation. If there is none, the question is
+        removed from the conversation.
         """
         text = AnswerText(self._tokenizer)
         try:
@@ -63,12 +67,12 @@ class Session:
         return True
 
     def talk(self) -> None:
-        """Answer what is typed, or each line of a pipe."""
+        """Answer typed questions until the user ends the conversation, or each line of a pipe."""
         if not sys.stdin.isatty():
             self._answer_lines()
             return
         with suppress(ImportError):
-            import readline  # with it input() edits lines and remembers them
+            import readline  # gives input() line editing and a history
 
             readline.set_completer_delims(" \t\n")  # whole paths are completed
             readline.parse_and_bind("tab: complete")
@@ -86,7 +90,7 @@ class Session:
     def _answer_lines(self) -> None:
         lines = 0
         if isinstance(sys.stdin, io.TextIOWrapper):
-            sys.stdin.reconfigure(encoding="utf-8", errors="strict")  # Python lets bytes pass as half characters
+            sys.stdin.reconfigure(encoding="utf-8", errors="strict")  # Python's own lets wrong bytes pass
         try:
             for line in sys.stdin:
                 lines += 1
@@ -97,10 +101,10 @@ class Session:
         except UnicodeDecodeError as error:
             raise UserError(f"stdin: line {lines + 1} is not UTF-8 text") from error
         if lines == 0:
-            raise UserError("stdin is empty: no question to answer; give --prompt, or a question a line")
+            raise UserError("stdin is empty: no question to answer; give --prompt, or one question a line")
 
     def _turn(self, line: str) -> bool:
-        """Do what a line says; False where Ctrl-C stopped the answer."""
+        """Run the command or answer the question of a line; returns False if Ctrl-C stopped the answer."""
         word, _, rest = line.strip().partition(" ")
         if word in COMMANDS:
             self._command(word, rest.strip())
@@ -121,7 +125,7 @@ class Session:
             show_document(rest, self._conversation.load(read_document(rest)))
         else:
             self._conversation.load(None)
-            log.info("no document")
+            log.info("no document from now on")
 
     def _write(self, text: str) -> None:
         if self._line_is_busy and text:
@@ -133,8 +137,8 @@ class Session:
         try:
             sys.stdout.write(text)
             sys.stdout.flush()
-        except BrokenPipeError:  # `head` has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        except BrokenPipeError:  # the reader of a pipe, such as `head`, has ended
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports an error at exit
             raise SystemExit(0) from None
 
     def _show_reading(self, done: int, total: int) -> None:
@@ -145,12 +149,12 @@ class Session:
 
 
 def show_document(path: str, tokens: int) -> None:
-    """Say what was loaded."""
+    """Log which document was loaded, and its length."""
     log.info("%s: %s tokens, in front of the next question", path, f"{tokens:,}")
 
 
 def _typed_lines() -> Iterator[str]:
-    """Lines typed in a terminal, without empty ones, until Ctrl-D; one that ends with a backslash goes on."""
+    """Lines typed in a terminal, without empty ones, until Ctrl-D. A backslash at the end of a line continues it."""
     begun = ""
     while True:
         try:
@@ -169,7 +173,7 @@ def _typed_lines() -> Iterator[str]:
 
 def _input(mark: str) -> str:
     if sys.stdout.isatty():
-        return input(mark)  # a mark that readline does not know is overwritten
+        return input(mark)  # readline must know the mark, or it overwrites it
     sys.stderr.write(mark)
     sys.stderr.flush()
     return input()
@@ -180,8 +184,8 @@ def _report(generation: Generation) -> None:
         log.info("(the answer was ended by --max_new_tokens %d)", len(generation.ids))
     if not sys.stderr.isatty():
         return
-    kept = f", {generation.tokens_kept:,} known" if generation.tokens_kept else ""
-    steps = len(generation.ids) + generation.ended - 1  # the first token came with the reading
+    kept = f", {generation.tokens_kept:,} more were in memory" if generation.tokens_kept else ""
+    steps = len(generation.ids) + generation.ended - 1  # reading the prompt gives the first token
     rate = f" at {steps / generation.write_s:.1f} tokens/s" if steps > 0 and generation.write_s > 0 else ""
     log.info(
         "(read %s tokens in %.1f s%s; wrote %s%s)",

@@ -1,4 +1,4 @@
-"""``longalign convert``: a folder in ChatGLM3's own format to one that plain transformers loads, and back."""
+"""``longalign convert``: turn a folder in ChatGLM3's own format into one that plain transformers loads, and back."""
 
 import logging
 import shutil
@@ -29,16 +29,17 @@ def convert(
 ) -> Path:
     """Turn a ChatGLM3-format checkpoint into a GLM folder for plain transformers, without remote code, or back.
 
-    Weights keep their bits and their dtype. The folder appears under its name only when it is whole.
+    Weights keep their bits and their dtype. The folder gets its name only when it is complete.
 
     Args:
         source: folder of the checkpoint: config.json, tokenizer.model, safetensors or .bin files.
-        target: the folder to write; must not exist.
-        to: glm (GlmForCausalLM of transformers), or chatglm3 for the way back.
-        rope_ratio: base of the rotary angles over 10000, before the config's own. ChatGLM3-6B-32k and -128k say it in
-            their config; ChatGLM3-6B has 1; LongAlign-6B-64k and its base have 200, hard-coded in their own code.
-        chat_format: the prompts that the model was trained on: template (ChatGLM3's roles, the default), or chatglm3
-            (LongAlign's rounds, for LongAlign-6B-64k); recorded for ``longalign chat`` and for servers.
+        target: the folder to write; it must not exist.
+        to: format to write: glm (GlmForCausalLM of transformers), or chatglm3 to go back.
+        rope_ratio: base of the rotary angles divided by 10000, in place of the config's. The configs of ChatGLM3-6B-32k
+            and -128k hold it; ChatGLM3-6B has 1; LongAlign-6B-64k and its base model have 200, in their code only.
+        chat_format: format of the prompts that the model was trained on, which is recorded for ``longalign chat`` and
+            for servers: template (ChatGLM3's roles, the default), or chatglm3 (LongAlign's rounds, for
+            LongAlign-6B-64k).
     """
     folder = Path(source).expanduser()
     if not folder.is_dir():

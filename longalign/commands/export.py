@@ -1,4 +1,4 @@
-"""``longalign export``: a training checkpoint, sharded or single, to a folder that plain transformers loads."""
+"""``longalign export``: turn a training checkpoint (shards or one file) into a folder that plain transformers loads."""
 
 import logging
 import re
@@ -23,7 +23,7 @@ from longalign.training.checkpoints import COMPLETE_MARK, is_whole, newest_check
 
 log = logging.getLogger(__name__)
 
-PREFIX = "model."  # of the transformers model inside LongAlignModule
+PREFIX = "model."  # in front of the transformers model's weights in a checkpoint of LongAlignModule
 SIZE = re.compile(r"\d+(\.\d+)?\s*[KMGT]B", re.IGNORECASE)
 
 
@@ -41,14 +41,14 @@ def export(
 ) -> Path:
     """Write a Hugging Face folder: weights, config, generation config, tokenizer and the chat format.
 
-    The folder appears under its name only when it is whole.
+    The folder gets its name only when it is complete.
 
     Args:
         checkpoint: a checkpoint of ``longalign fit``, or a run's folder (its newest checkpoint is taken).
-        target: the folder to write; must not exist.
-        dtype: of the exported weights; master weights are float32.
+        target: the folder to write; it must not exist.
+        dtype: dtype of the exported weights; the checkpoint's are float32.
         assets: folder with config and tokenizer; by default ``hf`` beside the checkpoint, which ``fit`` writes.
-        max_shard_size: of a safetensors file.
+        max_shard_size: largest size of a safetensors file, such as 500MB or 5GB.
     """
     if not SIZE.fullmatch(max_shard_size):
         raise UserError(f"max_shard_size: got {max_shard_size!r}, expected a size such as 500MB or 5GB")
@@ -69,7 +69,7 @@ def export(
 
 
 def assemble(checkpoint: Path, assets: Path, dtype: torch.dtype) -> PreTrainedModel:
-    """The transformers model with a checkpoint's weights, by the config in ``assets``."""
+    """The transformers model of the config in ``assets``, with a checkpoint's weights in ``dtype``."""
     config = AutoConfig.from_pretrained(assets, trust_remote_code=False)
     weights = {key.removeprefix(PREFIX): w for key, w in load_weights(checkpoint).items() if key.startswith(PREFIX)}
     with torch.device("meta"):
@@ -80,15 +80,15 @@ def assemble(checkpoint: Path, assets: Path, dtype: torch.dtype) -> PreTrainedMo
     try:
         model.load_state_dict({key: w.to(dtype) for key, w in weights.items()}, assign=True)
     except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()[:200]  # it may list every weight
+        first = str(error).splitlines()[1].strip()[:200]  # the whole message may list every weight
         raise UserError(f"assets: {assets} is not of {checkpoint}'s model: {first}") from error
     model.tie_weights()
-    model.generation_config = GenerationConfig()  # the assets' own is written beside the weights
+    model.generation_config = GenerationConfig()  # `export` writes that of the assets
     return model
 
 
 def find_checkpoint(path: Path) -> Path:
-    """``path`` itself, or the newest checkpoint of a run's folder."""
+    """``path`` itself if it is a checkpoint, else the newest whole checkpoint of the run's folder ``path``."""
     if path.is_dir() and not (path / COMPLETE_MARK).exists() and not path.name.endswith(".ckpt"):
         newest = newest_checkpoint(path / "checkpoints") or newest_checkpoint(path)
         if newest is None:
@@ -105,7 +105,7 @@ def find_checkpoint(path: Path) -> Path:
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
-    """The module's weights on the CPU. Shards are read by this one process, optimizer states are not read."""
+    """All weights of a checkpoint, on the CPU. This one process reads all shards, and no optimizer state."""
     if path.is_file():
         return torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
     reader = FileSystemReader(path)
@@ -117,6 +117,6 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         if key.startswith(prefix) and isinstance(entry, TensorStorageMetadata)
     }
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*single process.*")  # which is what we want
+        warnings.filterwarnings("ignore", message=".*single process.*")  # that is on purpose
         dcp.load(state, storage_reader=reader, no_dist=True)
     return {key.removeprefix(prefix): value for key, value in state.items()}

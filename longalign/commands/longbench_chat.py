@@ -1,4 +1,4 @@
-"""``longalign longbench-chat judge | compare``: ratings of a model's answers, and what they support."""
+"""``longalign longbench-chat judge | compare``: have a model's answers rated, and compare the ratings of models."""
 
 import itertools
 import json
@@ -66,35 +66,35 @@ def judge(
 ) -> None:
     """Have the answers of a run rated by a model behind any OpenAI-compatible API.
 
-    The ratings go into judgements.jsonl in the run's folder. Started again it asks for what is missing.
+    The ratings go into judgements.jsonl in the run's folder. The same command again asks for ratings that are missing.
 
     Args:
-        run: folder of `longbench-chat predict`; or a .txt of the released code, one answer a line.
-        api_model: the judge. Pin a dated one: what an alias means changes.
+        run: folder of `longbench-chat predict`, or a .txt file of the released code with one answer a line.
+        api_model: name of the judge. Give one with a date: the model behind an undated name changes.
         base_url: address of the API, such as http://localhost:8000/v1; OpenAI's own by default.
         test_cases: the published test_cases.json, if the answers are to its questions.
-        few_shots: the published few_shots.json, with three rated examples a case.
-        preset: few_shot is LongBench-Chat's judge (1 to 10), zero_shot the same without examples, qa (1 to 3) and
-            summary (1 to 5) rate like LongBench's.
-        protocol: paper shuffles the examples by seed and averages the repeats; original is what the released code does:
-            no shuffling, one rating, the answer's newlines made spaces, any number in the last brackets counts.
-        repeats: ratings of an answer, each with the examples in another order: 2 by default, as in the paper, and 1
+        few_shots: the published few_shots.json, with three rated examples for each case.
+        preset: few_shot is LongBench-Chat's judge (1 to 10), zero_shot the same without examples; qa (1 to 3) and
+            summary (1 to 5) rate like LongBench's judges.
+        protocol: paper shuffles the examples by seed and averages the repeats; original does as the released code: no
+            shuffling, one rating, newlines of the answer become spaces, any number in the last brackets counts.
+        repeats: ratings of each answer, each with the examples in another order: 2 by default, as in the paper, and 1
             for prompts without examples.
-        template: a prompt of your own in place of the preset's, or the published prompt_fs.txt.
+        template: file with a prompt of your own in place of the preset's, or the published prompt_fs.txt.
         system: system message in place of the preset's.
-        temperature: of the judge; null leaves it to the server.
-        max_tokens: of the judge's reply. A model that thinks needs more than the default.
-        seed: of the order of the examples.
-        price_in: money for a million tokens read, to say the cost before the first call.
-        price_out: money for a million tokens written.
+        temperature: temperature of the judge; null leaves it to the server.
+        max_tokens: most tokens of the judge's reply. A model that thinks needs more than the default.
+        seed: seed of the order of the examples.
+        price_in: price of a million tokens read; with both prices the cost is shown before the first call.
+        price_out: price of a million tokens written.
         max_cost: stop before a call that might make this run cost more; a request without an answer counts in full.
-        plan_only: say the calls, tokens and cost, and stop.
+        plan_only: show the number of calls and tokens, and the cost, and stop.
         retry_unparsable: ask again for ratings that could not be read.
-        out: file of the ratings; judgements.jsonl in the run's folder by default. One file a judge.
+        out: file of the ratings; judgements.jsonl in the run's folder by default. Each judge needs a file of its own.
         api_key_env: name of the environment variable with the API key.
-        concurrency: requests at a time.
-        timeout_s: of a request.
-        max_retries: of a request that failed in a way that may pass.
+        concurrency: most requests at a time.
+        timeout_s: seconds after which a request has failed.
+        max_retries: how often a request is repeated whose failure may be temporary.
     """
     for name, value in (("repeats", repeats), ("max_tokens", max_tokens)):
         if value is not None and value < 1:
@@ -124,13 +124,13 @@ def judge(
 
 
 def compare(runs: list[str], out: str | None = None, seed: int = 0) -> None:
-    """Means with 95 % intervals, by language and length, and paired differences: ``compare A B … [--out FOLDER]``.
+    """Show means with 95 % intervals, by language and length, and paired differences: ``compare A B … [--out FOLDER]``.
 
     Args:
-        runs: folders of runs that were judged alike, or files of ratings; one is enough for its own means. They may
-            stand in front of the options without a name.
+        runs: folders of runs that were judged in the same way, or files of ratings; of a single run the means are
+            shown. They may stand in front of the options, without --runs.
         out: folder for compare.md, compare.csv, compare.html and compare.json.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
     """
     comparison = compare_runs([read_run(path) for path in runs], seed)
     print(markdown(comparison), end="")
@@ -141,7 +141,7 @@ def compare(runs: list[str], out: str | None = None, seed: int = 0) -> None:
 def load_cases(
     test_cases: str | None, few_shots: str | None, length: int = LENGTH, seed: int = 0
 ) -> tuple[list[Case], str]:
-    """The cases of the published files, or the built-in ones, and a name of where they come from."""
+    """The cases of the published files, or else the built-in ones, and the name of their source for rows of answers."""
     if test_cases is None:
         if few_shots is not None:
             raise UserError("few_shots: belongs to a --test_cases file, which is not given")
@@ -150,7 +150,7 @@ def load_cases(
 
 
 def _read_run(run: str, test_cases: str | None, few_shots: str | None) -> tuple[list[Row], list[Case], Path]:
-    """Answers that did not fail, the cases, and where the ratings go."""
+    """A run's answers (without failed ones), its cases, and the file in which its ratings go by default."""
     path = Path(run).expanduser()
     if path.suffix == ".txt" and path.is_file():
         cases, _ = load_cases(test_cases, few_shots)
@@ -169,7 +169,7 @@ def _read_run(run: str, test_cases: str | None, few_shots: str | None) -> tuple[
 
 
 def _check_original(preset: str, repeats: int | None, own_words: bool) -> int:
-    """The released code's one rating; and a word on what is not its own."""
+    """Check the options of protocol original, and warn if its prompts are our own; returns its ratings of an answer."""
     if preset != "few_shot" or repeats not in (None, 1):
         raise UserError("protocol original is for --preset few_shot and one rating; leave --preset and --repeats out")
     if own_words:
@@ -183,18 +183,18 @@ def _check_original(preset: str, repeats: int | None, own_words: bool) -> int:
 def _say_plan(
     jobs: Sequence[Job], total: int, endpoint: Endpoint, budget: Budget, predictions: Sequence[Row], original: bool
 ) -> None:
-    """What will be asked, before the first call.
+    """Log the calls, tokens and cost before the first call.
 
     Raises:
-        UserError: it may cost more than allowed.
+        UserError: the calls may cost more than --max_cost.
     """
     model = predictions[0]["setup"]["model"]
     if is_same_model(model, endpoint.model):
         log.warning("%s rates its own answers; models prefer their own: take a judge of another family", model)
     if not jobs:
-        log.info("%d of %d ratings are there", total, total)
+        log.info("%d of %d ratings are there already", total, total)
         return
-    note = f" ({total - len(jobs)} of {total} ratings are there)" if len(jobs) < total else ""
+    note = f" ({total - len(jobs)} of {total} ratings are there already)" if len(jobs) < total else ""
     note += f"; a rating that cannot be read is asked for {ORIGINAL_TRIES} times" if original else ""
     tokens_in, tokens_out = (sum(job.tokens[i] for job in jobs) for i in (0, 1))
     log.info("%s", budget.announce(endpoint.model, endpoint.url, len(jobs), tokens_in, tokens_out, note))
@@ -206,7 +206,7 @@ async def _rate(jobs: Sequence[Job], records: Records, setup: JudgeSetup, endpoi
 
 
 def _finish(records: Records, cases: Sequence[Case], predictions: Sequence[Row], original: bool) -> None:
-    """The run's table to stdout; exit status 1 if ratings are missing."""
+    """Print the run's table, and the released scores file for protocol original; exit status 1 if ratings failed."""
     found = read_run(records.path)
     failed, unread = found.count(FAILED), found.count(UNPARSABLE)
     if original:
@@ -216,7 +216,7 @@ def _finish(records: Records, cases: Sequence[Case], predictions: Sequence[Row],
         log.info("wrote %s in the released code's format", file)
     print(markdown(compare_runs([found])), end="")
     if unread:
-        log.warning("%d ratings could not be read: they count for nothing; --retry_unparsable true asks again", unread)
+        log.warning("%d ratings could not be read and are in no mean; --retry_unparsable true asks again", unread)
     if failed:
         log.warning("%d ratings failed: the same command tries them again", failed)
         raise SystemExit(1)

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 def run(name: str, args: list[str]) -> None:
-    """Parse ``args`` and answer."""
+    """Parse ``args`` and get the answers."""
     with interruptible():
         call(predict, name, args)
 
@@ -65,32 +65,33 @@ def predict(
 ) -> None:
     """Answer questions about long documents, in the model's own chat format.
 
-    The answers go into predictions.jsonl in --out, newlines and all. Started again it answers what is missing.
+    The answers go into predictions.jsonl in --out. The same command again answers the questions that are missing.
 
     Args:
         out: folder of the run.
         model: folder (exported, converted, or in ChatGLM3's own format) or hub name of a model to run here.
-        api_model: in its place, the name of a model behind an OpenAI-compatible API.
+        api_model: name of a model behind an OpenAI-compatible API, in place of --model.
         base_url: address of the API, such as http://localhost:8000/v1; OpenAI's own by default.
-        test_cases: the published test_cases.json; without it twelve questions of our own on invented documents.
-        suite_length: characters of the longest English document of those.
-        suite_seed: of those documents.
-        max_length: tokens of prompt and answer together; the model's own context by default. From documents that are
-            too long the middle is cut out, never from the question.
-        max_new_tokens: of an answer.
+        test_cases: the published test_cases.json; without it twelve built-in questions about generated documents.
+        suite_length: characters of the longest English document of the built-in questions.
+        suite_seed: seed of the documents of the built-in questions.
+        max_length: most tokens of prompt and answer together; the model's own context by default. If a document is too
+            long, its middle is cut out; the question is never cut.
+        max_new_tokens: most tokens of an answer.
         temperature: 0 takes the likeliest token; null leaves it to the model's generation config or to the server.
-        seed: of the sampling.
-        chat_format: of a model run here; auto is what its longalign.json says, else its chat template.
+        seed: seed of the sampling.
+        chat_format: chat format of a model run here; auto is the one in its longalign.json, else its chat template.
         device: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.
-        dtype: of the weights; auto is bfloat16 on a GPU.
-        tokenizer: folder of the API model's tokenizer, to count tokens by; without it they are estimated.
-        price_in: money for a million tokens read by an API model, to say the cost before the first call.
-        price_out: money for a million tokens written.
+        dtype: dtype of the weights; auto is bfloat16 on a GPU.
+        tokenizer: folder of the API model's tokenizer, which counts tokens; without it they are estimated.
+        price_in: price of a million tokens read by an API model; with both prices the cost is shown before the first
+            call.
+        price_out: price of a million tokens written.
         max_cost: stop before a call that might make this run cost more; a request without an answer counts in full.
         api_key_env: name of the environment variable with the API key.
-        concurrency: requests at a time.
-        timeout_s: of a request.
-        max_retries: of a request that failed in a way that may pass.
+        concurrency: most requests at a time.
+        timeout_s: seconds after which a request has failed.
+        max_retries: how often a request is repeated whose failure may be temporary.
     """
     if (model is None) == (api_model is None):
         raise UserError("give --model for a model to run here, or --api_model for one behind an API")
@@ -129,7 +130,7 @@ def predict(
 def _missing(cases: Sequence[Case], records: Records, setup: Setup) -> list[Case]:
     todo = to_do(cases, records, setup)
     if len(todo) < len(cases):
-        log.info("%d of %d answers are there", len(cases) - len(todo), len(cases))
+        log.info("%d of %d answers are there already", len(cases) - len(todo), len(cases))
     return todo
 
 
@@ -188,7 +189,7 @@ def _generate(tokenizer: Any, generator: Any) -> Callable[[list[int], int], Answ
     import torch
 
     def answer(ids: list[int], seed: int) -> Answer:
-        torch.manual_seed(seed)  # each answer by itself: a run that goes on writes what it would have written
+        torch.manual_seed(seed)  # each answer has its own seed: a resumed run gives the same answers
         started = time.monotonic()
         found = generator.generate(ids)
         text = tokenizer.decode(found.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

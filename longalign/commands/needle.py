@@ -1,4 +1,4 @@
-"""``longalign needle``: does a model find what is hidden in a long text?"""
+"""``longalign needle``: hide sentences in long texts, ask a model for them, and report how many it finds."""
 
 import logging
 import time
@@ -30,11 +30,11 @@ log = logging.getLogger(__name__)
 RATINGS = "judgements.jsonl"
 
 _PARTS = {"load": "to load", "prompts": "prompts", "model": "model", "rows": "to score and write"}
-"""Parts of a command's time, and their names on the screen."""
+"""Parts of a command's time: their keys in summary.json, and their names in the log."""
 
 
 def run(name: str, args: list[str]) -> None:
-    """Parse ``args`` and test."""
+    """Parse ``args`` and run the test."""
     args = ["--plan=true" if word == "--plan" else word for word in args]
     with interruptible():
         call(needle, name, args)
@@ -80,43 +80,47 @@ def needle(
     """Hide sentences in long texts, ask a model for them, and show what it finds by length and depth.
 
     Args:
-        out: folder of the results; a run that was stopped goes on in it.
+        out: folder of the results; the same command resumes a test that was stopped.
         model: folder (exported, converted, or in ChatGLM3's own format) or hub name of a model to run here.
-        base_url: OpenAI-compatible server to ask instead; its model is --api_model.
-        api_model: name of the model at the server; without --base_url at OpenAI's own.
-        fake: no model at all: one that finds everything, nothing, or what is in the last 8,000 tokens.
-        task: single (the paper's sentence), kv (a number), multi_value (4 numbers of one key), multi_key (with other
-            keys' numbers), variable_tracking (a chain of 5 variables).
-        language: of the hidden sentences, the question, and the generated text.
-        lengths: tokens of a whole prompt and its answer's room: FIRST:LAST:COUNT, or 1000,4000,16000.
-        depths: where the sentence is hidden, in percent: FIRST:LAST:COUNT, or 0,50,100.
-        seeds: prompts a cell, each with another place in the text, and with other numbers.
-        haystack: folder of .txt and .md files, or one file; by default generated documents.
-        needle: a sentence of your own for --task single, with --question.
-        question: what is asked about it.
-        answers: strings that a right answer holds, one or a list; by default the whole sentence.
+        base_url: address of an OpenAI-compatible server to ask instead, such as http://localhost:8000/v1; its model is
+            --api_model.
+        api_model: name of the model at the server; without --base_url the server is OpenAI's.
+        fake: test without a model. perfect gives all answers, blind none, recency those that are hidden in the last
+            8,000 tokens of the prompt.
+        task: what is hidden: single (the paper's sentence), kv (a number of a key), multi_value (4 numbers of one key),
+            multi_key (as kv, among numbers of other keys), variable_tracking (a chain of 5 variables).
+        language: language of the hidden sentences, the question, and the generated text.
+        lengths: tokens of prompt and room for the answer together: FIRST:LAST:COUNT, or a list such as 1000,4000,16000.
+        depths: where the sentence is hidden, in percent of the text: FIRST:LAST:COUNT, or a list such as 0,50,100.
+        seeds: prompts for each length and depth; each starts at another place of the text, and has other numbers.
+        haystack: folder of .txt and .md files, or one file; by default documents are generated.
+        needle: a sentence of your own to hide, for --task single; give --question, too.
+        question: the question about --needle.
+        answers: strings that a right answer to --question holds, one or a list; by default the whole --needle.
         system: system message, none by default.
-        max_new_tokens: length of an answer at most; models that think need more.
-        tokenizer: folder or hub name that lengths are counted with, by default the model's; "words" needs none.
-        chat_format: of the prompts; auto is what the folder's longalign.json says, else the tokenizer's chat template.
+        max_new_tokens: most tokens of an answer; a model that thinks before it answers needs more.
+        tokenizer: folder or hub name of the tokenizer that counts lengths, by default the model's; "words" counts words
+            without a tokenizer.
+        chat_format: format of the prompts; auto is the one in the folder's longalign.json, else the tokenizer's chat
+            template.
         compat: longalign makes the prompts of LongAlign's own test, to the byte.
-        plan: tell prompts, tokens, time or cost, and end.
+        plan: show the number of prompts and tokens, and the time or cost, and end.
         device: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.
-        dtype: of the weights; auto is bfloat16 on a GPU, float32 on a CPU unless that computes in bfloat16.
-        attention: kernel that reads prompts, as model.attention of fit.
-        batch_size: prompts answered together at most.
+        dtype: dtype of the weights; auto is bfloat16 on a GPU, and on a CPU float32 unless it is fast in bfloat16.
+        attention: attention kernel that reads the prompts, as model.attention of fit.
+        batch_size: most prompts that are answered together.
         gguf_file: a GGUF file in the model's folder.
         config_overrides: keys of the model's config to change, as in fit: {rope_ratio: 200} for LongAlign-6B's weights,
             {rope_theta: 5.0e6}.
         api_key_env: NAME of the environment variable with the server's API key.
-        concurrency: requests open at a time.
-        timeout_s: of one request, in seconds.
-        max_retries: of one request.
-        price_in: of a million tokens of prompts, for the plan.
-        price_out: of a million tokens of answers.
+        concurrency: most requests that are open at a time.
+        timeout_s: seconds after which a request has failed.
+        max_retries: how often a failed request is repeated.
+        price_in: price of a million tokens of prompts, for --plan.
+        price_out: price of a million tokens of answers, for --plan.
         judge_model: a model at an OpenAI-compatible server that rates each answer from 1 to 10, beside the recall.
-        judge_base_url: its server.
-        judge_api_key_env: NAME of the environment variable with its API key.
+        judge_base_url: address of the judge's server; OpenAI's by default.
+        judge_api_key_env: NAME of the environment variable with the API key of the judge's server.
     """
     started = time.monotonic()
     _check(task, compat, max_new_tokens, batch_size, needle, question, answers, system)
@@ -162,7 +166,7 @@ def needle(
         "needle": own and [own.needles[0], own.question, *own.answers],
         "compat": compat,
     }
-    first = [builder.draft(cell) for cell in waiting[:1]]  # mistakes come before the results and the weights
+    first = [builder.draft(cell) for cell in waiting[:1]]  # finds mistakes before files are written and weights loaded
     with records:
         records.claim()
         keep_settings(folder, settings, records)
@@ -200,13 +204,13 @@ def _builder(
         haystack = make_haystack(encoder, longest, path=path, language=cells[0].language)
         return Builder(haystack, encoder, max_new_tokens, own=own, system=system)
     if path is None:
-        raise UserError("compat: the original has no text of its own; give --haystack FOLDER")
+        raise UserError("compat: LongAlign's own test needs texts of yours; give --haystack FOLDER")
     return CompatBuilder(tokenise(read_texts(path, joined=""), encoder, longest), encoder, max_new_tokens, own=own)
 
 
 @contextmanager
 def _reports_of_a_part(folder: Path, rows: Callable[[], list[Any]], report: Callable[[], Any]) -> Iterator[None]:
-    """Where the block is stopped by a signal or an error, reports of the rows that there are are written first."""
+    """If the block is stopped by a signal or an error, write reports of the rows that are there before it is raised."""
     try:
         yield
     except (KeyboardInterrupt, UserError) as stop:
@@ -221,7 +225,7 @@ def _reports_of_a_part(folder: Path, rows: Callable[[], list[Any]], report: Call
 
 
 def _times(seconds: dict[str, float], asked: int) -> dict[str, Any]:
-    """What the summary says of this command's time until the last answer, and for how many prompts it took it."""
+    """Entries of the summary: this command's seconds up to the last answer, and how many prompts they were for."""
     return {"seconds": seconds, "model_share": seconds["model"] / seconds["command"], "asked": asked}
 
 
@@ -250,7 +254,7 @@ def _cells(
 
 
 def _values(name: str, given: str | list[Any]) -> list[int]:
-    """``"1000:60000:10"`` -> 10 whole numbers at even distances; ``"1000,4000"`` -> those."""
+    """``"1000:60000:10"`` -> 10 whole numbers at even distances; ``"1000,4000"`` -> [1000, 4000]; a list stays."""
     if not isinstance(given, str):
         if not given:
             raise UserError(f"{name}: the list is empty")
@@ -280,7 +284,7 @@ def _check(
     if max_new_tokens < 1 or batch_size < 1:
         raise UserError(f"max_new_tokens and batch_size: got {max_new_tokens} and {batch_size}, expected 1 or more")
     if system and compat != "none":
-        raise UserError("system: --compat has the original's own system message")
+        raise UserError("system: --compat longalign has a system message of its own; leave --system out")
     if task != "single" and (compat != "none" or needle):
         raise UserError(f"task: {task} has its own sentences; --compat and --needle go with --task single")
     if needle is None and (question or answers):
@@ -290,7 +294,7 @@ def _check(
 
 
 class _Progress:
-    """Says when all cells of a length that were waiting are answered."""
+    """Logs failed rows, and the recall of a length when all its waiting cells have been answered."""
 
     def __init__(self, waiting: list[Cell], records: Records) -> None:
         self._left, self._records = Counter(cell.length for cell in waiting), records

@@ -1,4 +1,8 @@
-"""What a needle test asks: a local model, a server or a fake; with the tokenizer that its lengths are counted in."""
+"""The sources of answers in ``longalign needle``: a local model, a server, or a fake.
+
+All three have the methods of `Plain`: they choose the tokenizer that lengths are counted with, say what a test costs,
+and open an `Answerer`.
+"""
 
 import logging
 import platform
@@ -22,12 +26,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WORDS = "words"
-"""The tokenizer that needs no file."""
+"""Value of --tokenizer that counts words, without a tokenizer."""
 
 
 @dataclass(frozen=True)
 class Where:
-    """How a local model is run."""
+    """The options that say how a local model is run."""
 
     device: str
     dtype: Any
@@ -40,10 +44,10 @@ class Where:
 def open_source(
     model: str | None, endpoint: Endpoint | None, fake: Fake | Literal["none"], where: Where, max_new_tokens: int
 ) -> "AnySource":
-    """The one thing that is asked.
+    """The source of answers that the options name.
 
     Raises:
-        UserError: none or several are given, or they cannot be what they are.
+        UserError: none or several are given, or the local model's config cannot be loaded.
     """
     given = [
         name for name, value in (("--model", model), ("--api_model", endpoint), ("--fake", fake != "none")) if value
@@ -60,27 +64,27 @@ def open_source(
 
 
 class Plain:
-    """A fake; nothing is loaded."""
+    """A fake, for which no model is loaded."""
 
     def __init__(self, fake: Fake | None) -> None:
         self._fake, self.name = fake, f"fake {fake}"
 
     def identity(self) -> dict[str, Any]:
-        """What else tells this source from another."""
+        """What the results depend on beside the name, for settings.json."""
         return {}
 
     def encoder(self, tokenizer: str | None, chat_format: str, gguf_file: str | None = None) -> Encoder:
-        """The encoder of prompts."""
+        """The tokenizer and chat format of the prompts."""
         return WordPrompts() if tokenizer in (None, WORDS) else _chat_prompts(str(tokenizer), chat_format, gguf_file)
 
     def plan_lines(
         self, cells: Sequence[Cell], counts: Counts, price_in: float | None, price_out: float | None
     ) -> list[str]:
-        """What the plan says of it."""
+        """Lines of --plan about the work, time or cost of the cells."""
         return [f"{self.name}: no model, no cost"]
 
     def open(self, encoder: Encoder) -> tuple[Answerer, dict[str, str]]:
-        """What answers, and its versions for the recipes."""
+        """Load what answers; returns it with the versions that recipes record."""
         assert self._fake is not None
         return FakeAnswerer(self._fake, encoder), versions()
 
@@ -112,7 +116,7 @@ class Server:
 
 
 class Local:
-    """A model that runs here."""
+    """A model that runs in this process."""
 
     def __init__(self, model: str, where: Where, max_new_tokens: int) -> None:
         from longalign.model.loading import load_config
@@ -128,7 +132,7 @@ class Local:
 
     def encoder(self, tokenizer: str | None, chat_format: str, gguf_file: str | None = None) -> Encoder:
         if tokenizer == WORDS:
-            raise UserError(f"tokenizer: a local model reads its own tokens; leave --tokenizer {WORDS} out")
+            raise UserError(f"tokenizer: a local model needs its own tokenizer; leave --tokenizer {WORDS} out")
         return _chat_prompts(tokenizer or self.name, chat_format, gguf_file or self._where.gguf_file, self.name)
 
     def plan_lines(
@@ -150,7 +154,7 @@ class Local:
         return answerer, versions("torch", "transformers") | more
 
     def load(self, encoder: Encoder) -> "LocalModel":
-        """The model with its weights, ready to answer prompts of this encoder."""
+        """Load the weights; the model answers prompts of this encoder."""
         import sys
 
         import transformers
@@ -180,7 +184,7 @@ AnySource = Plain | Server | Local
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Versions that a result may depend on."""
+    """Versions of longalign, Python and these packages, which a result may depend on."""
     from importlib.metadata import version
 
     return {"longalign": __version__, "python": platform.python_version()} | {name: version(name) for name in packages}

@@ -1,4 +1,4 @@
-"""What a needle test takes of a local model: FLOPs and time, and memory, from its config alone."""
+"""Estimate a needle test's FLOPs, time and memory with a local model, from the model's config alone."""
 
 import time
 from collections.abc import Sequence
@@ -13,13 +13,16 @@ from longalign.model.flops import model_shape
 from longalign.model.hardware import device_peak_flops
 
 GPU_SHARE = 0.4
-"""Of a GPU's peak that reading prompts is taken to reach."""
+"""Share of a GPU's peak FLOP/s that reading prompts is assumed to reach."""
 
 
 def model_lines(
     config: PreTrainedConfig, cells: Sequence[Cell], counts: Counts, device: torch.device, itemsize: int
 ) -> list[str]:
-    """A local model's work and, where the device's rate is known, its time; and the longest prompt's cache."""
+    """Lines of the plan: FLOPs, time if the device's speed is known, and the cache of the longest prompt.
+
+    cells: those without results; counts.longest is of all cells. itemsize: bytes of a number in the cache.
+    """
     shape = model_shape(config)
     flops = sum(2.0 * shape.linear * cell.length + 2.0 * shape.attention_width * cell.length**2 for cell in cells)
     rate, how = _rate(device)
@@ -28,11 +31,12 @@ def model_lines(
     context = getattr(config.get_text_config(), "max_position_embeddings", None)
     lines = [f"{flops / 1e15:.3g} PFLOP: {duration}", f"keys and values of the longest prompt: {cache:.2f} GiB"]
     if context and counts.longest > context:
-        lines.append(f"the model's max_position_embeddings is {context:,}: longer prompts are beyond that")
+        lines.append(f"the model's max_position_embeddings is {context:,}: some prompts are longer than its context")
     return lines
 
 
 def _rate(device: torch.device) -> tuple[float | None, str]:
+    """The device's assumed FLOP/s, None if unknown, and where the number comes from."""
     if device.type == "cpu":
         return _matmul_rate(), "at the rate of matrix products on this CPU"
     peak = device_peak_flops(device)

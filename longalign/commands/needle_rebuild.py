@@ -1,4 +1,4 @@
-"""``longalign needle rebuild``: from a row of a needle test's results back to its prompt."""
+"""``longalign needle rebuild``: print the prompt of a row of a needle test's results."""
 
 import json
 import logging
@@ -34,10 +34,10 @@ def rebuild_row(
 
     Args:
         out: folder of the results.
-        row: its number in results.jsonl, from 1, or its key, such as 1000/10/0.
-        form: text of the question with its document, messages as JSON, or the ids.
-        haystack: where the texts are, if they have moved.
-        tokenizer: folder or hub name, if it has moved; ids are checked with it.
+        row: line of the row in results.jsonl, counted from 1, or its key (length/depth/seed), such as 1000/10/0.
+        form: text prints the user's message (document and question), messages all messages as JSON, ids the token ids.
+        haystack: folder of the texts, if it is not where it was during the test.
+        tokenizer: folder or hub name of the tokenizer, if it is not where it was; token ids are checked with it.
         gguf_file: a GGUF file in the tokenizer's folder.
     """
     records = Records(Path(out).expanduser() / RESULTS)
@@ -68,7 +68,7 @@ def _find_row(records: Records, row: str) -> Mapping[str, Any]:
     try:
         if int(row) > 0:
             return json.loads(lines[int(row) - 1])
-    except (IndexError, ValueError):  # none, an empty one, or one that a killed run has torn
+    except (IndexError, ValueError):  # no such line, an empty one, or one that a killed run has cut off
         pass
     raise UserError(f"row: {records.path} has no row in line {row}; lines are counted from 1")
 
@@ -83,5 +83,5 @@ def _encoder_of(row: Mapping[str, Any], tokenizer: str | None, gguf_file: str | 
     except UserError as error:
         if needed or tokenizer or made.get("compat"):
             raise
-        log.warning("ids are not checked: %s", error)
+        log.warning("the token ids are not checked: %s", error)
         return None

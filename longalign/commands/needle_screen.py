@@ -10,7 +10,7 @@ from longalign.evaluation.needle.heatmap import colour
 
 
 def grid_table(summary: dict[str, Any]) -> Table:
-    """Depths down, lengths across; the last row and column are the margins."""
+    """The table: a row for each depth, a column for each length; the last row and column are means."""
     table = make_table("depth", *(f"{length:,}" for length in summary["lengths"]), "all")
     known = {(cell["length"], cell["depth"]): cell["recall"] for cell in summary["cells"]}
     by_depth = {row["depth"]: row["recall"] for row in summary["by_depth"]}

@@ -1,1 +1,1 @@
-"""Tests of what a model can do with long contexts: scores with intervals, from runs that can be stopped and gone on."""
+"""Tests of what a model can do with long contexts. They give scores with intervals; a stopped test can be resumed."""

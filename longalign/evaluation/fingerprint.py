@@ -1,4 +1,4 @@
-"""Which weights answered."""
+"""A short hash of a model folder, by which results record the weights that they were made with."""
 
 import hashlib
 from pathlib import Path
@@ -8,7 +8,10 @@ _SAMPLE = 1 << 16  # bytes at each end of a file of weights
 
 
 def fingerprint(folder: str | Path) -> str | None:
-    """A hash of a model folder's files by name, size and both ends; None for what is no folder (a hub name)."""
+    """Hash the model files of a folder, to 20 hexadecimal digits; None if it is no folder, such as a hub name.
+
+    Of each file, its name, its size, and its first and last 64 KiB are hashed, so that large weights take no time.
+    """
     if not Path(folder).is_dir():
         return None
     hash_ = hashlib.sha256()

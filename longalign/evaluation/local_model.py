@@ -1,8 +1,9 @@
-"""Prompts' ids in, a local model's greedy answers out, many at a time.
+"""Greedy answers of a local model to many prompts at a time: token ids in, token ids out.
 
-A batch is read as one pack, by the packed attention of training: no padding, no mask, no logits but those of the last
-tokens. Its keys and values then go into one cache in which all prompts end in the same column, and all answers are
-written together. Models that cannot be packed answer one prompt at a time (`model.generate`).
+The prompts of a batch are read as packs, with the packed attention of training: there is no padding and no mask, and
+logits are computed for the last token of each prompt only. The keys and values are then copied into one cache in which
+all prompts end in the same column, and the answers are generated together, a token of each at every step. A model that
+does not support packs answers one prompt at a time (`model.generate`).
 """
 
 import logging
@@ -36,21 +37,31 @@ from longalign.model.support import check_packable
 log = logging.getLogger(__name__)
 
 DECODE = "longalign_decode"
+"""Name under which transformers knows the attention of the generated tokens."""
+
 CACHE_SHARE = 0.6
-"""Of the free GPU memory, for the keys and values of a batch."""
+"""Share of the free GPU memory that the keys and values of a batch may take."""
 
 READ_TOKENS = 65_536
-"""Tokens of a batch that a GPU reads at once, unless one prompt is longer."""
+"""Most tokens of a pack that is read in one forward; a longer prompt is a pack of its own."""
 
 CPU_TOKENS = 4096
-"""Tokens of a batch's prompts on a CPU, unless one is longer: answers come in small lots, so a kill costs few."""
+"""Most prompt tokens of a batch on a CPU; a longer prompt is a batch of its own. Results of a batch are written when it
+is done, so small batches lose little when the process is killed."""
 
 CPU_CACHE_BYTES = 2 * 2**30
-"""For the keys and values of a batch on a CPU, unless one prompt needs more."""
+"""Most bytes of the keys and values of a batch on a CPU; a prompt that needs more is a batch of its own."""
 
 
 class LocalModel:
-    """A model with the tokens that end its answers. `answer` may be called with any prompts, short or long."""
+    """A loaded model that answers prompts in batches.
+
+    Args:
+        stop_ids: tokens that end an answer, beside those of the model's generation config.
+        attention: kernel that reads the packs, as `model.attention` of a fit; "auto" also accepts a model that does not
+            support packs, every other value refuses it.
+        batch_size: most prompts of a batch.
+    """
 
     def __init__(
         self, model: PreTrainedModel, stop_ids: Iterable[int], *, attention: str = "auto", batch_size: int = 32
@@ -62,9 +73,9 @@ class LocalModel:
         self._positions = learned_positions(model) or math.inf
 
     def _prepare(self, attention: str) -> str | None:
-        """Switch to packed attention; None where the model must answer one prompt at a time."""
+        """Set the model to packed attention and return its backend; None if it must answer one prompt at a time."""
         device, dtype = self.model.device, self.model.dtype
-        own = self.model.config._attn_implementation  # not sdpa for all: Gemma 2 and GPT-OSS cannot run by it
+        own = self.model.config._attn_implementation  # to go back to: Gemma 2 and GPT-OSS cannot use sdpa
         try:
             check_packable(self.model.config, training=False)
             backend = choose_backend(attention, device, dtype)
@@ -76,12 +87,12 @@ class LocalModel:
         except UserError as error:
             if attention != "auto":
                 raise
-            log.warning("prompts are read one at a time: %s", str(error).removeprefix("model.model: "))
+            log.warning("prompts are read one at a time, not in batches: %s", str(error).removeprefix("model.model: "))
             self.model.set_attn_implementation(own)
             return None
 
     def batches(self, lengths: Iterable[int], max_new_tokens: int) -> Iterator[int]:
-        """How many of the next prompts, by their lengths, to answer together."""
+        """Batch sizes for prompts of these lengths, in their order: how many of the next prompts to answer together."""
         room, most = self._room(), math.inf if self.model.device.type == "cuda" else CPU_TOKENS
         size = longest = read = 0
         for length in lengths:
@@ -100,19 +111,26 @@ class LocalModel:
         max_new_tokens: int,
         on_done: Callable[[int, list[int], bool], None],
     ) -> None:
-        """Continue each prompt; ``on_done(index, ids, ended)`` gets its ids without the stop token.
+        """Answer each prompt by greedy decoding.
 
-        Tokens are the likeliest: penalties of the model's generation config, such as Qwen2.5's on what the prompt
-        holds, are not applied. Where the GPU's memory is too small, fewer prompts are read at a time.
+        Every token is the likeliest one: penalties of the model's generation config (Qwen2.5 has one on tokens of the
+        prompt) are not applied. If the GPU's memory is too small for a batch, it is answered in smaller ones.
+
+        Args:
+            prompts: the token ids of each prompt.
+            max_new_tokens: most tokens of an answer.
+            on_done: called as ``on_done(index, ids, ended)`` for each prompt when its batch is done. ids: the answer
+                without the stop token; ended: whether a stop token ended it.
 
         Raises:
-            UserError: it is too small for one prompt, or the model has no positions for one.
+            UserError: the GPU's memory is too small for a single prompt, or a prompt is longer than the table of a
+                model with learned positions.
         """
         longest = max(map(len, prompts), default=0)
         if longest + max_new_tokens > self._positions:
             raise UserError(
                 f"a prompt of {longest} tokens with {max_new_tokens} new ones: {self.model.config.model_type} has "
-                f"learned positions for {self._positions}, and none beyond; give shorter prompts (--lengths)"
+                f"learned positions for only {self._positions} tokens; give shorter prompts (--lengths)"
             )
         first = 0
         for size in self.batches(map(len, prompts), max_new_tokens):
@@ -123,7 +141,7 @@ class LocalModel:
         try:
             answers = self._together(prompts, max_new_tokens) if self.backend else self._alone(prompts, max_new_tokens)
         except torch.OutOfMemoryError:
-            answers = None  # out of the except block, which keeps the failed pass in memory
+            answers = None  # the retry stands outside of the except block, which keeps the failed pass in memory
         if answers is not None:
             for n, (ids, ended) in enumerate(answers):
                 on_done(n, ids, ended)
@@ -138,8 +156,8 @@ class LocalModel:
         self._answer(prompts[half:], max_new_tokens, lambda n, *a: on_done(half + n, *a))
 
     def _alone(self, prompts: list[list[int]], max_new_tokens: int) -> list[tuple[list[int], bool]]:
-        """The plain twin of `_together`."""
-        plain = GenerationConfig(pad_token_id=0)  # without penalties, which a model's own may have
+        """The same as `_together` for models that do not support packs: one prompt after the other, by `Generator`."""
+        plain = GenerationConfig(pad_token_id=0)  # without the penalties that the model's own config may set
         settings = generation_settings(plain, self._stops, max_new_tokens=max_new_tokens, temperature=0)
         generator = Generator(self.model, settings)
         found = [generator.generate(prompt) for prompt in prompts]
@@ -147,7 +165,8 @@ class LocalModel:
 
     @torch.inference_mode()
     def _together(self, prompts: list[list[int]], max_new_tokens: int) -> list[tuple[list[int], bool]]:
-        order = sorted(range(len(prompts)), key=lambda n: len(prompts[n]))  # those of the same length are neighbours
+        # `_Rows._neighbours` makes one call for neighbours of equal length
+        order = sorted(range(len(prompts)), key=lambda n: len(prompts[n]))
         answers = self._write([prompts[n] for n in order], max_new_tokens)
         return [answers[order.index(n)] for n in range(len(prompts))]
 
@@ -182,7 +201,10 @@ class LocalModel:
         return list(row[:end]), end is not None
 
     def _read(self, prompts: list[list[int]], max_new_tokens: int) -> tuple[Tensor, DynamicCache]:
-        """The first token of each answer [B], and the cache of the prompts with room for the answers."""
+        """Run the prompts through the model.
+
+        Returns the first token of each answer [B], and the cache of the prompts, with empty columns for the answers.
+        """
         longest = max(map(len, prompts))
         layers: list[_BatchLayer] = []
         tokens: list[Tensor] = []
@@ -190,7 +212,7 @@ class LocalModel:
         for some in _packs(prompts, READ_TOKENS):
             token, read = self._read_pack(some)
             size = len(prompts), longest, max_new_tokens
-            for n, part in enumerate(read.layers):  # one layer after the other: its own memory is free at once
+            for n, part in enumerate(read.layers):  # `fill` frees each layer of the pack before the next one is copied
                 if first == 0:
                     layers.append(_BatchLayer(part.keys, part.values, *size))
                 layers[n].fill(first, part, [len(prompt) for prompt in some])
@@ -216,27 +238,27 @@ class LocalModel:
         return self._next(output.last_hidden_state[0, pack.cu_seqlens[1:].long() - 1]), read
 
     def _next(self, hidden: Tensor) -> Tensor:
-        """The likeliest next tokens [B] of hidden states [B, D]."""
+        """The likeliest next token of each row [B], from its last hidden state [B, D]."""
         return self.model.get_output_embeddings()(hidden * logits_scale(self.model)).argmax(-1)
 
     def _room(self) -> int:
-        """Tokens that a batch's cache can hold."""
+        """How many tokens the cache of a batch may hold."""
         device, free = self.model.device, CPU_CACHE_BYTES
         if device.type == "cuda":
-            kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # free for torch alone
+            kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch holds it, unused
             free = int(CACHE_SHARE * (torch.cuda.mem_get_info(device)[0] + kept))
         return free // bytes_of_a_token(self.model.config, self.model.dtype.itemsize)
 
 
 def learned_positions(model: PreTrainedModel) -> int | None:
-    """How many positions a model has whose positions are a table of vectors (GPT-2, OPT); None for all others."""
+    """The size of a model's table of learned position embeddings (GPT-2, OPT); None for a model without one."""
     names = (name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, Embedding))
     table = any(name == "wpe" or "position" in name for name in names)
     return model.config.get_text_config().max_position_embeddings if table else None
 
 
 def bytes_of_a_token(config: PreTrainedConfig, itemsize: int) -> int:
-    """What the keys and values of a token take in a cache whose numbers have `itemsize` bytes."""
+    """Bytes that the keys and values of one token take in all layers, with numbers of `itemsize` bytes."""
     text: Any = config.get_text_config()
     heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
     width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
@@ -244,7 +266,7 @@ def bytes_of_a_token(config: PreTrainedConfig, itemsize: int) -> int:
 
 
 def _packs(prompts: list[list[int]], tokens: int) -> Iterator[list[list[int]]]:
-    """Neighbours that have at most so many tokens together, or one prompt."""
+    """Split prompts, in their order, into packs of at most `tokens` tokens; a longer prompt is a pack of its own."""
     pack: list[list[int]] = []
     for prompt in prompts:
         if pack and sum(map(len, pack)) + len(prompt) > tokens:
@@ -255,9 +277,10 @@ def _packs(prompts: list[list[int]], tokens: int) -> Iterator[list[list[int]]]:
 
 
 class _BatchLayer(DynamicLayer):
-    """Keys and values of one layer, ``[B, L, K, D]``: prompts end in the same column, answers go in behind them.
+    """Keys and values of one layer for a batch, stored as ``[B, L, K, D]``.
 
-    lengths 3, 5 -> [0 0 a b c | x .], [d e f g h | y .]. Attention gets all of it, as ``[B, K, L, D]``.
+    All prompts end in the same column, and the answers are written into the columns behind it. Two prompts of 3 and 5
+    tokens, after one step: [0 0 a b c | x .], [d e f g h | y .]. `update` returns the whole store, as ``[B, K, L, D]``.
     """
 
     def __init__(self, keys: Tensor, values: Tensor, rows: int, longest: int, room: int) -> None:
@@ -269,7 +292,7 @@ class _BatchLayer(DynamicLayer):
         self.keys, self.values = self._all = self._stores[0].transpose(1, 2), self._stores[1].transpose(1, 2)
 
     def fill(self, first: int, read: Any, lengths: list[int]) -> None:
-        """Put a pack's sequences into the rows from ``first`` on, and free the pack's own."""
+        """Copy the keys and values of a pack's sequences into the rows from ``first`` on, and free the pack's."""
         for store, packed in zip(self._stores, (read.keys, read.values), strict=True):
             for row, part in zip(store[first:], packed[0].split(lengths, dim=1), strict=False):
                 row[self._length - part.shape[1] : self._length] = part.transpose(0, 1)
@@ -286,25 +309,28 @@ class _BatchLayer(DynamicLayer):
 
 
 class _Rows:
-    """Where each row's keys begin, in a cache of ``length`` columns. `attend` is a row's new token with its keys."""
+    """Attention of one new token a row, in a batch cache whose rows begin in different columns.
+
+    firsts: the first used column of each row. length: the columns of the cache.
+    """
 
     def __init__(self, firsts: list[int], length: int, device: torch.device) -> None:
         self._firsts = firsts
         self._starts = torch.tensor(firsts, dtype=torch.int32, device=device)
-        self._queries = torch.arange(len(firsts) + 1, dtype=torch.int32, device=device)  # bounds: one token a row
+        self._queries = torch.arange(len(firsts) + 1, dtype=torch.int32, device=device)  # cu_seqlens of the queries
         self._keys = self._queries * length
         self._keys[:-1] += self._starts
         self._flash = BACKENDS["torch"].missing(device, torch.bfloat16) is None and torch.version.hip is None
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, columns: int, scale: float | None) -> Tensor:
-        """Attention ``[B, 1, H, D]`` of queries ``[B, H, 1, D]`` with ``[B, K, L, D]``, filled up to ``columns``."""
+        """Queries ``[B, H, 1, D]``; keys and values ``[B, K, L, D]``, filled up to ``columns`` -> ``[B, 1, H, D]``."""
         half = query.dtype in (torch.bfloat16, torch.float16)
         if self._flash and half and key.shape == value.shape and key.shape[-1] % 8 == 0 and key.shape[-1] <= 256:
             return self._together(query, key, value, columns, scale)
         return self._neighbours(query, key, value, columns, scale)
 
     def _together(self, query: Tensor, key: Tensor, value: Tensor, columns: int, scale: float | None) -> Tensor:
-        """All rows in one call of torch's own FlashAttention, as sequences of which a part is used."""
+        """All rows in one call of torch's FlashAttention, as sequences used from their start to ``columns``."""
         out, *_ = torch.ops.aten._flash_attention_forward(
             query.squeeze(2),
             key.transpose(1, 2).flatten(0, 1),
@@ -322,7 +348,7 @@ class _Rows:
         return out.unsqueeze(1)
 
     def _neighbours(self, query: Tensor, key: Tensor, value: Tensor, columns: int, scale: float | None) -> Tensor:
-        """Neighbours of the same length together; without a mask, so that the fast kernels can be used."""
+        """One call for each group of neighbouring rows of equal length; without a mask, so fast kernels can be used."""
         out = torch.empty_like(query)
         for first, rows in groupby(range(len(self._firsts)), key=self._firsts.__getitem__):
             some = list(rows)
@@ -349,7 +375,7 @@ def _decode_attention(
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """The attention function that transformers calls."""
+    """transformers' attention interface; `LocalModel._write` passes `rows` and `columns` through the model."""
     return rows.attend(query, key, value, columns, scaling), None
 
 

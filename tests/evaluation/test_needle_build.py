@@ -170,7 +170,7 @@ def test_where_counting_goes_wrong_the_whole_prompt_is_encoded_and_still_fits(ca
     prompt = builder.finish(draft)
     assert prompt.draft is not draft and 0 <= 3000 - ROOM - len(prompt.input_ids) <= 4
     assert prompt.input_ids == builder.encoder.prompt(prompt.messages)
-    assert "ids put together are not those of the whole prompt" in caplog.text
+    assert "spliced ids are not those of the whole prompt" in caplog.text
 
 
 def test_counting_gives_up_where_a_text_says_the_same_again_and_again():
@@ -203,7 +203,7 @@ def test_drawn_numbers_and_keys_are_not_those_of_the_haystack():
     cell = Cell(1000, 50, 0, "kv")
     number = make_item(cell, lambda text: False).answers[0]
     assert make_item(cell, lambda text: text == number).answers[0] != number
-    with pytest.raises(UserError, match="holds every"):
+    with pytest.raises(UserError, match="that was drawn is in it already"):
         make_item(cell, lambda text: True)
 
 

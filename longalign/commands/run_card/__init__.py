@@ -1,4 +1,6 @@
-"""What a run's folder tells, as one page: ``folder`` and ``events`` read it, ``facts`` counts, the others write.
+"""A card of a training run, as HTML or Markdown.
 
-Nothing of a run is needed but what is there: what is missing is said.
+``folder`` and ``events`` read the run's folder, ``facts`` computes its figures, the other modules write the card.
+
+No file of a run is required: the card names those that are missing.
 """

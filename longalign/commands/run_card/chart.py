@@ -1,4 +1,4 @@
-"""A line chart as inline SVG: lines of (step, value) in, text out. Colours are classes of the page's style sheet."""
+"""Draw line charts as inline SVG: lines of (step, value) in, HTML out. The page's style sheet has the colours."""
 
 import html
 import json
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 WIDTH, HEIGHT = 460, 230
 LEFT, RIGHT, TOP, BOTTOM = 50, 12, 10, 26  # margins around the plot
-MOST_POINTS = 400  # of a line that is drawn; a longer one keeps the extremes of each stretch
+MOST_POINTS = 400  # drawn of a line; of a longer one, the extremes of each stretch are drawn
 SMOOTH_FROM, STRETCHES = 60, 50  # a long noisy curve is drawn faintly, under its means over stretches
-LOG_FROM = 100  # highest over middle value from which an axis is logarithmic
+LOG_FROM = 100  # above this ratio of largest value to median, the axis is logarithmic
 
 Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve: finite values by rising step. css: class of its colour."""
+    """A curve: (step, value) with finite values, in the order of steps. css: the class of its colour."""
 
     name: str
     points: Points
@@ -26,7 +26,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Frame:
-    """From data to the picture: steps `first` to `last`, values `low` to `high`."""
+    """Maps steps `first` to `last` and values `low` to `high` to coordinates of the picture."""
 
     first: float
     last: float
@@ -47,9 +47,10 @@ class Frame:
 def line_chart(
     lines: Sequence[Line], title: str, *, zero: bool = False, one: bool = False, smooth: bool = False
 ) -> str:
-    """A figure with axes, the lines, and a legend with their last values (means if smooth); empty without any point.
+    """A figure with axes, the lines, and a legend with each line's last value; empty if there is no point.
 
-    zero: the value axis starts at 0. one: it spans 0 to 1. smooth: long curves are drawn under their means.
+    zero: the value axis starts at 0. one: it goes from 0 to 1. smooth: long curves are drawn faintly, with their means
+    over stretches on top, the last of which the legend gives.
     """
     lines = [line for line in lines if line.points]
     if not lines:
@@ -104,7 +105,7 @@ def _draw(line: Line, whole: Points, frame: Frame, smooth: bool) -> str:
 
 
 def _trend(points: Points, smooth: bool) -> Points:
-    """Means over stretches of a long curve if that is wanted, else the curve itself."""
+    """The means over stretches of a long curve if `smooth`, else the curve itself."""
     return means(points) if smooth and len(points) >= SMOOTH_FROM else points
 
 
@@ -114,14 +115,14 @@ def _path(points: Points, frame: Frame, css: str) -> str:
 
 
 def _data(lines: Sequence[Line], frame: Frame) -> str:
-    """What the page's script needs to read the chart out under the pointer."""
+    """JSON for the page's script, which shows the values under the pointer."""
     curves = [[line.name, line.css, [[step, float(f"{value:.5g}")] for step, value in line.points]] for line in lines]
     plot = {"first": frame.first, "last": frame.last, "left": LEFT, "right": WIDTH - RIGHT, "width": WIDTH}
     return html.escape(json.dumps({**plot, "lines": curves}, separators=(",", ":")))
 
 
 def thin(points: Points, most: int = MOST_POINTS) -> Points:
-    """At most about `most` points: of each stretch the lowest and the highest; the last stays."""
+    """At most about `most` points: the lowest and the highest of each stretch, and the last point."""
     if len(points) <= most:
         return points
     size = math.ceil(2 * len(points) / most)
@@ -134,14 +135,14 @@ def thin(points: Points, most: int = MOST_POINTS) -> Points:
 
 
 def means(points: Points, stretches: int = STRETCHES) -> Points:
-    """Mean step and value of each of so many stretches."""
+    """The mean step and the mean value of each stretch of the curve."""
     size = math.ceil(len(points) / stretches)
     parts = [points[start : start + size] for start in range(0, len(points), size)]
     return [(math.fsum(x for x, _ in p) / len(p), math.fsum(y for _, y in p) / len(p)) for p in parts]
 
 
 def ticks(low: float, high: float, wanted: int = 4, whole: bool = False) -> list[float]:
-    """Round numbers (1, 2 or 5 times a power of ten apart) from one at or below `low` to one at or above `high`."""
+    """Numbers at distances of 1, 2 or 5 times a power of ten; the first is at most `low`, the last at least `high`."""
     if high <= low:
         room = abs(low) * 0.1 or 1.0
         low, high = low - room, high + room
@@ -155,20 +156,20 @@ def ticks(low: float, high: float, wanted: int = 4, whole: bool = False) -> list
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten around two positive numbers, thinned to six."""
+    """Powers of ten from at most `low` to at least `high` (positive numbers), about six of them at most."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     apart = math.ceil((last - first) / 6)
     return [10.0**n for n in range(first, last + apart, apart)]
 
 
 def wants_log(values: Sequence[float]) -> bool:
-    """Whether a few values dwarf the others."""
+    """Whether the axis should be logarithmic, as a few values are far larger than the others."""
     ordered = sorted(values)
     return ordered[0] > 0 and ordered[-1] > LOG_FROM * ordered[len(ordered) // 2]
 
 
 def number(value: float) -> str:
-    """A value as on an axis: 0.25, 12.5k, 2e-05."""
+    """A value as an axis shows it: 0.25, 12.5k, 2e-05."""
     size = abs(value)
     if size < 1e-12:
         return "0"

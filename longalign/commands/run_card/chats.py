@@ -1,4 +1,4 @@
-"""LongBench-Chat on a run's card: means by group with intervals, of runs that were judged."""
+"""The LongBench-Chat section of a run's card: means by group, with intervals, of the judged answers."""
 
 import logging
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 
 def read_comparisons(found: Sequence[Path], given: Sequence[Path]) -> list[Comparison]:
-    """Runs that were judged alike in one table, others in tables of their own.
+    """Compare the judged runs in one table if they were judged in the same way, else each in a table of its own.
 
     Raises:
-        UserError: a folder that was given was not judged.
+        UserError: a folder in `given` has no ratings. One in `found` is left out with a warning.
     """
     runs = []
     for folder in dict.fromkeys([*found, *given]):
@@ -28,17 +28,17 @@ def read_comparisons(found: Sequence[Path], given: Sequence[Path]) -> list[Compa
             log.warning("%s; left out", error)
     try:
         return [compare(runs)] if runs else []
-    except UserError:  # other judges or cases
+    except UserError:  # they have different judges or cases
         return [compare([run]) for run in runs]
 
 
 def title(comparison: Comparison) -> str:
-    """What was measured, in one line."""
+    """A line that says which judge rated, and how."""
     return heading(comparison).removeprefix("# ")
 
 
 def rows(comparison: Comparison) -> list[list[str]]:
-    """Head and rows: group, then mean, interval and number of questions of each run."""
+    """The table's head, then a row for each group: mean, interval and number of questions of each run."""
     found = {(line.group, line.run): line.estimate for line in comparison.lines}
     names = [run.name for run in comparison.runs]
     cells = [[(group, name) for name in names] for group in group_order(comparison)]

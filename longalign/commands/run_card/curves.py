@@ -1,4 +1,4 @@
-"""Which curves of a run are drawn together, under which title, in which colours."""
+"""The charts of a card: which curves are drawn together, under which title and in which colours."""
 
 import math
 import re
@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from longalign.commands.run_card.chart import Line, line_chart
 from longalign.commands.run_card.events import Events
 
-NUM_COLOURS = 7  # c0 … for things without an order, q0 … for things with one
+NUM_COLOURS = 7  # css classes c0 … c6 for unordered curves, q0 … q6 for ordered ones, such as lengths
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A title and its tags: (tag, name), or a prefix whose tags are all drawn."""
+    """A chart. tags: (TensorBoard tag, name of the curve). prefix: all tags that begin with it are drawn, too.
+
+    ordered: sort curves by the number in their names. zero, one, smooth: see `line_chart`.
+    """
 
     title: str
     tags: Sequence[tuple[str, str]] = ()
@@ -53,7 +56,7 @@ NEEDLE_CHARTS = (
 
 
 def draw(charts: Sequence[Chart], events: Events) -> str:
-    """The figures of charts of which there is a point; skipped steps only if there are some."""
+    """The figures of all charts that have points; that of skipped steps only if a step was skipped."""
     figures = []
     for chart in charts:
         if chart.title == "skipped steps" and not any(events.values("train/skipped_steps")):
@@ -67,7 +70,7 @@ def draw(charts: Sequence[Chart], events: Events) -> str:
 
 
 def _tags(chart: Chart, events: Events) -> list[tuple[str, str]]:
-    """(tag, name) of the curves that are there."""
+    """(tag, name) of the chart's curves that the run has."""
     tags = [(tag, name) for tag, name in chart.tags if tag in events.curves]
     if chart.prefix:
         found = [tag for tag in events.curves if tag.startswith(chart.prefix)]
@@ -92,6 +95,6 @@ def _css(chart: Chart, place: int, count: int) -> str:
 
 
 def _order(name: str) -> tuple[float, str]:
-    """By the number that a name begins with: 0-1k, 1k-4k, 16k-32k; 512, 2048."""
+    """A sort key: the number with which a name begins. 0-1k, 1k-4k, 16k-32k; 512, 2048."""
     found = re.match(r"([\d.]+)(k?)", name)
     return (float(found[1]) * (1024 if found[2] else 1) if found else math.inf, name)

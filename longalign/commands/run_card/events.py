@@ -1,6 +1,6 @@
-"""The curves of a run from TensorBoard's event files, put together over its starts.
+"""Read the curves of a run from TensorBoard's event files, and join those of its starts.
 
-A run that was killed after step 250 and went on from 200 has logged 201 to 250 twice: what came later counts.
+A run that was killed after step 250 and resumed from 200 has logged steps 201 to 250 twice: the later values count.
 """
 
 import logging
@@ -16,7 +16,7 @@ LOSS = "train/loss"
 
 
 class Point(NamedTuple):
-    """A value of a curve; `time` in seconds since 1970."""
+    """A value of a curve. `time`: when it was logged, in seconds since 1970."""
 
     step: int
     value: float
@@ -25,7 +25,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Events:
-    """curves: points by rising step, by tag. spells: first and last time of each file that holds training steps."""
+    """curves: by tag, points in the order of steps. spells: first and last time of each file with training steps."""
 
     curves: dict[str, list[Point]]
     spells: list[tuple[float, float]]
@@ -35,17 +35,17 @@ class Events:
         return [point.value for point in self.curves.get(tag, []) if math.isfinite(point.value)]
 
     def last(self, tag: str) -> float | None:
-        """The last finite value of a curve."""
+        """The last finite value of a curve; None if there is none."""
         return next(reversed(self.values(tag)), None)
 
 
 def read_events(files: Sequence[Path]) -> Events:
-    """All scalars of event files; a torn end, as a kill leaves it, ends its file."""
+    """Read all scalars of event files. A file whose end was cut off by a kill is read up to there."""
     curves: dict[str, list[Point]] = {}
     spells = []
     parts = sorted((part for part in map(_read_file, files) if part), key=lambda part: part[0][1].time)
     trained = [part for part in parts if any(tag == LOSS for tag, _ in part)]
-    for part in trained or parts:  # without `longalign validate` in the run's folder, which takes no step back
+    for part in trained or parts:  # not files of `longalign validate`: they undo no steps
         for tag, point in part:
             curve = curves.setdefault(tag, [])
             while curve and curve[-1].step >= point.step:
@@ -54,7 +54,7 @@ def read_events(files: Sequence[Path]) -> Events:
         times = [point.time for tag, point in part if tag == LOSS]
         if times:
             spells.append((part[0][1].time, part[-1][1].time))
-    if LOSS in curves:  # what was held out after a step that was taken back
+    if LOSS in curves:  # drop validation after steps that were undone
         end = curves[LOSS][-1].step
         curves = {tag: [point for point in curve if point.step <= end] for tag, curve in curves.items()}
     return Events({tag: curve for tag, curve in sorted(curves.items()) if curve}, spells)

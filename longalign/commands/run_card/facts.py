@@ -1,4 +1,4 @@
-"""What a run came to, in numbers: how far it is, how long it took, how much it read, what it ended with."""
+"""Figures of a run: its progress, duration, tokens, speed and losses, and commands for what can be done next."""
 
 import math
 import shlex
@@ -11,12 +11,12 @@ from typing import Any
 from longalign.commands.run_card.events import LOSS, Events
 from longalign.commands.run_card.folder import CONFIG, RunFolder, as_dict, as_list
 
-QUIET_S = 120  # a run that has logged nothing for so long, and for 20 of its steps, has stopped
+QUIET_S = 120  # a run has stopped if it logged nothing for so many seconds and for the time of 20 steps
 
 
 @dataclass(frozen=True)
 class Status:
-    """state: finished, running or stopped. step: the last that was logged; total: of the run, None if unknown."""
+    """state: finished, running or stopped. step: the last logged one. total: the run's steps, None if unknown."""
 
     state: str
     step: int
@@ -30,7 +30,7 @@ class Status:
 
 
 def status(run: RunFolder, now: float | None = None) -> Status:
-    """How far the run is, from the plan and its curves."""
+    """The run's progress, from its plan and curves. `now`: seconds since 1970, the present by default."""
     curve = run.events.curves.get(LOSS, [])
     step, total = (curve[-1].step if curve else 0), planned_steps(run)
     if total is not None and step >= total:
@@ -43,7 +43,7 @@ def status(run: RunFolder, now: float | None = None) -> Status:
 
 
 def planned_steps(run: RunFolder) -> int | None:
-    """Optimizer steps of the run: by its record, or from the epochs that a step of the curve stands for."""
+    """Optimizer steps of the whole run: as recorded, or estimated by its epochs and steps so far; None if unknown."""
     recorded = as_dict(run.data.get("plan")).get("steps_of_the_run")
     if isinstance(recorded, int):
         return recorded
@@ -57,7 +57,7 @@ def planned_steps(run: RunFolder) -> int | None:
 
 
 def value(run: RunFolder, key: str) -> Any:
-    """A key of the config, with dots; None where it is missing."""
+    """The value of a dotted key of the config; None if it is missing."""
     found: Any = run.config
     for name in key.split("."):
         found = as_dict(found).get(name)
@@ -65,12 +65,12 @@ def value(run: RunFolder, key: str) -> Any:
 
 
 def model_name(run: RunFolder) -> str:
-    """What was trained, as the config names it."""
+    """The model that was trained, as the config names it."""
     return str(value(run, "model.model") or run.model.get("_name_or_path") or "an unknown model")
 
 
 def headline(run: RunFolder) -> list[tuple[str, str]]:
-    """(what, figure) for the top of the card; what is unknown is left out."""
+    """(name, figure) for the top of the card, without figures that are unknown."""
     events = run.events
     tokens, steps_s = sum(events.values("train/tokens")), sum(events.values("perf/seconds_per_step"))
     rows: list[tuple[str, str | None]] = [
@@ -89,12 +89,12 @@ def headline(run: RunFolder) -> list[tuple[str, str]]:
 
 
 def wall_clock(events: Events) -> float:
-    """Seconds from the first to the last event of each start, probes and validation in, pauses between starts out."""
+    """Seconds between the first and the last event of each start, summed: with validation, without pauses between."""
     return sum(end - start for start, end in events.spells)
 
 
 def change(events: Events, tag: str, digits: int = 3) -> str | None:
-    """A curve's first and last value."""
+    """A curve's first and last value, such as "2.310 → 1.204"; None if it has none."""
     values = events.values(tag)
     if not values:
         return None
@@ -104,7 +104,7 @@ def change(events: Events, tag: str, digits: int = 3) -> str | None:
 
 
 def commands(run: RunFolder) -> list[tuple[str, str]]:
-    """(purpose, command): how the run goes on, and what can be done with its model."""
+    """(purpose, command): resume the run, and export, test or use its model."""
     folder, name = str(run.path), run.path.resolve().name
     model = f"{name}-model" if not run.exports else str(run.path / run.exports[-1].name)
     found = []
@@ -126,7 +126,10 @@ def commands(run: RunFolder) -> list[tuple[str, str]]:
 
 
 def _resume(run: RunFolder) -> str:
-    """The saved config holds every option; a folder that was moved or renamed is named."""
+    """The command that resumes the run with its saved config, which holds every option.
+
+    If the folder was moved or renamed, its new path is given as an option.
+    """
     launcher = {"torchrun": "bin/torchrun-fit", "srun": "sbatch bin/slurm-fit"}
     by = run.starts[-1].get("started_by") if run.starts else None
     words = [*launcher.get(str(by), "longalign fit").split(), "--config", str(run.path / CONFIG)]
@@ -156,7 +159,7 @@ def _largest(events: Events, tag: str) -> str | None:
 
 
 def short_number(number: float) -> str:
-    """12,345,678 -> 12.3 M."""
+    """12345678 -> 12.3 M."""
     for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
         if abs(number) >= size:
             return f"{number / size:.1f} {unit}"
@@ -164,7 +167,7 @@ def short_number(number: float) -> str:
 
 
 def size_text(size: int) -> str:
-    """Bytes as MiB or GiB."""
+    """A number of bytes in MiB or GiB."""
     return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.1f} MiB"
 
 
@@ -178,5 +181,5 @@ def duration(seconds: float) -> str:
 
 
 def source_rows(run: RunFolder) -> list[dict[str, Any]]:
-    """Sources of the record that have a name."""
+    """The data sources in the run's record; entries without a name are left out."""
     return [row for row in as_list(run.data.get("sources")) if isinstance(row, dict) and "name" in row]

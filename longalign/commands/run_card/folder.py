@@ -1,6 +1,6 @@
-"""A run's folder as it lies on the disk: config, records, curves, needles, checkpoints, exports, tests of its models.
+"""Read a run's folder: config, records, curves, needles, checkpoints, exports, and tests of its models.
 
-In: the folder that was ``trainer.default_root_dir``. Out: a `RunFolder`, and in it what is missing, in words.
+In: the folder that was ``trainer.default_root_dir``. Out: a `RunFolder`, which also lists what is missing, in words.
 """
 
 import json
@@ -17,7 +17,7 @@ from longalign.errors import UserError
 
 CONFIG, TENSORBOARD, CHECKPOINTS, NEEDLES = "config.yaml", "tensorboard", "checkpoints", "needle.jsonl"
 ENVIRONMENT, DATA = "environment.json", "data.json"
-DEPTH = 3  # folders below the run's in which exports and tests are looked for
+DEPTH = 3  # exports and tests are looked for in folders so many levels below the run's
 NEEDLE_KEYS = ("step", "length", "depth", "recall")
 
 
@@ -32,7 +32,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """What was found; empty where it is missing, and then `missing` says so."""
+    """The contents of a run's folder. What is not there is empty here, and `missing` says so."""
 
     path: Path
     config: dict[str, Any]
@@ -49,10 +49,10 @@ class RunFolder:
 
 
 def read_folder(path: Path) -> RunFolder:
-    """Read all that a run has left.
+    """Read everything in a run's folder that a card shows.
 
     Raises:
-        UserError: it is no folder, or nothing in it is of a run.
+        UserError: it is no folder, or holds no file of a run.
     """
     if not path.is_dir():
         raise UserError(f"run: {path} is no folder; give the trainer.default_root_dir of a longalign fit")
@@ -89,7 +89,7 @@ def read_folder(path: Path) -> RunFolder:
 
 
 def as_dict(value: Any) -> dict[str, Any]:
-    """The value if it is a mapping, else an empty one: files of a run may have been written by anybody."""
+    """The value if it is a mapping, else an empty one: files of a run may have been edited by anybody."""
     return value if isinstance(value, dict) else {}
 
 
@@ -115,7 +115,7 @@ def _read(file: Path, missing: list[str], consequence: str) -> dict[str, Any]:
 
 
 def _needles(file: Path, missing: list[str]) -> list[dict[str, Any]]:
-    """Rows of the probe, those of steps that were taken back left out; none if the run has no probe."""
+    """Rows of the needle probe, without those of undone steps (see `events`); none if the run has no probe."""
     rows: list[dict[str, Any]] = []
     bad = 0
     lines = file.read_bytes().split(b"\n") if file.is_file() else []
@@ -124,7 +124,7 @@ def _needles(file: Path, missing: list[str]) -> list[dict[str, Any]]:
         if row is None:
             bad += 1
             continue
-        if rows and row["step"] < rows[-1]["step"]:  # the run went on from an earlier step
+        if rows and row["step"] < rows[-1]["step"]:  # the run was resumed from an earlier step
             rows = [kept for kept in rows if kept["step"] < row["step"]]
         rows.append(row)
     if bad:
@@ -150,7 +150,7 @@ def _checkpoints(folder: Path) -> list[Piece]:
 
 
 def _folders(path: Path, depth: int) -> list[Path]:
-    """Folders below, without hidden ones, links, checkpoints and curves."""
+    """All folders up to `depth` levels below, without hidden ones, links, checkpoints and TensorBoard's."""
     if depth == 0:
         return []
     try:

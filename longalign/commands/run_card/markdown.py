@@ -1,4 +1,4 @@
-"""A run's card as Markdown: a short README.md for the folder of an exported model."""
+"""Write a run's card as Markdown: a short README.md for the folder of an exported model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,6 +64,6 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _text(text: str) -> str:
-    """Text of a run in Markdown: on one line, with nothing that would be read as HTML or as a column."""
+    """A text of the run for Markdown: on one line, with HTML and table separators escaped."""
     plain = " ".join(text.split())
     return plain.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")

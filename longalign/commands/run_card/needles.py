@@ -1,4 +1,4 @@
-"""The needle tests of a run's card: the probe's heat maps, and what ``longalign needle`` has written elsewhere."""
+"""The needle section of a run's card: heat maps of the run's probe, and of tests by ``longalign needle``."""
 
 import html
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def probe_maps(run: RunFolder) -> str:
-    """Heat maps of the probe's first and last step."""
+    """Heat maps of the first and the last step at which the run probed needles."""
     steps = sorted({row["step"] for row in run.needles})
     maps = []
     for step in dict.fromkeys([*steps[:1], *steps[-1:]]):
@@ -30,7 +30,7 @@ def probe_maps(run: RunFolder) -> str:
 
 
 def heat_map(summary: Mapping[str, Any], title: str) -> str:
-    """A table of recall by length (columns) and depth (rows), with means at the edges."""
+    """A table of recall by length (columns) and depth (rows); the last row and column are means."""
     cells = {(cell["length"], cell["depth"]): cell for cell in summary["cells"]}
     lengths, depths = (sorted({place[axis] for place in cells}) for axis in (0, 1))
     by_length, by_depth = ({row[key]: row for row in summary[f"by_{key}"]} for key in ("length", "depth"))
@@ -61,7 +61,7 @@ def _margin(row: Mapping[str, Any] | None) -> str:
 
 @dataclass(frozen=True)
 class NeedleTest:
-    """A folder of ``longalign needle``, its result in one line, and its heat map as HTML."""
+    """A folder of ``longalign needle``, with its result in one line (`text`) and its heat map as HTML."""
 
     folder: Path
     text: str
@@ -69,10 +69,10 @@ class NeedleTest:
 
 
 def read_tests(found: Sequence[Path], given: Sequence[Path]) -> list[NeedleTest]:
-    """Needle tests that were `found` in the run's folder, where a strange one is left out, and those `given`.
+    """Read the tests `found` in the run's folder (an unreadable one is left out with a warning) and those `given`.
 
     Raises:
-        UserError: a folder that was given holds no summary of a needle test.
+        UserError: a folder in `given` holds no summary of a needle test.
     """
     tests = []
     for folder in dict.fromkeys([*found, *given]):
@@ -98,7 +98,7 @@ def _read_test(folder: Path) -> NeedleTest:
 
 
 def maps_of_tests(tests: Sequence[NeedleTest], beside: Path) -> str:
-    """The heat map of each test; its whole report is linked where it lies below the card's folder."""
+    """The heat map of each test, with a link to its report if that is inside of the card's folder `beside`."""
     parts = [f"<div>{test.map}{_link(test.folder / 'report.html', beside)}</div>" for test in tests]
     return f'<div class="maps">{"".join(parts)}</div>' if parts else ""
 

@@ -1,4 +1,4 @@
-"""The config of a run: first what differs from the defaults, then all of it. Keys that hold secrets show no value."""
+"""A run's config: its differences from the defaults, and its whole text. The values of secret keys are hidden."""
 
 import re
 from dataclasses import asdict
@@ -11,24 +11,24 @@ from longalign.commands.run_card.folder import as_dict
 SECRET = re.compile(r"(?:^|_)(?:api_?key|key|token|secret|password|passwd|credentials?)$", re.IGNORECASE)
 HIDDEN = "(hidden)"
 DERIVED = {"data.tokenizer": "model.model", "model.cache_dir": "data.cache_dir"}
-"""Keys that a fit fills in from another."""
+"""Keys whose value a fit takes from another key by default."""
 
 
 def differences(config: dict[str, Any], defaults: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """(key, value, default) of each option that is not the default's; "" for one that has no default."""
+    """(key, value, default) of each option that differs from its default; the default is "" if there is none."""
     ours, usual = flatten(without_secrets(config)), flatten(defaults)
     rows = []
     for key, value in ours.items():
         same = key in usual and usual[key] == value
         derived = key in DERIVED and ours.get(DERIVED[key]) == value
-        absent = value is None and key not in usual  # a key below a section that the default leaves out
+        absent = value is None and key not in usual  # an unset key of a section that is empty by default
         if not (same or derived or absent):
             rows.append((key, as_text(value), as_text(usual[key]) if key in usual else ""))
     return rows
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, keys joined by dots; lists, empty mappings and a source's buckets are values."""
+    """Nested mappings as one mapping with dotted keys. Lists, empty mappings and a source's buckets stay values."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
         name = f"{prefix}{key}"
@@ -38,7 +38,7 @@ def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def without_secrets(value: Any) -> Any:
-    """The same with the values of keys such as api_key or token hidden, in lists too."""
+    """The same value, in which texts of keys such as api_key or token are replaced, at any depth."""
     if isinstance(value, dict):
         return {
             key: HIDDEN if SECRET.search(str(key)) and isinstance(inner, str) else without_secrets(inner)
@@ -48,7 +48,7 @@ def without_secrets(value: Any) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """A value on one line of YAML; keys inside of it that are not set are left out."""
+    """A value as one line of YAML, without the keys inside of it that are null."""
     if value == "":
         return ""
     text = yaml.safe_dump(
@@ -64,12 +64,12 @@ def _without_nulls(value: Any) -> Any:
 
 
 def whole_text(config: dict[str, Any]) -> str:
-    """All of the config as YAML."""
+    """The whole config as YAML, without secrets."""
     return yaml.safe_dump(without_secrets(config), allow_unicode=True, sort_keys=False)
 
 
 def default_options(config: dict[str, Any]) -> dict[str, Any]:
-    """The defaults of ``longalign fit``, as config.yaml would have them, with those of each source of `config`."""
+    """The defaults of ``longalign fit`` in the form of config.yaml, with defaults for each data source of `config`."""
     from longalign.commands.config import default_config
     from longalign.data.mixture import Source
 

@@ -1,4 +1,4 @@
-"""A run's card as one HTML page that asks for nothing from elsewhere."""
+"""Write a run's card as one HTML page that loads no other files."""
 
 import html
 import re
@@ -37,7 +37,11 @@ def page(
     comparisons: Sequence[Comparison],
     beside: Path,
 ) -> str:
-    """The whole page. changed: options that differ from the defaults; beside: the folder where the page will lie."""
+    """The whole page.
+
+    changed: (key, value, default) of options that differ from the defaults. beside: the folder that the page will be
+    in, for links.
+    """
     template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     now = status(run)
     name = run.path.resolve().name
@@ -68,7 +72,7 @@ def page(
             ]
         ),
     }
-    return re.sub(r"@([A-Z]+)@", lambda match: parts[match[1]], template)  # one pass: texts may hold such marks
+    return re.sub(r"@([A-Z]+)@", lambda match: parts[match[1]], template)  # in one pass, as texts may hold such marks
 
 
 def _grid(figures: str) -> str:
@@ -76,7 +80,7 @@ def _grid(figures: str) -> str:
 
 
 def data_table(run: RunFolder) -> str:
-    """Rows read, dropped, held out and mixed, by source; under it what was dropped, cut and repaired, and why."""
+    """A table of each source's rows (read, dropped, held out, used), and below it what was dropped or cut, and why."""
     rows = data_rows(run)
     if not rows:
         return ""
@@ -87,7 +91,7 @@ SOURCE_HEAD = ("source", "rows", "dropped", "held out", "in the mix", "tokens", 
 
 
 def data_rows(run: RunFolder) -> list[list[str]]:
-    """Each source under `SOURCE_HEAD`, then its buckets."""
+    """A row for each source, followed by its buckets, with the columns of `SOURCE_HEAD`."""
     rows = []
     for source in source_rows(run):
         buckets = [bucket for bucket in as_list(source.get("buckets")) if isinstance(bucket, dict)]
@@ -109,7 +113,7 @@ def _source_cells(source: dict[str, Any], name: str) -> list[str]:
 
 
 def reasons(run: RunFolder) -> list[str]:
-    """A line for each source: its path, and what was dropped, cut, repaired or left out, with counts."""
+    """A line for each source: its path, and how many rows were dropped, cut, repaired or left out, by reason."""
     lines = []
     for source in source_rows(run):
         report = as_dict(source.get("report"))
@@ -127,7 +131,7 @@ def reasons(run: RunFolder) -> list[str]:
 
 
 def plan_text(plan: dict[str, Any]) -> str:
-    """How the sequences were dealt to steps; nothing where the record does not say."""
+    """How the sequences were packed into steps, in words; empty if the record does not say."""
     try:
         return (
             f"{plan['strategy']}, loss by {plan['loss']}: {plan['steps']:,} steps of {plan['packs_per_step']} packs of "
@@ -139,7 +143,7 @@ def plan_text(plan: dict[str, Any]) -> str:
 
 
 def hashes(run: RunFolder) -> str:
-    """sha256 of data, tokenizer and plan, behind a line to click."""
+    """sha256 of data, tokenizer and plan, which are shown when their title is clicked."""
     rows: list[tuple[str, str]] = []
     for source in source_rows(run):
         files = as_list(source.get("data"))
@@ -162,13 +166,13 @@ def _whole_config(run: RunFolder) -> str:
 
 
 def shape(run: RunFolder) -> list[tuple[str, str]]:
-    """What the model's config says of its size and positions."""
+    """(name, value) of the model config's keys about its size and positions."""
     found = [(name, run.model[key]) for key, name in SHAPE if run.model.get(key) is not None]
     return [(name, f"{v:,}" if isinstance(v, int) else as_text(v)) for name, v in found]
 
 
 def environment(run: RunFolder) -> list[tuple[str, str]]:
-    """Machine and versions of the last start; of earlier ones the times."""
+    """(name, value) of the last start's machine and versions, and the times of all starts."""
     if not run.starts:
         return []
     last = run.starts[-1]

@@ -1,6 +1,8 @@
-"""LongBench-Chat (Bai et al. 2024, section 4): answers about long documents, rated by a model that sees rated examples.
+"""LongBench-Chat (Bai et al. 2024, section 4): a model answers questions about long documents, and a judge model, which
+is shown rated examples, rates the answers.
 
-`cases` and `suite` are the questions, `fit` brings them to a model's length, `predict` answers, `judge` rates the
-answers by the prompts of `prompts`, `compare` and `statistics` say what the ratings support. Every result is a row of
-JSON lines (`longalign.records`), keyed by what it was made of.
+`cases` reads the published questions, `suite` makes questions of our own, `fit` shortens documents to a model's length,
+`predict` gets the answers, `judge` the ratings (by the prompts of `prompts`), and `compare` and `statistics` compute
+means and differences with intervals. Each answer and rating is a row of JSON lines (`longalign.records`) whose key is a
+hash of everything that it depends on.
 """

@@ -1,7 +1,7 @@
-"""LongBench-Chat's published files: ``test_cases.json`` and ``few_shots.json``, read with errors that name the place.
+"""Read LongBench-Chat's published files. Errors name the file, the row and the field.
 
 test_cases.json   [{"idx": 1, "prompt": document, blank line, question, "query": the question for the judge,
-                    "answer": the reference}, …]; other keys are kept, ``language`` is used
+                    "answer": the reference}, …]; other keys are kept; ``language``, if there, is the case's
 few_shots.json    [[{"answer": text, "score": 1 to 10}, three of them], …]; those of a case are at position idx - 1
 """
 
@@ -46,7 +46,7 @@ class Case:
 
     @property
     def key(self) -> str:
-        """A hash of the case. Its number is part of it: the examples are found by that."""
+        """A hash of the case, with its number, by which its examples are found."""
         return content_key("case", self.idx, self.prompt, self.query, self.answer)
 
 
@@ -60,7 +60,7 @@ def read_cases(test_cases: str, few_shots: str | None = None) -> list[Case]:
     """The cases of a ``test_cases.json``, each with its examples where a ``few_shots.json`` is given.
 
     Raises:
-        UserError: a file is missing or has another format; it names file, row (from 1) and field.
+        UserError: a file is missing or has another format; the message names file, row (from 1) and field.
     """
     rows = _read_list(test_cases, "test_cases")
     if not rows:

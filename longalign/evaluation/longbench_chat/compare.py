@@ -1,4 +1,4 @@
-"""Ratings of one or more models, put beside each other: by language, by length, and in pairs on the same questions."""
+"""Compare the ratings of one or more models: means by language and by length, and paired differences of two models."""
 
 import itertools
 from collections import defaultdict
@@ -20,7 +20,7 @@ _NAMES = [f"{low}-{high}k" for low, high in itertools.pairwise((0, *_EDGES))] + 
 
 @dataclass(frozen=True)
 class Run:
-    """One model's ratings. ``scores`` has the mean of a case's readable ratings; cases without any are not in it."""
+    """One model's ratings. ``scores``: by case, the mean of its readable ratings; cases without any are not in it."""
 
     name: str
     rows: list[Row]
@@ -28,21 +28,23 @@ class Run:
 
     @property
     def setup(self) -> Row:
-        """That of the judge."""
+        """The judge's setup, as in every row: judge, preset, prompt, scale, protocol and so on."""
         return self.rows[0]["setup"]
 
     def count(self, status: str) -> int:
-        """Ratings of a status."""
+        """How many ratings have this status."""
         return sum(row["status"] == status for row in self.rows)
 
     @property
     def unrated(self) -> int:
-        """Cases without a readable rating."""
+        """How many cases have no readable rating."""
         return len({row["case"] for row in self.rows}) - len(self.scores)
 
     @property
     def agreement(self) -> tuple[float, float] | None:
-        """Of two ratings of an answer: the share that are equal, and the mean distance. None without any two."""
+        """How well repeated ratings of an answer agree: the share of answers whose ratings are all equal, and the mean
+        distance between the highest and the lowest. None if no answer has two readable ratings.
+        """
         pairs = [scores for scores in _by_case(self.rows).values() if len(scores) > 1]
         if not pairs:
             return None
@@ -60,7 +62,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Pair:
-    """Second minus first."""
+    """Two runs on the cases that both have; the difference is second minus first."""
 
     first: str
     second: str
@@ -68,7 +70,7 @@ class Pair:
 
     @property
     def verdict(self) -> str:
-        """In words."""
+        """Which run is better, or that the two cannot be distinguished, in words."""
         if not self.difference.distinguishable:
             return "not distinguishable"
         return f"{self.second if self.difference.estimate.mean > 0 else self.first} is better"
@@ -76,7 +78,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `tables` writes. ``notes`` are what a reader must know before believing the numbers."""
+    """What `tables` and `page` show. ``notes``: what a reader must know before believing the numbers."""
 
     runs: list[Run]
     lines: list[Line]
@@ -88,7 +90,7 @@ def read_run(path: str | Path) -> Run:
     """The ratings in a run's folder (``judgements.jsonl``) or in a file.
 
     Raises:
-        UserError: there are none, or they are of several models or judges.
+        UserError: there are no ratings, or they are of several models or judges.
     """
     file = Path(path).expanduser()
     file = file / "judgements.jsonl" if file.is_dir() else file
@@ -97,7 +99,7 @@ def read_run(path: str | Path) -> Run:
     rows = Records(file).rows()
     if not rows:
         raise UserError(f"{file} is empty; run longalign longbench-chat judge first")
-    # what failed under other options, a mistyped judge for example, is not of this run
+    # failures under other options, such as a mistyped judge, do not belong to this run
     setup = next((row["setup"] for row in rows if row["status"] != FAILED), rows[-1]["setup"])
     rows = [row for row in rows if row["status"] != FAILED or row["setup"] == setup]
     for field in ("model", "setup"):
@@ -108,7 +110,7 @@ def read_run(path: str | Path) -> Run:
 
 
 def compare(runs: Sequence[Run], seed: int = 0) -> Comparison:
-    """Means by group, and each pair of runs on the cases that both have.
+    """Means of each run by group, and the difference of each pair of runs on the cases that both have.
 
     Raises:
         UserError: two runs have no case in common, or were rated in different ways.
@@ -134,7 +136,7 @@ def _by_case(rows: Sequence[Row]) -> dict[str, list[float]]:
 
 
 def _groups(runs: Sequence[Run]) -> dict[str, list[str]]:
-    """Cases of each group, by the rows of the first run that has the case: lengths are in the tokens of its model."""
+    """The cases of each group. A case's length and language are those in the first run that has it."""
     cases = {row["case"]: row for run in reversed(runs) for row in run.rows}
     kinds: tuple[Callable[[Row], Any], ...] = (
         lambda row: ALL,
@@ -148,7 +150,7 @@ def _groups(runs: Sequence[Run]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = defaultdict(list)
         for case, row in cases.items():
             found[kind(row)].append(case)
-        if kind is kinds[0] or len(found) > 1:  # a group of all says nothing new
+        if kind is kinds[0] or len(found) > 1:  # a kind with one group only says what "all" says
             names = sorted(found, key=lambda name: (_NAMES.index(name) if name in _NAMES else 0, str(name)))
             groups |= {name: found[name] for name in names if name is not None}
     return groups
@@ -170,7 +172,7 @@ def _pairs(runs: Sequence[Run], seed: int) -> list[Pair]:
 
 
 def _check_judges(runs: Sequence[Run]) -> None:
-    """What may differ between ratings that are compared is the seed alone."""
+    """Refuse to compare ratings that were made in different ways; only their seeds may differ."""
     first = runs[0]
     for run in runs[1:]:
         other = [name for name in first.setup if name != "seed" and run.setup.get(name) != first.setup[name]]
@@ -189,7 +191,7 @@ def _notes(runs: Sequence[Run]) -> list[str]:
         }
         said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         if said:
-            notes.append(f"{run.name}: {said}; they count for nothing in its mean.")
+            notes.append(f"{run.name}: {said}; they are left out of its mean.")
         served = {row["served_model"] for row in run.rows if row.get("served_model")}
         if len(served) > 1:
             notes.append(f"{run.name}: the judge's name changed on the way: {', '.join(sorted(served))}.")
@@ -204,12 +206,12 @@ def _notes(runs: Sequence[Run]) -> list[str]:
 
 
 def is_same_model(model: str, judge: str) -> bool:
-    """Whether two names are of one model, as far as names tell."""
+    """Whether two names look like the same model: their last parts are equal, in upper or lower case."""
     return model.rstrip("/").rpartition("/")[2].lower() == judge.rstrip("/").rpartition("/")[2].lower()
 
 
 def _with_short_names(runs: Sequence[Run]) -> list[Run]:
-    """Runs by the last part of their path where that tells them apart."""
+    """The runs, named by the last part of their path if these names all differ, else by the whole path."""
     short = [Path(run.name).name if Path(run.name).suffix != ".jsonl" else run.name for run in runs]
     names = short if len(set(short)) == len(short) else [run.name for run in runs]
     if len(set(names)) < len(names):

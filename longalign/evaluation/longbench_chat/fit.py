@@ -1,4 +1,5 @@
-"""A case brought to a model's length: the middle of its document goes, its question and room for the answer stay."""
+"""Fit a case into a model's length: the middle of its document is cut out; the question is kept whole, and room is left
+for the answer."""
 
 import re
 from collections.abc import Callable
@@ -14,12 +15,12 @@ if TYPE_CHECKING:  # tokenizers and all that come with them are slow to import
 Span = tuple[int, int]
 
 _PIECE = re.compile(r"[^\x00-\x7f]|[\x00-\x7f]{1,3}", re.DOTALL)
-_FRAME = 64  # tokens that a chat template may add
+_FRAME = 64  # tokens that a chat template is assumed to add
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What the model gets. ``tokens`` and ``cut_tokens`` are counted by its tokenizer, or estimated without one."""
+    """What the model gets. ``tokens`` of it, and ``cut_tokens`` that were cut out, are those of the `Meter`."""
 
     text: str
     ids: list[int]
@@ -29,14 +30,18 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Meter:
-    """How long texts are: ``encode`` gives the ids of a user's message in the chat format, ``offsets`` its tokens."""
+    """Measures texts in tokens.
+
+    encode: text of a user's message -> ids of the prompt in the chat format. offsets: text -> character span of each of
+    its tokens.
+    """
 
     encode: Callable[[str], list[int]]
     offsets: Callable[[str], list[Span]]
 
 
 def meter(tokenizer: Any, chat_format: "ChatFormat") -> Meter:
-    """A meter by a tokenizer and the model's own chat format."""
+    """A meter that counts with a tokenizer and a chat format."""
     from longalign.chat import chat_encoder
 
     encoder = chat_encoder(tokenizer, chat_format)
@@ -44,7 +49,10 @@ def meter(tokenizer: Any, chat_format: "ChatFormat") -> Meter:
 
 
 def rough_meter() -> Meter:
-    """A meter for a server whose tokenizer is not at hand: more tokens than there are (three ASCII characters each)."""
+    """A meter for a server whose tokenizer is not known.
+
+    It estimates too many tokens rather than too few: one for three ASCII characters, one for any other character.
+    """
 
     def offsets(text: str) -> list[Span]:
         return [match.span() for match in _PIECE.finditer(text)]
@@ -53,10 +61,10 @@ def rough_meter() -> Meter:
 
 
 def fit_case(case: Case, how: Meter, max_length: int | None, max_new_tokens: int) -> Prompt:
-    """The case's prompt in at most ``max_length - max_new_tokens`` tokens, as close to it as can be.
+    """The case's prompt in at most ``max_length - max_new_tokens`` tokens, with as much of the document as fits.
 
     Raises:
-        UserError: the question alone is too long.
+        UserError: the question is too long even without its document.
     """
     ids = how.encode(case.prompt)
     if max_length is None or len(ids) + max_new_tokens <= max_length:
@@ -84,7 +92,11 @@ def fit_case(case: Case, how: Meter, max_length: int | None, max_new_tokens: int
 
 
 def document_span(case: Case) -> Span:
-    """Where the document stands in the prompt: all but the query, else all but the last paragraph, else everything."""
+    """The characters of the prompt that are its document.
+
+    If the prompt holds the query, the document is the longer part before or behind it; else everything before the last
+    paragraph; and in a prompt of one paragraph, everything.
+    """
     prompt, query = case.prompt, case.query.strip()
     at = prompt.rfind(query)
     if at >= 0:

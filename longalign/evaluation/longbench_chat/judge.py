@@ -1,9 +1,11 @@
-"""Ratings of answers by a judge model, one row a rating.
+"""Get ratings of answers from a judge model; each rating is a row.
 
-protocol paper      the examples shuffled by seed, in another order for each repeat; two ratings, which are averaged;
-                    answers as they are; the rating is a whole number of the scale
-protocol original   as the released code does it: the file's order, one rating, newlines of the answer made spaces, up
-                    to five tries for a rating, any number in the brackets counts
+protocol paper      The examples are shuffled by seed, in another order for each rating. Each answer is rated twice by
+                    default, and the mean counts. Answers keep their newlines. A rating must be a whole number within
+                    the scale.
+protocol original   As in the released code: the examples keep their order, there is one rating of each answer, its
+                    newlines become spaces, an unreadable rating is asked for up to five times, and any number in the
+                    brackets counts.
 """
 
 import logging
@@ -27,11 +29,12 @@ log = logging.getLogger(__name__)
 
 OK, UNPARSABLE = "ok", "unparsable"
 ORIGINAL_TRIES = 5
+"""Calls for one rating under protocol original, while the replies cannot be read."""
 
 
 @dataclass(frozen=True)
 class JudgeSetup:
-    """What a rating depends on, beside the answer. ``prompt`` is the key of the judge's prompt."""
+    """Everything that a rating depends on beside the answer. ``prompt`` is the key of the judge's prompt."""
 
     judge: str
     preset: str
@@ -44,13 +47,13 @@ class JudgeSetup:
     seed: int = 0
 
     def as_row(self) -> Row:
-        """As JSON has it."""
+        """The setup as a row of JSON lines holds it."""
         return asdict(self) | {"scale": list(self.scale)}
 
 
 @dataclass(frozen=True)
 class Job:
-    """One rating to ask for. ``order`` is that of the examples."""
+    """One rating to ask for. ``order``: indices of the case's examples, as they are shown."""
 
     key: str
     case: Case
@@ -58,7 +61,7 @@ class Job:
     repeat: int
     order: tuple[int, ...]
     messages: list[dict[str, str]]
-    tokens: tuple[int, int]  # in, about; out, at most
+    tokens: tuple[int, int]  # of the prompt, estimated; most tokens of the reply
 
 
 def plan(cases: Sequence[Case], predictions: Sequence[Row], setup: JudgeSetup, prompt: JudgePrompt) -> list[Job]:
@@ -84,7 +87,7 @@ def plan(cases: Sequence[Case], predictions: Sequence[Row], setup: JudgeSetup, p
 
 
 async def rate(jobs: Sequence[Job], records: Records, setup: JudgeSetup, client: ChatClient, budget: Budget) -> None:
-    """Ask for every rating; each is a row when it comes.
+    """Ask the judge for every rating, and append each to ``records`` when it comes.
 
     Raises:
         UserError: what `ask_within` raises.
@@ -104,7 +107,7 @@ async def rate(jobs: Sequence[Job], records: Records, setup: JudgeSetup, client:
 
 
 def to_do(jobs: Sequence[Job], records: Records, setup: JudgeSetup, retry_unparsable: bool = False) -> list[Job]:
-    """The ratings that are not there: failed ones are asked for again, unparsable ones if that is wanted.
+    """The jobs without a rating in ``records``: failed ones are asked for again, unreadable ones if that is wanted.
 
     Raises:
         UserError: the file has ratings of another setup or of other answers.
@@ -123,12 +126,12 @@ def to_do(jobs: Sequence[Job], records: Records, setup: JudgeSetup, retry_unpars
 
 
 def answer_as_judged(text: str, setup: JudgeSetup, prompt: JudgePrompt) -> str:
-    """The answer as it stands in the prompt: as it is, but for marks of the prompt's own that it might hold."""
+    """The answer as it is inserted into the judge's prompt by the setup's protocol."""
     return text.strip().replace("\n", " ") if setup.protocol == "original" else prompt.without_marks(text)
 
 
 def _orders(setup: JudgeSetup, prompt: JudgePrompt, case: Case) -> list[tuple[int, ...]]:
-    """Of the examples, for each repeat: all different as long as there are enough."""
+    """An order of the examples for each repeat; all orders differ if there are enough."""
     count = min(prompt.examples, len(case.few_shots))
     if setup.protocol == "original":
         return [tuple(range(count))]
@@ -188,10 +191,10 @@ def _row(job: Job, setup: JudgeSetup, result: Completion | RequestFailed, tried:
 
 
 def _read(result: Completion, setup: JudgeSetup) -> tuple[float | None, str]:
-    """(rating, "") or (None, what is wrong)."""
+    """The rating and "", or None and the reason for which the reply has no readable rating."""
     if setup.protocol == "original":
         score: float | None = parse_rating_like_the_released_code(result.text)
-    elif result.finish_reason == "length":  # what looks like a rating may be a thought on the way to one
+    elif result.finish_reason == "length":  # the last [[n]] may be a thought, not yet the rating
         return None, f"cut at {setup.max_tokens} tokens (--max_tokens): {_tail(result.text)}"
     else:
         score = parse_rating(result.text, setup.scale)

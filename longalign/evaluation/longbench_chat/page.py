@@ -1,4 +1,4 @@
-"""A comparison as one HTML page, with nothing from elsewhere."""
+"""Write a comparison as one HTML page that loads no other files."""
 
 import html
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ th:first-child,td:first-child{text-align:left}thead th{border-bottom:2px solid #
 
 
 def page(comparison: Comparison) -> str:
-    """The tables with a strip for each interval."""
+    """The page: the tables of means and pairs, with a bar for each interval."""
     low, high = comparison.runs[0].setup["scale"]
     lines = sorted(comparison.lines, key=lambda line: group_order(comparison).index(line.group))
     before = [None, *(line.group for line in lines)]

@@ -1,6 +1,6 @@
-"""Answers of a model to the cases, one row each: from a model in this process, or from an endpoint.
+"""Get a model's answers to the cases, from a model in this process or from an endpoint; each answer is a row.
 
-A row says all that the answer depends on (``setup``), so a file holds one model's answers under one set of options.
+A row records everything that its answer depends on (``setup``). A file holds the answers of one setup only.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Setup:
-    """What an answer depends on, beside its case."""
+    """Everything that an answer depends on beside its case."""
 
     model: str
     max_length: int | None
@@ -29,16 +29,16 @@ class Setup:
     temperature: float | None
     seed: int
     chat_format: str | None = None  # of a model in this process
-    weights: str | None = None  # a fingerprint
+    weights: str | None = None  # fingerprint of a local folder
 
     def key(self, case: Case) -> str:
-        """The key of this setup's answer to a case."""
+        """The key of the row with this setup's answer to a case."""
         return content_key("prediction", asdict(self), case.key)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model in this process wrote."""
+    """An answer of a model in this process. ``ended``: by a stop token, not by ``max_new_tokens``."""
 
     text: str
     ended: bool
@@ -65,7 +65,14 @@ def predict_here(
     generate: Callable[[list[int], int], Answer],
     max_length: int | None,
 ) -> None:
-    """Answer one case after another by ``generate(ids, seed)``; ``max_length`` is the setup's, else the model's own."""
+    """Answer one case after the other with a model in this process, and append each answer to ``records``.
+
+    Args:
+        source: where the cases come from, for the rows.
+        how: measures prompts by the model's tokenizer and chat format.
+        generate: ``generate(ids, seed)`` gives the answer to a prompt.
+        max_length: tokens of prompt and answer together: the setup's, or the model's own context.
+    """
     for case in cases:
         prompt = fit_case(case, how, max_length, setup.max_new_tokens)
         answer = generate(prompt.ids, setup.seed)
@@ -75,7 +82,7 @@ def predict_here(
 
 
 def fit_all(cases: Sequence[Case], setup: Setup, how: Meter) -> list[tuple[Case, Prompt]]:
-    """The prompts for an endpoint, to know what they cost before the first is sent."""
+    """The prompts of all cases for an endpoint, made before the first is sent so that their cost is known."""
     return [(case, fit_case(case, how, setup.max_length, setup.max_new_tokens)) for case in cases]
 
 
@@ -87,7 +94,7 @@ async def predict_there(
     client: ChatClient,
     budget: Budget,
 ) -> None:
-    """Answer many cases at a time by an endpoint. A request that fails makes a row that the next run tries again.
+    """Get answers from an endpoint, many at a time. A failed request is a row, too; the next run tries it again.
 
     Raises:
         UserError: what `ask_within` raises.
@@ -106,12 +113,12 @@ async def predict_there(
 
 
 def failures(records: Records, setup: Setup) -> int:
-    """Cases that have no answer, because their requests failed under this setup."""
+    """How many cases have no answer because their requests failed under this setup."""
     return sum(row["status"] == FAILED and row["setup"] == asdict(setup) for row in records.rows())
 
 
 def summary(records: Records, setup: Setup) -> str:
-    """How many answers there are, and what is special about them."""
+    """A line: how many answers there are, and how many were cut, ended early, are empty or failed."""
     rows = [row for row in records.rows() if row["status"] != FAILED]
     counts = {
         "cut in the middle of the document": sum(row["cut_tokens"] > 0 for row in rows),
@@ -137,7 +144,7 @@ def _keep(
         "language": case.language,
         "source": source,
         "setup": asdict(setup),
-        "full_tokens": prompt.tokens + prompt.cut_tokens,  # like cut_tokens by the meter, which may estimate
+        "full_tokens": prompt.tokens + prompt.cut_tokens,  # like cut_tokens by the meter, which may be an estimate
         "cut_tokens": prompt.cut_tokens,
         "truncated": prompt.cut_tokens > 0,
         "prompt_sha256": hashlib.sha256(prompt.text.encode(errors="surrogatepass")).hexdigest(),

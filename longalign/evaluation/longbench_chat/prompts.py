@@ -1,7 +1,8 @@
-"""What the judge is asked, and how its reply is read: a rating in ``[[n]]``, or none at all, but never a guess.
+"""The judge's prompts, and how a rating is read from its reply; a reply without a clear rating has none.
 
-The templates are text files of our own in the format of LongBench-Chat's ``prompt_fs.txt``: slots ``{}`` for question,
-reference, then answer and rating of each example, and the answer to rate last. The published file can be given instead.
+The templates are text files of our own in the format of LongBench-Chat's ``prompt_fs.txt``. They have slots ``{}`` for
+the question, the reference, an answer and a rating of each example, and last the answer to rate. The published file can
+be given instead.
 """
 
 import re
@@ -15,7 +16,8 @@ from longalign.evaluation.longbench_chat.cases import Case, Rated, content_key
 SYSTEM = "You judge the quality of texts, fairly and by the rules that you are given."
 
 SCALES = {"few_shot": (1, 10), "zero_shot": (1, 10), "qa": (1, 3), "summary": (1, 5)}
-"""Presets and the ratings they ask for: LongBench-Chat's judge, the same without examples, LongBench's two judges."""
+"""Presets and the range of their ratings: LongBench-Chat's judge, the same without examples, and LongBench's judges for
+questions and for summaries."""
 
 _MARK = re.compile(r"\[([^\[\]{}\n]*(?:begins?|ends?))\]")
 _RATING_LINE = re.compile(r"^\W*rating\W*?[:：]\W*?(\d+)\W*$", re.IGNORECASE | re.MULTILINE)
@@ -23,7 +25,7 @@ _RATING_LINE = re.compile(r"^\W*rating\W*?[:：]\W*?(\d+)\W*$", re.IGNORECASE | 
 
 @dataclass(frozen=True)
 class JudgePrompt:
-    """A template cut at its slots, and the scale that it asks for."""
+    """A template, cut at its slots into `parts`, with its system message and the lowest and highest rating."""
 
     parts: tuple[str, ...]
     system: str
@@ -31,16 +33,16 @@ class JudgePrompt:
 
     @property
     def examples(self) -> int:
-        """How many rated examples it shows."""
+        """How many rated examples the prompt shows."""
         return (len(self.parts) - 4) // 2
 
     @property
     def key(self) -> str:
-        """A hash of everything in it."""
+        """A hash of template, system message and scale."""
         return content_key("template", self.parts, self.system, self.scale)
 
     def messages(self, case: Case, few_shots: Sequence[Rated], answer: str) -> list[dict[str, str]]:
-        """System and user message. ``answer`` goes in as it is, with its newlines."""
+        """System and user message. ``answer`` is inserted as it is, with its newlines."""
         slots = [case.query, case.answer]
         for shot in few_shots[: self.examples]:
             slots += [shot.answer, str(shot.score)]
@@ -50,17 +52,20 @@ class JudgePrompt:
         return [{"role": "system", "content": self.system}, {"role": "user", "content": text}]
 
     def without_marks(self, answer: str) -> str:
-        """``answer``, its copies of the template's own marks in round brackets: it cannot end before its end."""
+        """``answer`` with the template's marks, such as ``[… ends]``, in round brackets.
+
+        An answer that holds such a mark could otherwise look as if it ended there.
+        """
         for name in {match for part in self.parts for match in _MARK.findall(part)}:
             answer = answer.replace(f"[{name}]", f"({name})")
         return answer
 
 
 def load_prompt(preset: str = "few_shot", template: str | None = None, system: str | None = None) -> JudgePrompt:
-    """A preset's prompt; ``template`` is a file to use in place of its text, with the same scale.
+    """A preset's prompt. ``template``: a file to use in place of the preset's text; the scale stays.
 
     Raises:
-        UserError: the preset is unknown, or the file has a number of slots that no prompt has.
+        UserError: the preset is unknown, or the file cannot be read or has a wrong number of slots.
     """
     if preset not in SCALES:
         raise UserError(f"preset: got {preset!r}, expected one of {', '.join(SCALES)}")
@@ -71,7 +76,7 @@ def load_prompt(preset: str = "few_shot", template: str | None = None, system: s
         raise UserError(f"template: {template}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"template: {template} is not UTF-8 text (byte {error.start})") from error
-    # editors end a file with a newline; the prompt ends in "Rating: ", where the judge goes on
+    # the last newline is the editor's: the prompt must end in "Rating: ", where the judge goes on
     parts = tuple(text.removesuffix("\n").split("{}"))
     if len(parts) < 4 or len(parts) % 2:
         raise UserError(
@@ -82,8 +87,10 @@ def load_prompt(preset: str = "few_shot", template: str | None = None, system: s
 
 
 def parse_rating(text: str, scale: tuple[int, int]) -> int | None:
-    """The whole number in the last ``[[n]]``; where there are no such brackets, that of the last line ``Rating: n``,
-    or the reply if it is nothing but a number. None for everything else, and for a number out of the scale.
+    """The rating in a judge's reply; None if it cannot be read, or is not within the scale.
+
+    It is the whole number in the last ``[[n]]``. In a reply without ``[[`` it is that of the last line ``Rating: n``,
+    or the reply itself if it is only a number.
     """
     bracketed = re.findall(r"\[\[(.*?)\]\]", text, re.DOTALL)
     if bracketed or "[[" in text:
@@ -97,7 +104,7 @@ def parse_rating(text: str, scale: tuple[int, int]) -> int | None:
 
 
 def parse_rating_like_the_released_code(text: str) -> float | None:
-    """The first number in the last ``[[…]]``, whatever its size, with decimals (LongAlign, LongBench_Chat/eval.py)."""
+    """The first number in the last ``[[…]]``, of any size and with decimals (LongAlign, LongBench_Chat/eval.py)."""
     bracketed = re.findall(r"\[\[([^\]]+)\]\]", text)
     numbers = re.findall(r"\d+\.\d+|\d+", bracketed[-1]) if bracketed else []
     return float(numbers[0]) if numbers else None

@@ -1,4 +1,5 @@
-"""The released code's own files: ``predictions/<model>.txt``, one line an answer, and ``scores/<model>.json``."""
+"""Files of LongAlign's released code: read ``predictions/<model>.txt`` (an answer a line), write
+``scores/<model>.json``."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +14,10 @@ from longalign.records import Row
 
 
 def read_predictions(path: str | Path, cases: Sequence[Case]) -> list[Row]:
-    """Rows for `judge.plan` of a text with one answer a line, in the order of the cases.
+    """Rows for `judge.plan`, from a text file with one answer a line in the order of the cases.
 
     Raises:
-        UserError: it is no UTF-8 text, or there are not as many lines as cases.
+        UserError: the file is no UTF-8 text, or has another number of lines than there are cases.
     """
     file = Path(path)
     try:
@@ -43,9 +44,9 @@ def read_predictions(path: str | Path, cases: Sequence[Case]) -> list[Row]:
 
 
 def write_scores(path: str | Path, cases: Sequence[Case], predictions: Sequence[Row], ratings: Sequence[Row]) -> None:
-    """The published format: each case without its prompt, with prediction and score; then the totals.
+    """Write scores in the released format: each case without its prompt, with prediction and score, then the totals.
 
-    A case that has several ratings gets their mean, and those of them that cannot be read are left out.
+    The score of a case is the mean of its readable ratings, "none" if it has no readable one.
     """
     texts = {row["case"]: row["text"] for row in predictions}
     result: list[dict[str, Any]] = []

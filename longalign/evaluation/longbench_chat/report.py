@@ -12,7 +12,7 @@ from longalign.files import write_text
 
 
 def write(comparison: Comparison, folder: str | Path) -> list[Path]:
-    """compare.md, compare.csv, compare.html and compare.json in a folder."""
+    """Write compare.md, compare.csv, compare.html and compare.json into a folder; returns their paths."""
     target = Path(folder).expanduser()
     target.mkdir(parents=True, exist_ok=True)
     texts = {

@@ -1,4 +1,4 @@
-"""What ratings support: means with bootstrap intervals, and differences of two models on the same questions."""
+"""Means of ratings with bootstrap intervals, and paired differences of two models on the same questions."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
 MIN_ITEMS = 5
-"""Questions below which there is no interval, and no difference is called one."""
+"""With fewer questions no interval is given, and no two models are called different."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference:
-    """Second minus first on the questions that both have. ``wins`` are those of the second."""
+    """Second minus first on the questions that both have. ``wins``: questions on which the second is rated higher."""
 
     estimate: Estimate
     wins: int
@@ -34,16 +34,16 @@ class Difference:
 
     @property
     def distinguishable(self) -> bool:
-        """Whether the interval leaves out 0, with questions enough to say so."""
+        """Whether there is an interval, and 0 is not in it."""
         low, high = self.estimate.low, self.estimate.high
         return low is not None and high is not None and (low > 0 or high < 0)
 
 
 def estimate_mean(values: Sequence[float], seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
-    """Mean of ``values``, one a question (ratings of a question are averaged before), and a bootstrap interval.
+    """Mean of ``values`` and its bootstrap interval. Each value is the mean of one question's ratings.
 
-    Percentiles are those of Hesterberg's expanded interval (2015, "What teachers should know about the bootstrap"):
-    plain ones are too narrow for the 10 to 50 questions that there are.
+    The interval is Hesterberg's expanded percentile interval (2015, "What teachers should know about the bootstrap"):
+    plain percentile intervals are too narrow for the 10 to 50 questions of these tests.
     """
     if not values:
         return Estimate(0, float("nan"), None, None)
@@ -64,7 +64,7 @@ def _tail(n: int) -> float:
 
 
 def compare_paired(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Difference:
-    """Paired bootstrap of the differences, question by question."""
+    """Mean difference of two models with its bootstrap interval; element n of both lists is the same question."""
     assert len(first) == len(second)
     differences = [b - a for a, b in zip(first, second, strict=True)]
     wins, losses = sum(d > 0 for d in differences), sum(d < 0 for d in differences)

@@ -1,4 +1,4 @@
-"""A comparison as Markdown and as CSV, and the words that all its tables share."""
+"""Write a comparison as Markdown and as CSV; headings and cells that the HTML page and run cards use, too."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from longalign.evaluation.longbench_chat.statistics import Estimate
 
 
 def markdown(comparison: Comparison) -> str:
-    """Two tables: means by group, and pairs."""
+    """The comparison in Markdown: means by group, paired differences, facts of each run, and notes."""
     parts = [heading(comparison), _markdown_table(*_mean_table(comparison))]
     if comparison.pairs:
         parts.append(_markdown_table(*_pair_table(comparison)))
@@ -20,7 +20,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def csv_rows(comparison: Comparison) -> str:
-    """One row a run and group, then one a pair (``second``, ``wins``, ``ties``, ``losses`` and ``verdict`` filled)."""
+    """CSV: a row for each run and group, then one for each pair. Only pairs have ``second``, ``wins`` … ``verdict``."""
     out = io.StringIO()
     names = ["run", "group", "n", "mean", "low", "high", "score_100", "second", "wins", "ties", "losses", "verdict"]
     writer = csv.DictWriter(out, names, lineterminator="\n")
@@ -75,7 +75,7 @@ def _pair_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
 
 
 def facts(run: Run) -> str:
-    """What one line can say of a run beside its means."""
+    """A line about a run: its ratings, the released code's total score, and how well repeated ratings agree."""
     total = next(iter(run.scores.values()), None) is not None
     parts = [f"{len(run.rows)} ratings of {len({row['case'] for row in run.rows})} answers of {run.rows[0]['model']}"]
     if total and run.setup["protocol"] == "original":
@@ -92,7 +92,7 @@ def _cell(estimate: Estimate | None) -> str:
 
 
 def interval(estimate: Estimate, sign: str = "") -> str:
-    """A mean with its interval."""
+    """A mean with its interval, such as ``6.50 [5.80, 7.20]``; ``sign`` "+" also marks positive numbers."""
     if estimate.low is None or estimate.high is None:
         return f"{estimate.mean:{sign}.2f}"
     return f"{estimate.mean:{sign}.2f} [{estimate.low:{sign}.2f}, {estimate.high:{sign}.2f}]"

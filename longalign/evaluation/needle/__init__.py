@@ -1,11 +1,12 @@
-"""The needle test: sentences hidden in long texts at known depths, and how many of them a model finds.
+"""The needle test: sentences are hidden in long texts at known depths, and a model is asked for them.
 
-    tasks      what is hidden and asked           answering            who answers
-    haystack   in what                            run                  from cells to rows
-    build      from cells to prompts              scoring, statistics  from rows to a summary
-    recipe     from a row back to its prompt      report               what is left behind
+    tasks      the hidden sentences and questions      answering     local models, servers and fakes
+    haystack   the text around them                    run           answers and scores cells, one row each
+    build      makes prompts of cells                  scoring       how much of an answer is right
+    recipe     makes a row's prompt again              statistics    recall with intervals, effective length
+    forced     scores without generating               report        the files of a run
 
-Building, scoring and statistics know neither torch nor transformers; a tokenizer enters as an `encoders.Encoder`:
+Building, scoring and statistics need neither torch nor transformers; tokenizers are used as an `encoders.Encoder`:
 
     encoder = ChatPrompts(tokenizer, "template", "name")
     builder = Builder(make_haystack(encoder, longest=32_768), encoder, max_new_tokens=64)

@@ -1,4 +1,7 @@
-"""Who answers the prompts: a local model, a server, or a fake that shows how a test looks. All under one protocol."""
+"""What answers the prompts: a local model, a server, or a fake that shows what a test's results look like.
+
+All three are `Answerer`s: drafts of prompts go in, and a callback gets each finished prompt with its answer.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,12 +19,16 @@ from longalign.evaluation.needle.encoders import Encoder, Message
 Fake = Literal["perfect", "blind", "recency"]
 
 RECENCY_TOKENS = 8000
-"""How far back the fake `recency` remembers."""
+"""Length of the prompt's end in which the fake `recency` finds needles, in tokens."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a prompt. `ended`: by itself, not by the limit. `seconds`: of its batch, or of its request."""
+    """A model's answer to one prompt.
+
+    ended: whether the model ended it, rather than `max_new_tokens`. tokens: its length. seconds: from the start of its
+    batch, or the duration of its request. details: further columns of its row.
+    """
 
     text: str
     ended: bool
@@ -32,11 +39,15 @@ class Answer:
 
 Finish = Callable[[Draft], Prompt]
 OnDone = Callable[[Prompt, Answer | str], None]
-"""Gets an answer, or in one line why there is none."""
+"""Called with a prompt and its answer, or with the reason for which there is none, in one line."""
 
 
 class Answerer(Protocol):
-    """Answers drafts, in any order. `model_s`: how long a model was at work, or a server was waited for."""
+    """Answers the prompts of drafts, in any order.
+
+    `run` makes each prompt by `finish` and calls `on_done` once for it. `model_s` are the seconds in which the model
+    worked or the server was waited for.
+    """
 
     model_s: float
 
@@ -44,7 +55,7 @@ class Answerer(Protocol):
 
 
 class _Watch:
-    """Adds up the seconds of its blocks."""
+    """A stopwatch: a context manager that adds up the seconds spent inside."""
 
     def __init__(self) -> None:
         self.seconds = self._started = 0.0
@@ -57,7 +68,7 @@ class _Watch:
 
 
 class FakeAnswerer:
-    """`perfect` finds everything, `blind` nothing, `recency` what is in the last 8,000 tokens."""
+    """`perfect` gives all answers, `blind` none, `recency` those in the last `RECENCY_TOKENS` tokens of the prompt."""
 
     def __init__(self, kind: Fake, encoder: Encoder) -> None:
         self._kind, self._encoder, self.model_s = kind, encoder, 0.0
@@ -85,7 +96,7 @@ class FakeAnswerer:
 
 
 class LocalAnswerer:
-    """A `LocalModel` and its tokenizer. Prompts of a batch are encoded while the model answers the one before."""
+    """A `LocalModel` and its tokenizer. While the model answers a batch, a thread encodes the prompts of the next."""
 
     def __init__(self, model: Any, tokenizer: Any, max_new_tokens: int) -> None:
         self._model, self._tokenizer, self._max_new_tokens = model, tokenizer, max_new_tokens
@@ -105,7 +116,7 @@ class LocalAnswerer:
         def model_s() -> float:
             return time.monotonic() - started - elsewhere.seconds
 
-        def done(n: int, ids: list[int], ended: bool) -> None:  # the ids are here, so a GPU has nothing left to do
+        def done(n: int, ids: list[int], ended: bool) -> None:  # the GPU has finished: ids are on the host
             text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
             answer = Answer(text, ended, len(ids), model_s())
             with elsewhere:
@@ -113,7 +124,7 @@ class LocalAnswerer:
 
         try:
             self._model.answer([prompt.input_ids for prompt in prompts], self._max_new_tokens, done)
-        except UserError as error:  # this batch's; a shorter one may fit
+        except UserError as error:  # only this batch fails: others may fit
             failed = str(error)
         self.model_s += model_s()
         for prompt in left.values():
@@ -123,7 +134,7 @@ class LocalAnswerer:
 def _ahead(
     pool: ThreadPoolExecutor, drafts: Sequence[Draft], sizes: Iterator[int], finish: Finish
 ) -> Iterator[list[Prompt]]:
-    """Batches of finished prompts; the next one is made while the caller has this one."""
+    """Batches of finished prompts, of the given sizes. The pool makes the next batch while the caller uses this one."""
     edges = list(accumulate(sizes, initial=0))
     groups = (drafts[a:b] for a, b in pairwise(edges))
     jobs = (pool.submit(lambda some: [finish(draft) for draft in some], some) for some in groups)
@@ -135,7 +146,7 @@ def _ahead(
 
 
 class ServerAnswerer:
-    """A model behind an OpenAI-compatible endpoint; it makes its own prompt of the messages."""
+    """A model behind an OpenAI-compatible endpoint. It gets messages, and writes them in its own chat format."""
 
     def __init__(self, endpoint: Endpoint, max_new_tokens: int) -> None:
         self._endpoint, self._max_new_tokens = endpoint, max_new_tokens

@@ -1,9 +1,9 @@
-"""Cells to prompts: needles at sentence boundaries of the haystack, everything within the cell's length.
+"""Make the prompts of cells: needles stand between sentences of the haystack, and the prompt fits the cell's length.
 
-A `Draft` says what stands where; `finish` makes the ids that a model gets. Both take the tokens of the haystack, which
-is encoded once, and encode only what stands around the needles (`splicing`), so a grid of a hundred prompts takes
-seconds. With a tokenizer of which it is not certain that this gives the ids of the whole prompt, `finish` encodes that;
-if the draft's count of tokens then proves wrong, the draft is made again by encoding.
+A `Draft` says which texts are inserted where; `Builder.finish` makes the token ids that a model gets. Encoding whole
+prompts would be slow. The haystack is encoded once, and for a prompt only the text around its needles (`splicing`), so
+a grid of a hundred prompts takes seconds. If a tokenizer might give the whole prompt other ids, `finish` encodes the
+whole prompt, and if the draft's number of tokens was wrong, it makes the draft again with whole encodings.
 """
 
 import hashlib
@@ -26,14 +26,15 @@ from longalign.evaluation.needle.wording import WORDINGS
 log = logging.getLogger(__name__)
 
 MIN_DOCUMENT = 32
-"""Tokens of haystack that a prompt has at least."""
+"""The fewest tokens of haystack that a prompt may have."""
 
 _PASSES = 8
+"""Most attempts at the length of a document before the best of them is taken."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around a document: a system message (or none), and the user's with {document} and {question}."""
+    """The text around a document: a user message with slots {document} and {question}; a system message, or none."""
 
     user: str
     system: str = ""
@@ -48,7 +49,8 @@ class Frame:
 class Draft:
     """A prompt as spans: ``haystack[start:end]`` with `texts` inserted at `offsets` (characters of the endless text).
 
-    `reached` is the depth of each needle, then of each decoy: percent of the document's haystack tokens in front of it.
+    reached: the real depth of each needle, then of each decoy: the percentage of the document's haystack tokens that
+    stand in front of it. tokens: of the whole prompt.
     """
 
     cell: Cell
@@ -81,7 +83,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class ForcedIds:
-    """For scoring without generating: the prompt, how its answer begins, and the rest if it is right, and if wrong."""
+    """Ids for scoring without generating: the prompt, the beginning of its answer, and a right and a wrong end."""
 
     prompt_ids: list[int]
     prefix_ids: list[int]
@@ -90,7 +92,13 @@ class ForcedIds:
 
 
 class Builder:
-    """Builds the prompts of one haystack, tokenizer and answer room (`max_new_tokens`)."""
+    """Builds prompts from one haystack with one tokenizer.
+
+    Args:
+        max_new_tokens: tokens of each cell's length that are kept free for the answer.
+        own: the user's own needle, for cells of the task `single`.
+        system: the system message; empty for none.
+    """
 
     def __init__(
         self, haystack: Haystack, encoder: Encoder, max_new_tokens: int, *, own: Item | None = None, system: str = ""
@@ -98,23 +106,23 @@ class Builder:
         self.haystack, self.encoder, self.max_new_tokens = haystack, encoder, max_new_tokens
         self._own, self._system = own, system
         self._splices = haystack.exact
-        self._compared: set[int] = set()  # lengths
+        self._compared: set[int] = set()  # lengths of which one prompt was also encoded whole
 
     def frame(self, language: str) -> Frame:
-        """What stands around the document."""
+        """The text around the documents of a language."""
         return Frame(WORDINGS[language].document, self._system)
 
     def draft(self, cell: Cell) -> Draft:
-        """What the cell's prompt consists of.
+        """Choose the cell's item, the span of its document, and the places of its needles.
 
         Raises:
-            UserError: the cell's length has no room, or see `make_item`.
+            UserError: the cell's length is too small, or see `make_item`.
         """
         item = make_item(cell, self.haystack.holds, self._own)
         return self._fit(cell, item, self._count)
 
     def finish(self, draft: Draft) -> Prompt:
-        """Encode a draft's prompt. Its length and the answer's room are at most the cell's length, at most a word less.
+        """Encode a draft's prompt. With the answer's room it fills the cell's length, as far as whole words allow.
 
         Safe to call from several threads.
         """
@@ -132,14 +140,16 @@ class Builder:
         return self.finish(self.draft(cell))
 
     def messages(self, draft: Draft) -> list[Message]:
-        """The prompt's messages."""
+        """The messages of a draft's prompt: the system message, if there is one, and the user's."""
         return draft.frame.messages(document(draft, self.haystack.text), draft.item.question)
 
     def forced(self, prompt: Prompt) -> ForcedIds:
-        """Ids for teacher forcing. `prefix_ids + answer_ids` are the ids of the full answer, and so with `wrong_ids`.
+        """Ids for teacher forcing.
+
+        `prefix_ids + answer_ids` are the ids of the full right answer, and `prefix_ids + wrong_ids` of the wrong one.
 
         Raises:
-            UserError: the chat format tells nothing of answers.
+            UserError: see `Encoder.answer`.
         """
         item = prompt.item
         right, wrong = (self.encoder.answer(item.prefix + text) for text in (item.answer, item.wrong))
@@ -150,7 +160,7 @@ class Builder:
     # How long a document may be
 
     def _fit(self, cell: Cell, item: Item, count: Callable[[Draft], int]) -> Draft:
-        """The longest document with which the prompt fits, cut at the end of a word."""
+        """The draft with the longest document that fits, cut at the end of a word; `count` gives a draft's tokens."""
         hay, budget = self.haystack, cell.length - self.max_new_tokens
         first = int(np.random.default_rng([cell.seed, 7]).integers(max(hay.first_sentences, 1)))
         start = int(hay.sentences[first])
@@ -174,11 +184,11 @@ class Builder:
         return best
 
     def _stop(self, first: int, tokens: int) -> int:
-        """Where a document of some tokens from the haystack's token `first` on ends."""
+        """The character at which a document of so many tokens ends that begins with the haystack's token `first`."""
         return int(self.haystack.ends[first + max(tokens, MIN_DOCUMENT // 2) - 1])
 
     def _room(self, cell: Cell, item: Item, budget: int) -> int:
-        """A first guess at the tokens of haystack."""
+        """A first estimate of the haystack tokens that fit beside question, chat format and hidden sentences."""
         empty = len(self.encoder.prompt(self.frame(cell.language).messages("", item.question)))
         hidden = sum(len(self.encoder.tokens(text)[0]) for text in (*item.needles, *item.decoys))
         if budget - empty - hidden < MIN_DOCUMENT:
@@ -189,7 +199,10 @@ class Builder:
         return budget - empty - hidden
 
     def _lay_out(self, cell: Cell, item: Item, start: int, stop: int) -> Draft:
-        """Haystack from `start` to the last word before `stop`, needles at the sentences nearest to their depths."""
+        """A draft whose document goes from `start` to the last word before `stop`; its tokens are not counted.
+
+        Each needle stands at the boundary of sentences that is nearest to its depth.
+        """
         hay = self.haystack
         first = int(np.searchsorted(hay.starts, start))
         end = word_end(hay.text, start, stop)
@@ -215,7 +228,7 @@ class Builder:
         )
 
     def _next_word(self, draft: Draft) -> int:
-        """Tokens that the document's next word would take."""
+        """How many tokens the document's next word would add."""
         hay = self.haystack
         after = next_word_end(hay.text, draft.end)
         first, last = np.searchsorted(hay.starts, (draft.end, after))
@@ -224,9 +237,9 @@ class Builder:
     # Tokens, counted and made
 
     def _ids(self, draft: Draft, messages: list[Message]) -> list[int]:
-        """The ids of a draft's prompt, which is encoded as a whole where splicing is not certain to give the same.
+        """The ids of a draft's prompt: spliced if that is certain to be right, else by encoding the whole prompt.
 
-        The first prompt of each length is encoded in both ways.
+        The first prompt of each length is encoded in both ways; if they differ, splicing is not used any more.
         """
         spliced = self._splice(draft) if self._splices else None
         if spliced is None or not self._is_same_frame(draft, messages, spliced.short):
@@ -236,13 +249,13 @@ class Builder:
             self._compared.add(draft.cell.length)
             whole = self.encoder.prompt(messages)
             if ids != whole:
-                log.warning("ids put together are not those of the whole prompt; prompts are encoded one by one")
+                log.warning("spliced ids are not those of the whole prompt; from now on prompts are encoded whole")
                 self._splices = False
             return whole
         return ids
 
     def _is_same_frame(self, draft: Draft, messages: list[Message], short: str) -> bool:
-        """Whether the chat format writes the same around the whole document and the short one, and changes neither."""
+        """Whether the chat format renders the whole document as it does the short one, and leaves both as they are."""
         whole = document(draft, self.haystack.text)
         rendered = self.encoder.rendered(draft.frame.messages(short, draft.item.question))
         return self.encoder.rendered(messages) == rendered.replace(short, whole, 1)
@@ -263,25 +276,25 @@ class Builder:
 
 
 def cuts(draft: Draft) -> list[tuple[int, int, str]]:
-    """The document as (start, end, text): haystack[start:end], then an inserted text ("" at the end)."""
+    """The document as (start, end, text): ``haystack[start:end]``, then an inserted text ("" behind the last span)."""
     edges = [draft.start, *draft.offsets, draft.end]
     return list(zip(edges, edges[1:], (*draft.texts, ""), strict=False))
 
 
 def document(draft: Draft, haystack: str | Source) -> str:
-    """The text of a draft, in the haystack's text or in its source."""
+    """The text of a draft's document. `haystack`: the endless text, or the source of it."""
     return "".join(haystack[start:end] + text for start, end, text in cuts(draft))
 
 
 def around(draft: Draft, haystack: str | Source, reach: int = 150) -> list[str]:
-    """Each needle with what stands before and behind it in the document."""
+    """Each needle with `reach` characters of the document before and behind it."""
     text = document(draft, haystack)
     places = [(text.find(needle), len(needle)) for needle in draft.item.needles]
     return [text[max(0, at - reach) : at + length + reach] for at, length in places]
 
 
 def messages_sha256(messages: list[Message]) -> str:
-    """Hash of messages, to the byte."""
+    """Hash of messages, as JSON."""
     return hashlib.sha256(json.dumps(messages, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
@@ -291,7 +304,7 @@ def ids_sha256(ids: list[int]) -> str:
 
 
 def grid(lengths: list[int], depths: list[float], seeds: int, task: str = "single", language: str = "en") -> list[Cell]:
-    """Every cell, shortest first."""
+    """The cells of every length, depth and seed, shortest first."""
     return [
         Cell(length, depth, seed, task, language)  # type: ignore[arg-type]
         for length in sorted(lengths)
@@ -301,4 +314,5 @@ def grid(lengths: list[int], depths: list[float], seeds: int, task: str = "singl
 
 
 def _common(a: list[int], b: list[int]) -> int:
+    """How many ids two lists have in common at their beginning."""
     return bisect_left(range(min(len(a), len(b))), True, key=lambda n: a[: n + 1] != b[: n + 1])

@@ -1,10 +1,10 @@
 """`--compat longalign`: the prompts of LongAlign's own Needle_test (commit 450ecc8), to the byte.
 
-It works on tokens, and so does this: the texts end to end until they are long enough, cut to the length, decoded,
-encoded again, cut to the length less 200 and the needle; the needle goes behind the last full stop at or before the
-depth, and all is decoded. What is different from it by intent: files are taken in the order of their names (there in
-the file system's), and a full stop is the tokenizer's own (there id 30930, which is ChatGLM's: with any other tokenizer
-every needle lands at the start).
+It works on tokens, and so does this. The texts are repeated until they are long enough, encoded, cut to the length,
+decoded and encoded again, and cut to the length less 200 and the needle's tokens. The needle is inserted behind the
+last full stop at or before the depth, and everything is decoded. Two things differ on purpose. Files are taken in the
+order of their names, there in that of the file system. And the full stop is the tokenizer's own; there it is id 30930,
+which is ChatGLM's, so that with any other tokenizer every needle lands at the start.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from longalign.evaluation.needle.tasks import Cell, Item
 from longalign.evaluation.needle.wording import SINGLE, SINGLE_QUESTION
 
 BUFFER = 200
-"""Tokens of the length that the original keeps for question, chat format and answer."""
+"""Tokens that the original keeps free for question, chat format and answer."""
 
 FRAME = Frame(
     user="{document}\n\nRead the document and answer: {question}",
@@ -30,10 +30,10 @@ ANSWERS = ("eat a sandwich", "Dolores Park", "sunny day")
 
 @dataclass(frozen=True)
 class CompatRequest:
-    """One prompt of the original: `length` and `depth` as there.
+    """What the original's document depends on, beside its texts. `length` (tokens) and `depth` (percent) are as there.
 
-    `opening` is the text of the tokens with which its tokenizer opens a text, and `opening_tokens` how many they are:
-    ChatGLM3's class leaves "[gMASK]sop " in the document.
+    opening: the text of the special tokens that the original's tokenizer puts in front of a text and decodes with it
+    (ChatGLM3's leaves "[gMASK]sop " in the document). opening_tokens: how many these are.
     """
 
     length: int
@@ -45,20 +45,20 @@ class CompatRequest:
 
 @dataclass(frozen=True)
 class CompatDraft(Draft):
-    """A draft whose whole document is one text."""
+    """A draft whose only text is the whole document; `request` is what it was made from."""
 
     request: CompatRequest = field(default_factory=lambda: CompatRequest(0, 0))
 
 
 class CompatBuilder:
-    """Builds the original's prompts; takes the place of `build.Builder`."""
+    """Builds the original's prompts, with the methods of `build.Builder` that a run uses."""
 
     def __init__(self, haystack: Haystack, encoder: Encoder, max_new_tokens: int, *, own: Item | None = None) -> None:
         self.haystack, self.encoder, self.max_new_tokens = haystack, encoder, max_new_tokens
         self._item = own or Item((SINGLE,), SINGLE_QUESTION, ANSWERS, "", SINGLE, "")
 
     def draft(self, cell: Cell) -> CompatDraft:
-        """The original's prompt for a cell, encoded. All seeds of a cell are the same."""
+        """The original's prompt for a cell. It does not depend on the cell's seed."""
         request = CompatRequest(cell.length, cell.depth, f"\n{self._item.needles[0]}\n")
         text = compat_document(self.haystack.source, self.encoder, request)
         messages = FRAME.messages(text, self._item.question)
@@ -76,16 +76,16 @@ class CompatBuilder:
         )
 
     def finish(self, draft: Draft) -> Prompt:
-        """Encode its prompt. It may be longer than the original's buffer foresees; then it is as it is."""
+        """Encode a draft's prompt. As in the original, it is not cut if question and chat format exceed the buffer."""
         messages = FRAME.messages(draft.texts[0], draft.item.question)
         return Prompt(draft, messages, self.encoder.prompt(messages))
 
 
 def compat_document(source: Source, encoder: Encoder, request: CompatRequest) -> str:
-    """The original's document for one length and depth.
+    """The original's document: text with the needle in it.
 
     Raises:
-        UserError: the tokenizer has no full stop of its own, or the length leaves no room.
+        UserError: the tokenizer has no token for a full stop, or the length is too small.
     """
     period = _period(encoder)
     ids = encoder.tokens(_repeated(source.text, encoder, request.length))[0]
@@ -116,7 +116,9 @@ def _period(encoder: Encoder) -> int:
     tokenizer = _tokenizer(encoder)
     found = tokenizer.convert_tokens_to_ids(".")
     if found is None or found == tokenizer.unk_token_id:
-        raise UserError("compat: the tokenizer has no token for a full stop alone, on which the original relies")
+        raise UserError(
+            "compat: the tokenizer has no token for a full stop alone, behind which the needle goes; leave --compat out"
+        )
     return found
 
 
@@ -131,7 +133,7 @@ def _tokenizer(encoder: Encoder) -> Any:
 
 
 def _depth(text: str, needle: str, encoder: Encoder) -> float:
-    """Percent of the document's own tokens in front of the needle."""
+    """The percentage of the document's tokens, without the needle's, that stand in front of the needle."""
     front, found, rest = text.partition(needle)
     assert found
     before, after = len(encoder.tokens(front)[0]), len(encoder.tokens(rest)[0])

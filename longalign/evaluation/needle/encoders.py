@@ -1,4 +1,4 @@
-"""Text to ids for needle prompts: in a model's own chat format, or in plain words where no tokenizer is at hand."""
+"""Token ids of needle prompts: by a model's tokenizer and chat format, or by words if there is no tokenizer."""
 
 import hashlib
 import re
@@ -13,22 +13,24 @@ Span = tuple[int, int]
 
 
 class Encoder(Protocol):
-    """What building needs of a tokenizer. `identity` tells two of them apart in recipes."""
+    """What building prompts needs of a tokenizer with its chat format. `identity` names it in settings and recipes."""
 
     @property
     def identity(self) -> dict[str, Any]: ...
 
     def tokens(self, text: str) -> tuple[list[int], list[Span]]:
-        """Ids and character spans of a text on its own."""
+        """Ids and character spans of a text that stands alone, without chat format."""
         ...
 
     def joints(self, text: str) -> tuple[list[int], bool]:
-        """Characters at which a text can be cut so that the ids of its parts are those of the whole, whatever stands
-        around it; and whether that is certain, or just likely."""
+        """Places at which a text can be cut, as numbers of characters, and whether they are certain or only likely.
+
+        At such a place the ids of the parts, one after the other, are the ids of the whole, in any surroundings.
+        """
         ...
 
     def prompt(self, messages: list[Message]) -> list[int]:
-        """Ids from which a model answers the last message."""
+        """Ids of the messages in the chat format, up to where the model's answer begins."""
         ...
 
     def rendered(self, messages: list[Message]) -> str:
@@ -36,12 +38,12 @@ class Encoder(Protocol):
         ...
 
     def answer(self, text: str) -> list[int]:
-        """Ids of an answer as they stand behind a prompt, without what ends an answer."""
+        """Ids of an answer as they stand behind a prompt, without the tokens that end an answer."""
         ...
 
 
 class ChatPrompts:
-    """A tokenizer of transformers with a chat format of `longalign.chat`: prompts get the very ids of training."""
+    """A tokenizer of transformers with a chat format of `longalign.chat`: prompts have the same ids as in training."""
 
     def __init__(self, tokenizer: Any, chat_format: Any, name: str) -> None:
         from longalign.chat import chat_encoder
@@ -52,7 +54,7 @@ class ChatPrompts:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """Name, and a hash of vocabulary, merges and template: two folders with the same tokenizer have the same."""
+        """Name, chat format, and a hash of vocabulary, merges and template: it is equal for copies of a tokenizer."""
         state = self.tokenizer.backend_tokenizer.to_str() + str(self.tokenizer.chat_template)
         sha256 = hashlib.sha256(state.encode()).hexdigest()
         return {"name": self._name, "sha256": sha256, "chat_format": self.chat_format}
@@ -72,10 +74,10 @@ class ChatPrompts:
         return self._encoder.rendered(messages)
 
     def answer(self, text: str) -> list[int]:
-        """Ids by the format's own rule for answers.
+        """The target tokens that training would have for this answer, without control tokens at their end.
 
         Raises:
-            UserError: the chat template gives no targets, so there is no telling how it writes an answer.
+            UserError: the chat template marks no targets, or writes a prompt in another way when an answer follows.
         """
         question = {"role": "user", "content": "?"}
         ids, labels = self._encoder.encode([question, {"role": "assistant", "content": text}], [])
@@ -93,7 +95,8 @@ _WORD = re.compile(r"\s*(?:[\u2e80-\uffef]|\d{1,3}|[^\W\d_]{1,8}|[^\s\w]|_|\w)|\
 
 
 class WordPrompts:
-    """Needs no file: words (in pieces of 8 letters), marks, groups of 3 digits and Chinese characters are tokens."""
+    """Counts without a tokenizer: a token is a word or a piece of 8 letters of it, a mark, up to 3 digits, or a Chinese
+    character. Ids are hashes of these texts; no model can read them."""
 
     identity: dict[str, Any] = {"name": "words", "sha256": "words-1", "chat_format": "words"}  # noqa: RUF012
 

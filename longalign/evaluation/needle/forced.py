@@ -1,8 +1,8 @@
-"""Needles scored without generating: prompts with their answers behind them, packed, one forward a pack.
+"""Score needle cells without generating, by teacher forcing: a prompt with its answer is one sequence of a pack.
 
-In: cells and a `Builder`. Out: packs for each rank, and a `Score` a cell from what the model says of the answers.
-A cell is exact if every answer token is the likeliest one behind the true ones before it, which is when greedy decoding
-from the same beginning of an answer writes the answer.
+In: cells and a `Builder`. Out: packs for each rank, and a `Score` for each cell, from the model's log-probabilities of
+the answers' tokens. A cell is exact if each answer token is the likeliest one behind the right tokens before it. That
+is the case if and only if greedy decoding from the same beginning of the answer would write the answer.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,11 @@ from longalign.evaluation.needle.tasks import Cell
 
 @dataclass(frozen=True)
 class ForcedCell:
-    """A cell's prompt with its answer behind it, the ids of the answer's end, and `others`, those of a wrong answer.
+    """A cell's sequence for teacher forcing.
 
-    The answer's beginning is given; it is right and wrong answers' common one. Where the wrong answer is shorter,
-    `others` goes on with the right tokens.
+    input_ids: prompt, the beginning that right and wrong answers share, and the rest of the right answer. answer_ids:
+    that rest, which is scored. others: the rest of the wrong answer, made as long as `answer_ids`: cut, or continued
+    with the tokens of the right one.
     """
 
     cell: Cell
@@ -34,9 +35,10 @@ class ForcedCell:
 
 @dataclass(frozen=True)
 class Score:
-    """exact: all tokens likeliest. log_prob: mean over the answer's tokens, in nats.
+    """exact: whether every answer token is the likeliest one. log_prob: mean over the answer's tokens, in nats.
 
-    contrast: log-probability of the right answer's first token that a wrong answer does not have, less the wrong one's.
+    contrast: at the first token in which right and wrong answer differ, the log-probability of the right token less
+    that of the wrong one, in nats.
     """
 
     cell: Cell
@@ -46,7 +48,7 @@ class Score:
 
 
 def forced_cells(builder: Builder, cells: Sequence[Cell]) -> list[ForcedCell]:
-    """Prompts with answers, each within its cell's length.
+    """The sequences of cells; each is at most as long as its cell says.
 
     Raises:
         UserError: see `Builder.draft` and `Builder.forced`.
@@ -60,18 +62,22 @@ def forced_cells(builder: Builder, cells: Sequence[Cell]) -> list[ForcedCell]:
 
 
 def deal_packs(cells: Sequence[ForcedCell], max_length: int, world_size: int) -> list[list[list[int]]]:
-    """Numbers of cells, as a list of packs for each rank; every rank gets as many packs, the last ones maybe empty."""
+    """Put cells into packs of at most `max_length` tokens (a longer cell raises that), and the packs on ranks.
+
+    Returns for each rank a list of packs, which are lists of indices of `cells`. All ranks get the same number of
+    packs, so the last of some ranks may be empty.
+    """
     lengths = np.array([len(cell.input_ids) for cell in cells])
     pack_of, num_packs = best_fit_decreasing(lengths, max(max_length, int(lengths.max())), np.random.default_rng(0))
     order, offsets = group_by_pack(pack_of, num_packs)
     packs = [order[start:stop].tolist() for start, stop in pairwise(offsets)]
-    packs.sort(key=lambda pack: -float((lengths[pack] ** 2).sum()))  # neighbours take about as long
+    packs.sort(key=lambda pack: -float((lengths[pack] ** 2).sum()))  # ranks take neighbours, which take about as long
     packs += [[] for _ in range(-len(packs) % world_size)]
     return [packs[rank::world_size] for rank in range(world_size)]
 
 
 def make_pack(cells: Sequence[ForcedCell]) -> tuple[Pack, np.ndarray]:
-    """The pack, whose targets are the answers' tokens, and the other token at each target (int64 [N])."""
+    """The pack of some cells, whose targets are the answers' tokens, and the wrong token at each target (int64 [N])."""
     rows = []
     for cell in cells:
         before = len(cell.input_ids) - len(cell.answer_ids)
@@ -83,7 +89,11 @@ def make_pack(cells: Sequence[ForcedCell]) -> tuple[Pack, np.ndarray]:
 def score_cells(
     cells: Sequence[ForcedCell], log_probs: np.ndarray, likeliest: np.ndarray, others: np.ndarray
 ) -> list[Score]:
-    """Scores of a pack's cells from what the model says of its targets (arrays [N])."""
+    """The scores of a pack's cells, from three arrays [N] with an element for each target of the pack.
+
+    log_probs: of the right tokens, in nats. likeliest: whether the right token is the likeliest. others: the
+    log-probabilities of the wrong tokens.
+    """
     scores, start = [], 0
     for cell in cells:
         stop = start + len(cell.answer_ids)

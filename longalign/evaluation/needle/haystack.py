@@ -1,7 +1,7 @@
-"""The text that needles are hidden in: a folder of texts, or generated ones; hashed, tokenised once, endless.
+"""The text that needles are hidden in: the files of a folder, or generated documents. It is hashed and tokenised once.
 
-A haystack repeats itself behind its end (as the needle test does with texts that are too short), so a prompt of any
-length can start at any sentence. Offsets count characters of that endless text.
+Behind its end a haystack begins again (the usual needle test also repeats texts that are too short), so a prompt of any
+length can start at any of its sentences. This endless text is what offsets refer to, as numbers of characters.
 """
 
 import hashlib
@@ -23,25 +23,26 @@ from longalign.evaluation.needle.sentences import sentence_starts
 log = logging.getLogger(__name__)
 
 BETWEEN = "\n\n"
-"""Between two texts, and between the last and the first where a haystack repeats."""
+"""Stands between two texts, and between the last text and the first where a haystack repeats."""
 
 SPARE = 1.5
-"""Tokens generated, as a multiple of the longest prompt: prompts of different seeds start at different places."""
+"""Tokens to generate, as a multiple of the longest prompt: prompts of different seeds start at different places."""
 
 GENERATED_LENGTH = 12_000
-"""Characters of one generated document."""
+"""Characters of one generated English document; a Chinese one has a third."""
 
 MAX_CHARACTERS = 16_000_000
-"""Of a folder; what is beyond is left out, and said."""
+"""When more characters of a folder have been read, its other files are left out, with a warning."""
 
 SUFFIXES = (".txt", ".md")
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a haystack comes from, so that it can be had again: a folder or file, or a number of generated documents.
+    """A haystack's text, and the record by which `source_again` reads or generates it again.
 
-    `sha256` is that of `text`, which is not part of the record.
+    The record names a folder or file, or a language and a number of generated documents. It does not hold the text:
+    `sha256`, the hash of the text, shows whether it is still the same.
     """
 
     text: str
@@ -56,7 +57,7 @@ class Source:
         return self.text + BETWEEN
 
     def __getitem__(self, span: slice) -> str:
-        """Characters of the endless text."""
+        """``source[start:stop]``: these characters of the endless text."""
         start, stop, period = span.start, span.stop, len(self.endless)
         copies = stop // period - start // period + 1
         begin = start % period
@@ -66,10 +67,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Haystack:
-    """A source, tokenised: `ids` and character spans of the tokens, and the starts of sentences, for `tokens` and more.
+    """A tokenised source. Its text and arrays cover the endless text as far as prompts can reach.
 
-    Arrays cover the endless text as far as prompts can reach; `text` is that part of it. `joints` are the tokens that
-    begin where the text can be cut (`Encoder.joints`), and `exact` says that this is certain.
+    Of token n, `ids[n]` is the id and ``text[starts[n]:ends[n]]`` the characters. `joints` are the indices of tokens
+    that begin where the text can be cut (`Encoder.joints`); `exact` says whether that is certain.
     """
 
     source: Source
@@ -77,14 +78,14 @@ class Haystack:
     ids: np.ndarray
     starts: np.ndarray
     ends: np.ndarray
-    sentences: np.ndarray  # characters
-    tokens: int  # of the source
-    first_sentences: int  # of `sentences`, those in the source itself
+    sentences: np.ndarray  # characters at which sentences begin
+    tokens: int  # of the source, once
+    first_sentences: int  # how many `sentences` are in the source's first copy
     joints: np.ndarray
     exact: bool
 
     def holds(self, text: str) -> bool:
-        """Whether a text is in the haystack, as scoring would find it."""
+        """Whether scoring would find a text in the haystack, which would make it a useless answer."""
         return plain(text) in self._plain
 
     @cached_property
@@ -93,12 +94,13 @@ class Haystack:
 
 
 def read_texts(path: str | Path, joined: str = BETWEEN) -> Source:
-    """The texts of a folder (`.txt`, `.md`, in the order of their names, subfolders too), or one file of any name.
+    """Read the `.txt` and `.md` files of a folder and its subfolders, in the order of their names, or one file.
 
-    `joined` stands between two of them; where it is nothing, as in the original, texts keep their last line break.
+    `joined` is put between two texts. If it is empty, as in LongAlign's own test, texts are taken as they are; else
+    white space at their ends is removed.
 
     Raises:
-        UserError: nothing there, or not UTF-8.
+        UserError: there is no such folder or file, no text in it, or a file is not UTF-8.
     """
     folder = Path(path).expanduser()
     if not folder.exists():
@@ -108,7 +110,8 @@ def read_texts(path: str | Path, joined: str = BETWEEN) -> Source:
     size = 0
     for file in files:
         if size > MAX_CHARACTERS:
-            log.warning("haystack: %d of %d files of %s are read, %d characters", len(texts), len(files), path, size)
+            said = "haystack: %d of %d files of %s are read (%d characters), the others are left out"
+            log.warning(said, len(texts), len(files), path, size)
             break
         try:
             text = file.read_text(encoding="utf-8-sig")
@@ -123,16 +126,16 @@ def read_texts(path: str | Path, joined: str = BETWEEN) -> Source:
 
 
 def generated_texts(language: str, count: int) -> Source:
-    """`count` generated documents (logbooks, ledgers, stories) with names that training on generated data never has."""
+    """`count` generated documents (logbooks, ledgers, stories), with names that generated training data never has."""
     documents = [_document(language, number) for number in range(count)]
     return Source(BETWEEN.join(documents), {"generated": language, "documents": count})
 
 
 def source_again(record: dict[str, Any], path: str | None = None) -> Source:
-    """The source that a record is of; `path` where its folder has moved.
+    """Read or generate the source of a record again; `path` is the folder of the texts if it is not where it was.
 
     Raises:
-        UserError: it is not there any more.
+        UserError: the texts cannot be read, see `read_texts`.
     """
     if "generated" in record:
         return generated_texts(record["generated"], record["documents"])
@@ -140,7 +143,7 @@ def source_again(record: dict[str, Any], path: str | None = None) -> Source:
 
 
 def make_haystack(encoder: Encoder, longest: int, *, path: str | None = None, language: str = "en") -> Haystack:
-    """A haystack for prompts of at most `longest` tokens: the texts at `path`, or enough generated ones.
+    """A haystack for prompts of at most `longest` tokens: the texts at `path`, or enough generated documents.
 
     Raises:
         UserError: see `read_texts`.
@@ -148,7 +151,7 @@ def make_haystack(encoder: Encoder, longest: int, *, path: str | None = None, la
     if path is not None:
         haystack = tokenise(read_texts(path), encoder, longest)
         if haystack.tokens < longest:
-            log.warning("haystack: %d tokens; longer prompts repeat it", haystack.tokens)
+            log.warning("haystack: it has %d tokens; longer prompts repeat it", haystack.tokens)
         return haystack
     pieces: list[str] = []
     tokens = 0
@@ -160,16 +163,17 @@ def make_haystack(encoder: Encoder, longest: int, *, path: str | None = None, la
 
 
 _SAMPLE = 6
-"""Generated documents that are tokenised to know how long such documents are; two of each kind."""
+"""So many generated documents (two of each kind) are tokenised; of the others, their mean length is assumed."""
 
 
 def tokenise(source: Source, encoder: Encoder, longest: int) -> Haystack:
-    """Encode a source once, and repeat its tokens up to where a prompt of `longest` tokens can reach."""
+    """Encode a source once, and repeat its tokens so far that a prompt of `longest` tokens can start anywhere in it."""
     unit = source.endless * (1 + 2 * _SYNC // len(source.endless))
     ids, spans = encoder.tokens(unit + unit[: 2 * _SYNC])
     offsets = np.array(spans, dtype=np.int64).reshape(-1, 2)
     cuts, exact = encoder.joints(unit)
-    # tokens from `first` on, a joint if there is one, are those of every later round, from whose first token `last` is
+    # The endless text is made of rounds of `unit`. Tokens [first, last) are one round, and are repeated for the later
+    # ones: `first` begins at a joint if there is one, and `last` is the same token one round later.
     begin = next((at for at in cuts[bisect_left(cuts, _SYNC) :] if at < 2 * _SYNC), None)
     exact = exact and begin is not None
     first = int(np.searchsorted(offsets[:, 0], begin or _SYNC))
@@ -197,11 +201,11 @@ def tokenise(source: Source, encoder: Encoder, longest: int) -> Haystack:
 
 
 _SYNC = 1000
-"""Characters behind which a text's tokens are taken not to depend on how it began."""
+"""Tokens behind so many characters are assumed not to depend on how the text begins."""
 
 
 def _tokens_at(characters: np.ndarray, spans: np.ndarray) -> np.ndarray:
-    """The tokens that begin at some characters, where those before end there."""
+    """Indices of the tokens that begin at one of these characters, if the token before ends at or before it."""
     characters = characters[characters < spans[-1, 0]]
     tokens = np.searchsorted(spans[:, 0], characters)
     return tokens[(spans[tokens, 0] == characters) & (spans[tokens - 1, 1] <= characters) & (tokens > 0)]

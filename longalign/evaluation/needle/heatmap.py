@@ -1,4 +1,4 @@
-"""The picture of a test: recall by length and depth with n in each cell, and both margins with their intervals."""
+"""Draw a test's heat map: recall and n of each length and depth, and the means of both with their intervals."""
 
 import io
 from pathlib import Path
@@ -10,9 +10,10 @@ from longalign.errors import UserError
 from longalign.files import write_bytes
 
 COLOURS = ("#a50026", "#f46d43", "#fee090", "#abd9e9", "#4575b4")
-"""Of recalls from 0 to 1: told apart by people who do not tell red from green."""
+"""Colours of recalls from 0 to 1; people who cannot tell red from green can tell these apart."""
 
 UNKNOWN = "#dddddd"
+"""Colour of a cell without a row."""
 
 
 def colour(recall: float | None) -> tuple[str, str]:
@@ -43,7 +44,7 @@ def draw_heatmap(summary: dict[str, Any], title: str, file: Path) -> None:
 
 
 def heatmap_image(summary: dict[str, Any], title: str) -> np.ndarray | None:
-    """The picture as uint8 ``[height, width, 3]``; None without matplotlib."""
+    """The picture as an uint8 array ``[height, width, 3]``; None without matplotlib."""
     try:
         figure = _figure(summary, title)
     except ImportError:
@@ -96,7 +97,7 @@ def _cells(axes: Any, summary: dict[str, Any]) -> None:
 def _margin(
     axes: Any, rows: list[dict[str, Any]], name: str, ticks: list[Any], effective: dict[str, Any] | None, flat: bool
 ) -> None:
-    """Mean recall with 95 % intervals: upright above the columns, or lying beside the rows."""
+    """Mean recalls with 95 % intervals: above the columns if `flat`, else beside the rows."""
     places = [ticks.index(row[name]) for row in rows]
     means = [row["recall"] for row in rows]
     errors = [[row["recall"] - row["low"] for row in rows], [row["high"] - row["recall"] for row in rows]]

@@ -1,6 +1,7 @@
-"""An opinion beside the score: a model rates each answer from 1 to 10, as in the needle test's usual protocol.
+"""Ratings by a judge model, from 1 to 10 for each answer, as in the usual protocol of the needle test.
 
-It stays apart from recall, in `judgements.jsonl`; a rating that cannot be read is counted, never guessed.
+They do not change the recall, and have a file of their own, `judgements.jsonl`. A reply in which no rating can be found
+is counted as unreadable.
 """
 
 import hashlib
@@ -30,13 +31,13 @@ Look at nothing but the reference. Reply with the number alone in double square 
 [Answer]
 {answer}
 [End of the answer]"""
-"""The usual test's five criteria (1, 3, 5, 7, 10) in our words."""
+"""The judge's prompt. Its five criteria (1, 3, 5, 7, 10) are those of the usual test, in our own words."""
 
 _RATING = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 
 
 def judge_rows(rows: Sequence[Mapping[str, Any]], endpoint: Endpoint, records: Records) -> None:
-    """Rate every good row's answer that is not rated yet."""
+    """Ask the judge for a rating of each row that did not fail and has none yet; append the ratings to `records`."""
     jobs = []
     for row in rows:
         if row.get("status") != FAILED and not records.done(_key(row, endpoint)):
@@ -47,7 +48,7 @@ def judge_rows(rows: Sequence[Mapping[str, Any]], endpoint: Endpoint, records: R
         if isinstance(result, RequestFailed):
             records.append({**kept, "status": FAILED, "error": str(result)})
             return
-        cut = result.finish_reason == "length"  # a rating may be a thought on the way to one
+        cut = result.finish_reason == "length"  # the last [[n]] may be a thought, not yet the rating
         rating = None if cut else read_rating(result.text)
         records.append({**kept, "status": "ok", "rating": rating, "reply": result.text, "served": result.served_model})
 
@@ -60,14 +61,14 @@ def judge_rows(rows: Sequence[Mapping[str, Any]], endpoint: Endpoint, records: R
 
 
 def read_rating(reply: str) -> int | None:
-    """What the last [[…]] of a judge's reply holds, if it is a whole number from 1 to 10."""
+    """The number in the last [[…]] of a judge's reply; None if that is no whole number from 1 to 10."""
     found = _RATING.findall(without_thoughts(reply))
     last = found[-1].strip() if found else ""
     return int(last) if re.fullmatch(r"[1-9]|10", last) else None
 
 
 def judge_summary(records: Records, rows: Sequence[Mapping[str, Any]], endpoint: Endpoint) -> dict[str, Any]:
-    """Mean rating of the run's rows, and how many have none, and why."""
+    """Mean rating of the run's answers, and how many ratings are unreadable, failed, or were not asked for."""
     found = [records.get(_key(row, endpoint)) for row in rows if row.get("status") != FAILED]
     judged = [one for one in found if one and one.get("status") != FAILED]
     missing = found.count(None)
@@ -85,7 +86,7 @@ def judge_summary(records: Records, rows: Sequence[Mapping[str, Any]], endpoint:
 def _prompt(row: Mapping[str, Any]) -> str:
     reference = " ".join(row["needles"])
     answer = without_thoughts(row["answer"]).replace("[End of the answer]", "(End of the answer)")
-    # one pass, so that nothing in an answer is taken for a slot
+    # one pass over the template: an answer may hold the text of a slot
     values = {"question": row["question"], "reference": reference, "answer": answer}
     return re.sub(r"\{(question|reference|answer)\}", lambda match: values[match[1]], JUDGE)
 

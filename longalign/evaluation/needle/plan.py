@@ -1,4 +1,4 @@
-"""What a test will take, before a model is loaded: prompts, tokens, and money where a server is asked."""
+"""The cost of a test before a model is loaded: its prompts and tokens, and for a server the money."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,10 @@ from longalign.evaluation.needle.tasks import Cell
 
 @dataclass(frozen=True)
 class Counts:
-    """`done` cells have results already; tokens are of the others, prompts and answers at their longest."""
+    """`cells` of the test, of which `done` have results. Tokens are upper bounds, for the cells that have none.
+
+    longest: the largest length of all cells, prompt and answer together.
+    """
 
     cells: int
     done: int
@@ -19,14 +22,14 @@ class Counts:
 
 
 def count(cells: Sequence[Cell], done: int, waiting: Sequence[Cell], max_new_tokens: int) -> Counts:
-    """Tokens of the cells that are waiting."""
+    """The counts of a test, whose `waiting` cells have no results yet."""
     prompts = sum(cell.length - max_new_tokens for cell in waiting)
     longest = max((cell.length for cell in cells), default=0)
     return Counts(len(cells), done, prompts, max_new_tokens * len(waiting), longest)
 
 
 def count_lines(counts: Counts, cells: Sequence[Cell]) -> list[str]:
-    """The counts in words, and what so many prompts can show."""
+    """The counts in words, and how narrow an interval so many prompts of a length can give."""
     lengths, depths = {cell.length for cell in cells}, {cell.depth for cell in cells}
     seeds = {cell.seed for cell in cells}
     each = len(depths) * len(seeds)
@@ -41,7 +44,7 @@ def count_lines(counts: Counts, cells: Sequence[Cell]) -> list[str]:
 
 
 def price_line(counts: Counts, price_in: float | None, price_out: float | None) -> str:
-    """What a server will charge, at the user's prices."""
+    """The most that a server will charge, at the user's prices for a million tokens."""
     if price_in is None or price_out is None:
         return "cost unknown: give --price_in and --price_out, in money for a million tokens"
     cost = (counts.prompt_tokens * price_in + counts.answer_tokens * price_out) / 1e6

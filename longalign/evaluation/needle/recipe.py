@@ -1,4 +1,7 @@
-"""From a row of results back to its prompt, byte for byte: what a row must say, and the way back."""
+"""Make the prompt of a row of results again, byte for byte.
+
+`recipe` is the part of a row that says how its prompt was made; `rebuild` makes the prompt of it and checks its hashes.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,7 +17,7 @@ VERSION = 1
 
 
 def recipe(prompt: Prompt, source: Source, encoder: Encoder, versions: Mapping[str, str]) -> dict[str, Any]:
-    """What is needed to make a prompt again, and to know that it is the same."""
+    """Everything that `rebuild` needs to make a prompt again, with the hashes that show it to be the same."""
     draft = prompt.draft
     return {
         "version": VERSION,
@@ -38,17 +41,22 @@ def recipe(prompt: Prompt, source: Source, encoder: Encoder, versions: Mapping[s
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """A prompt made again; `input_ids` is None where no tokenizer was given."""
+    """A prompt that was made again; `input_ids` is None without a tokenizer."""
 
     messages: list[Message]
     input_ids: list[int] | None
 
 
 def rebuild(row: Mapping[str, Any], *, haystack: str | None = None, encoder: Encoder | None = None) -> Rebuilt:
-    """The prompt of a row, its hashes checked. `haystack`: where the texts are, if they have moved.
+    """Make the prompt of a row again from its recipe, and check it against the row's hashes.
+
+    Args:
+        row: a row of results.jsonl that did not fail.
+        haystack: the folder of the texts, if it is not where it was.
+        encoder: the tokenizer and chat format of the run; without it only the text is checked, not the ids.
 
     Raises:
-        UserError: the row has no recipe, its haystack is not what it was, or a hash differs.
+        UserError: the row has no recipe, its haystack has changed, or a hash differs.
     """
     made = row.get("recipe")
     if not isinstance(made, Mapping) or made.get("version") != VERSION:
@@ -57,23 +65,24 @@ def rebuild(row: Mapping[str, Any], *, haystack: str | None = None, encoder: Enc
     if source.sha256 != made["haystack"]["sha256"]:
         raise UserError(
             f"the haystack of row {row.get('key')!r} ({_where(made['haystack'])}) has changed: its sha256 is "
-            f"{source.sha256[:12]}…, the row's {made['haystack']['sha256'][:12]}…; --haystack names another place"
+            f"{source.sha256[:12]}…, the row's {made['haystack']['sha256'][:12]}…; "
+            "if the texts have moved, give their folder with --haystack"
         )
     if made["compat"] is None:
         edges = [made["start"], *made["offsets"], made["end"]]
         spans = zip(edges, edges[1:], [*made["texts"], ""], strict=False)
         text = "".join(source[start:end] + inserted for start, end, inserted in spans)
     elif encoder is None:
-        raise UserError("a prompt in the original's way is made of tokens: its tokenizer is needed, give --tokenizer")
+        raise UserError("rows of --compat longalign are made of tokens: give the run's tokenizer with --tokenizer")
     else:
         text = compat_document(source, encoder, CompatRequest(**made["compat"]))
     messages = Frame(made["frame"], made["system"]).messages(text, made["question"])
     if messages_sha256(messages) != made["messages_sha256"]:
-        raise UserError(f"row {row.get('key')!r}: the prompt made from its recipe is another than the row's")
+        raise UserError(f"row {row.get('key')!r}: the prompt made from its recipe is not the row's (sha256)")
     ids = None if encoder is None else encoder.prompt(messages)
     if ids is not None and ids_sha256(ids) != made["ids_sha256"]:
         raise UserError(
-            f"row {row.get('key')!r}: the text is the same, its ids are not: the tokenizer is "
+            f"row {row.get('key')!r}: the text is the same, but its ids are not: the tokenizer's sha256 is "
             f"{encoder.identity['sha256'][:12] if encoder else ''}…, the row's {made['tokenizer']['sha256'][:12]}…"
         )
     return Rebuilt(messages, ids)

@@ -1,4 +1,4 @@
-"""What a test leaves behind: `summary.json`, `results.csv`, `heatmap.png` and `report.html`, made anew at each end."""
+"""Write the reports of a test: `summary.json`, `results.csv`, `heatmap.png` and `report.html`."""
 
 import csv
 import html
@@ -28,9 +28,10 @@ COLUMNS = (
 def write_reports(
     out: Path, rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Write the four files; returns the summary, which holds `more` (seconds, versions, a judge's ratings) too.
+    """Write the four files and return the summary.
 
-    Where rows of the settings' cells are missing, all say that they show a part.
+    `more` are further entries of the summary: seconds, versions, a judge's ratings. If rows of cells are still missing,
+    every report says that it is partial.
     """
     summary = {
         **summarise(rows),
@@ -46,27 +47,27 @@ def write_reports(
     write_text(out / "report.html", _page(title, summary, rows))
     try:
         draw_heatmap(summary, title, out / "heatmap.png")
-    except UserError as error:  # the results stand without a picture
+    except UserError as error:  # matplotlib is not installed: the other reports are complete
         log.warning("%s", error)
     return summary
 
 
 def last_run(out: Path) -> dict[str, Any]:
-    """What the last run's summary says of its time and versions, for a run that finds everything done."""
+    """Times and versions of the folder's last summary; a command that has no cell left to answer keeps them."""
     file = out / "summary.json"
     before = read_json(file) if file.exists() else {}
     return {name: before[name] for name in ("seconds", "model_share", "asked", "versions") if name in before}
 
 
 def describe(settings: Mapping[str, Any]) -> str:
-    """A test in a few words."""
+    """A title of a test: task, language, model."""
     who = Path(str(settings["model"])).name or settings["model"]
     compat = " (as LongAlign's own test)" if settings["compat"] != "none" else ""
     return f"Needle test, {settings['task']}, {settings['language']}: {who}{compat}"
 
 
 def _part(summary: Mapping[str, Any]) -> str:
-    """How much of its plan a test has done; nothing where that is all."""
+    """How many of a test's prompts have been asked, in words; empty if all have."""
     done, planned = summary["prompts"], summary["planned"]
     return f"{done} of {planned} prompts" if done < planned else ""
 
@@ -92,14 +93,14 @@ def _page(title: str, summary: Mapping[str, Any], rows: Sequence[Mapping[str, An
         "NOTES": "".join(f"<li>{html.escape(note)}</li>" for note in notes(summary)),
         "GRID": _grid(summary),
         "SETTINGS": html.escape(json.dumps(summary["settings"], indent=2, ensure_ascii=False)),
-        # in a script, nothing but "<" could end it
+        # escaped, as a "<" could begin "</script>"
         "DATA": json.dumps(_details(rows), ensure_ascii=False).replace("<", "\\u003c"),
     }
     return re.sub(r"@([A-Z]+)@", lambda match: parts[match[1]], page)  # one pass: texts may hold such marks
 
 
 def headline(summary: Mapping[str, Any]) -> str:
-    """The test's one line."""
+    """The test's result in one line: effective length, and recall with its interval."""
     effective, recall = summary["effective_length"], summary["recall"]
     if recall["recall"] is None:
         return "no results yet"
@@ -110,7 +111,7 @@ def headline(summary: Mapping[str, Any]) -> str:
 
 
 def notes(summary: Mapping[str, Any]) -> list[str]:
-    """What a reader must know beside the headline."""
+    """What a reader must know beside the headline, one line for each point."""
     found = []
     if part := _part(summary):
         found.append(f"partial: {part} have been asked; the same command goes on")
@@ -122,7 +123,7 @@ def notes(summary: Mapping[str, Any]) -> list[str]:
             "results.csv has the depth reached"
         )
     if empty := summary.get("answers_empty"):
-        found.append(f"{empty} answers are empty, beside thoughts")
+        found.append(f"{empty} answers are empty (thoughts are no part of an answer)")
     if summary["answers_not_ended"]:
         found.append(f"{summary['answers_not_ended']} answers were ended by max_new_tokens")
     if summary["answers_with_a_decoy"]:

@@ -1,4 +1,7 @@
-"""A test from cells to rows: what is done already is left out, what failed is tried again, each row is on the disk."""
+"""Run a test: every cell without a good row is answered and scored, and its row is written at once.
+
+Cells that have a good row are left out, cells whose row says that they failed are tried again.
+"""
 
 import logging
 import time
@@ -35,10 +38,10 @@ class PromptBuilder(Protocol):
 
 
 def keep_settings(out: Path, settings: Mapping[str, Any], records: Records) -> None:
-    """Write a run's settings into its folder; where it has results already, other than failed ones, they must agree.
+    """Write a run's settings into its folder. If it has results other than failures, the settings must be theirs.
 
     Raises:
-        UserError: it was made with other settings, the first of which is named.
+        UserError: the folder's results were made with other settings; the first that differs is named.
     """
     file = out / SETTINGS
     if all(row.get("status") == FAILED for row in records.rows()):
@@ -46,7 +49,7 @@ def keep_settings(out: Path, settings: Mapping[str, Any], records: Records) -> N
         write_json(file, dict(settings))
         return
     if not file.exists():
-        raise UserError(f"out: {out} has results without {SETTINGS}; give a new folder")
+        raise UserError(f"out: {out} has results, but no {SETTINGS} that says how they were made; give a new --out")
     before = read_json(file)
     for key in (*settings, *before):
         old, new = before.get(key), settings.get(key)
@@ -64,17 +67,17 @@ def run_cells(
     versions: Mapping[str, str],
     on_row: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, float]:
-    """Answer and score the cells that have no good row yet.
+    """Answer and score the cells that have no good row yet; `on_row` is called with each row when it is written.
 
-    Returns seconds: `prompts` of laying them out and of waiting for their ids, `model` of the model, `rows` of scoring
-    and writing.
+    Returns the seconds that were spent on `prompts` (laying them out, and waiting for their ids), in the `model`, and
+    on `rows` (scoring and writing).
     """
     started, rows_s = time.monotonic(), 0.0
     waiting = [cell for cell in cells if not records.done(key(cell))]
     drafts = [builder.draft(cell) for cell in waiting]
     drafted = time.monotonic() - started
     if drafts:
-        log.info("%d prompts in %.1f s, %s tokens", len(drafts), drafted, f"{sum(d.tokens for d in drafts):,}")
+        log.info("%d prompts laid out in %.1f s, %s tokens", len(drafts), drafted, f"{sum(d.tokens for d in drafts):,}")
 
     def done(prompt: Prompt, answer: Answer | str) -> None:
         nonlocal rows_s
@@ -90,7 +93,7 @@ def run_cells(
 
 
 def key(cell: Cell) -> str:
-    """The row's name."""
+    """The key of a cell's row: length/depth/seed."""
     return f"{cell.length}/{cell.depth:g}/{cell.seed}"
 
 

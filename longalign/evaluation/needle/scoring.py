@@ -1,4 +1,4 @@
-"""What an answer is worth: how many of the strings that it should hold it holds. No judge, no guess."""
+"""Score an answer by the share of the expected strings that it holds. No judge model is needed."""
 
 import re
 import unicodedata
@@ -12,7 +12,10 @@ _GROUPED = re.compile(r"(?<!\d)\d{1,3}(?:(?:[,'’ ]\d{3})+|(?:\.\d{3}){2,})(?!\
 
 @dataclass(frozen=True)
 class Score:
-    """`recall`: share of the item's answers found. `exact`: all of them, and no decoy's value."""
+    """`recall`: the share of the item's answers that are in the text. `exact`: all of them are, and no decoy's value.
+
+    found: the answers in the text; wrong: the decoys' values in it.
+    """
 
     recall: float
     exact: bool
@@ -21,10 +24,11 @@ class Score:
 
 
 def score(item: Item, text: str) -> Score:
-    """Look for the item's answers, and for the decoys' values, in what a model wrote.
+    """Look for the item's answers, and for the decoys' values, in the text that a model wrote.
 
-    Case, width and white space do not count, nor do marks that group digits by three (1,234,567); a number must stand
-    alone, not inside a longer one. What a model thought before `</think>` is not its answer.
+    Upper and lower case, full-width characters, white space and marks between groups of three digits (1,234,567) make
+    no difference. An answer must not be part of a longer word or number. Text before `</think>` is no part of the
+    answer.
     """
     said = plain(without_thoughts(text))
     found = tuple(answer for answer in item.answers if _holds(said, answer))
@@ -34,7 +38,7 @@ def score(item: Item, text: str) -> Score:
 
 
 def without_thoughts(text: str) -> str:
-    """The text behind the last `</think>`; nothing where a thought was begun and not ended."""
+    """The text behind the last `</think>`; empty if a `<think>` was not ended."""
     return split_thoughts(text)[1].strip()
 
 
@@ -45,6 +49,6 @@ def _holds(said: str, answer: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """A text without what does not count: "１,234,567  Eggs" -> "1234567 eggs"."""
+    """A text in the form in which answers are compared: "１,234,567  Eggs" -> "1234567 eggs"."""
     folded = unicodedata.normalize("NFKC", text).casefold()  # no-break spaces become spaces
     return " ".join(_GROUPED.sub(lambda match: re.sub(r"\D", "", match[0]), folded).split())

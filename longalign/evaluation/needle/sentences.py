@@ -1,4 +1,4 @@
-"""Where sentences and words begin and end in a text, English or Chinese, by characters alone."""
+"""Find where sentences and words begin and end in English or Chinese texts, by their characters alone."""
 
 import re
 
@@ -6,7 +6,7 @@ import numpy as np
 
 _END = re.compile(
     r"""(?P<full>[。！？…]+[”’」』）】〉》"']*\s*)   # full-width marks need no space behind them
-      | (?P<half>[.!?]+["'”’)\]»]*\s+)              # an English end of sentence does
+      | (?P<half>[.!?]+["'”’)\]»]*\s+)              # ASCII marks do
       | (?P<line>\s*\n\s*)""",
     re.VERBOSE,
 )
@@ -15,10 +15,10 @@ _OPENS = re.compile(r"""["'“‘(\[«]*[A-Z\u00c0-\u00de\u0391-\u03a9\u0410-\u0
 
 
 def sentence_starts(text: str) -> np.ndarray:
-    """Character offsets at which a sentence begins, in order; the first is that of the first character.
+    """Character offsets at which a sentence begins, in order. The first is that of the first character of the text.
 
-    A full stop ends a sentence where white space and a capital (or a Chinese character, or a quote before one) follow,
-    and no abbreviation such as "Mr." stands in front; a line break always does.
+    A line break and a full-width mark always end a sentence. ".", "!" and "?" do if white space and a capital letter or
+    a Chinese character follow (with or without an opening quote), and "." does not behind an abbreviation such as "Mr".
     """
     starts = [len(text) - len(text.lstrip())] if text.strip() else []
     for match in _END.finditer(text, starts[0] if starts else 0):
@@ -37,9 +37,9 @@ def _ends(text: str, match: re.Match[str]) -> bool:
 
 
 def word_end(text: str, start: int, stop: int) -> int:
-    """The last end of a word in ``text[start:stop]``, as an offset; ``start`` where not one word ends before ``stop``.
+    """The offset of the last end of a word in ``text[start:stop]``, or ``start`` if no word ends there.
 
-    Every Chinese character is a word.
+    Every Chinese character counts as a word.
     """
     end = stop
     while end > start and not _is_word_end(text, end):
@@ -48,7 +48,7 @@ def word_end(text: str, start: int, stop: int) -> int:
 
 
 def next_word_end(text: str, end: int) -> int:
-    """The first end of a word behind ``end``; the text's own end at most."""
+    """The offset of the first end of a word behind ``end``; the end of the text if there is none."""
     end += 1
     while end < len(text) and not _is_word_end(text, end):
         end += 1

@@ -1,9 +1,10 @@
-"""Ids of a long prompt without encoding it all: only what stands around the needles.
+"""Make the token ids of a long prompt by encoding only the text around its needles.
 
-The haystack is encoded once. From a prompt its long runs are taken out at joints, places where tokens on either side do
-not depend on each other (`Encoder.joints`); what is left is encoded as a short prompt, and the haystack's own tokens go
-back to where they were taken out. That place is known by the `ANCHOR` tokens in front of it, which must stand in the
-short prompt once. `build.Builder` takes the ids only where joints are known to be exact, and else only their number.
+The haystack has been encoded once. A joint is a place where the tokens on either side do not depend on each other
+(`Encoder.joints`). From the prompt's document, the long runs of haystack between two joints are left out, and the
+resulting short prompt is encoded. Then the haystack's tokens of each run are inserted into its ids. The place of a run
+is found by the `ANCHOR` tokens in front of it, which must occur in the short prompt exactly once. `build.Builder` uses
+the ids only if the joints are known to be exact, and otherwise only their number.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from longalign.evaluation.needle.encoders import Encoder, Message
 from longalign.evaluation.needle.haystack import Haystack
 
 MARGIN, ANCHOR = 32, 16
-"""Tokens of haystack that stay at each end of a run, and how many of them must be found again."""
+"""Haystack tokens that stay in the short prompt at each end of a run, and how many of these show its place."""
 
 Piece = tuple[int, int] | str
 """A span of the haystack's characters, or a text."""
@@ -23,7 +24,7 @@ Piece = tuple[int, int] | str
 
 @dataclass(frozen=True)
 class Spliced:
-    """`short` is the document without its long runs, and `parts` make up the ids of the whole prompt."""
+    """`short` is the document without its long runs; `parts`, one after the other, are the ids of the whole prompt."""
 
     short: str
     parts: list[np.ndarray]
@@ -39,9 +40,9 @@ class Spliced:
 def splice(
     pieces: list[Piece], wrap: Callable[[str], list[Message]], haystack: Haystack, encoder: Encoder
 ) -> Spliced | None:
-    """The prompt ``wrap(pieces joined)``; None where it must be encoded as a whole.
+    """The ids of the prompt ``wrap(document)``, whose document is made of `pieces`; None if it must be encoded whole.
 
-    That is where no run of haystack is long enough, or the place of one is not clear: a text says the same twice.
+    That is so if no run of haystack is long enough, or if the tokens in front of a run occur twice in the short prompt.
     """
     short, runs = _shorten(pieces, haystack)
     if not runs:
@@ -59,7 +60,7 @@ def splice(
 
 
 def _shorten(pieces: list[Piece], haystack: Haystack) -> tuple[str, list[tuple[int, int]]]:
-    """The document without its long runs, and the runs as tokens of the haystack (first, last + 1)."""
+    """The document without its long runs, and the runs as ranges of haystack tokens (first, last + 1)."""
     texts: list[str] = []
     runs: list[tuple[int, int]] = []
     for piece in pieces:
@@ -78,9 +79,10 @@ def _shorten(pieces: list[Piece], haystack: Haystack) -> tuple[str, list[tuple[i
 
 
 def _long_run(haystack: Haystack, first: int, last: int) -> tuple[int, int] | None:
-    """The tokens between two joints in ``haystack[first:last]``, if they are many.
+    """The longest range of tokens between two joints of ``haystack[first:last]``; None if it is too short to pay.
 
-    Another joint stands before the anchor, so the anchor does not depend on what the prompt has in front of `first`.
+    Margins stay at both ends. Another joint stands before the anchor, so that the anchor's tokens do not depend on the
+    text that the prompt has in front of `first`.
     """
     joints = haystack.joints
     opening = np.searchsorted(joints, first + 1)
@@ -94,7 +96,7 @@ def _long_run(haystack: Haystack, first: int, last: int) -> tuple[int, int] | No
 
 
 def _find(anchor: np.ndarray, ids: np.ndarray) -> int | None:
-    """Where `anchor` stands in `ids`, if in one place."""
+    """The index at which `anchor` stands in `ids`; None if it occurs not exactly once."""
     if len(ids) < len(anchor):
         return None
     windows = np.lib.stride_tricks.sliding_window_view(ids, len(anchor))

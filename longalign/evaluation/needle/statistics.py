@@ -1,4 +1,4 @@
-"""From rows to a summary: recall by cell, by length and by depth with intervals, and one headline."""
+"""The summary of a run's rows: recall by cell, by length and by depth with 95 % intervals, and the effective length."""
 
 import math
 from collections import defaultdict
@@ -10,10 +10,11 @@ from longalign.evaluation.needle.scoring import without_thoughts
 
 Z95 = 1.959963984540054
 KEPT = 0.85
-"""Of the score at the shortest length that an effective length keeps, as in NoLiMa (Modarressi et al. 2025)."""
+"""Share of the recall at the shortest length that an effective length must keep, as in NoLiMa (Modarressi et al.
+2025)."""
 
 OFF = 10
-"""Percent of the text by which a needle may stand beside its depth before a summary counts it."""
+"""A needle whose place differs from its wanted depth by more percent of the text than this is counted in summaries."""
 
 Row = Mapping[str, Any]
 
@@ -31,7 +32,8 @@ class Estimate:
 def wilson(share: float, n: int, z: float = Z95) -> tuple[float, float]:
     """Wilson's score interval of a share in n trials (Wilson 1927). 3 of 3 -> (0.44, 1.0).
 
-    For recalls between 0 and 1 it is wider than needed: nothing with a given mean varies more than hits and misses do.
+    For recalls between 0 and 1 (several needles) it is wider than needed: of all values with a given mean, zeros and
+    ones vary most.
     """
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -39,7 +41,7 @@ def wilson(share: float, n: int, z: float = Z95) -> tuple[float, float]:
 
 
 def estimate(recalls: Iterable[float]) -> Estimate:
-    """Mean and interval."""
+    """The mean of recalls with its interval."""
     values = list(recalls)
     if not values:
         return Estimate(None, None, None, 0)
@@ -49,9 +51,10 @@ def estimate(recalls: Iterable[float]) -> Estimate:
 
 @dataclass(frozen=True)
 class EffectiveLength:
-    """The longest length whose lower bound is at least `KEPT` of the score at the shortest, and None without one.
+    """The longest length at which recall is surely kept; None if there is none.
 
-    `reason` says why there is none, or which shorter lengths do not reach the bound.
+    Surely kept: the lower bound of the recall's interval is at least `threshold`, which is `KEPT` times the recall at
+    the shortest length. `reason` says why there is no such length, or which shorter lengths miss the threshold.
     """
 
     length: int | None
@@ -60,7 +63,7 @@ class EffectiveLength:
 
 
 def effective_length(by_length: Mapping[int, Estimate]) -> EffectiveLength:
-    """The headline of a test, from the estimates by length."""
+    """The effective length, from the estimates of each length."""
     known = {length: e for length, e in sorted(by_length.items()) if e.n and e.recall is not None and e.low is not None}
     if not known:
         return EffectiveLength(None, None, "no results")
@@ -81,7 +84,7 @@ def effective_length(by_length: Mapping[int, Estimate]) -> EffectiveLength:
 
 
 def summarise(rows: Iterable[Row]) -> dict[str, Any]:
-    """The summary of a run's rows (failed ones are counted, not scored), ready for JSON."""
+    """The summary of a run's rows as JSON values. Failed rows are counted, but are in no mean."""
     rows = list(rows)
     good = [row for row in rows if row.get("status") != "failed"]
     by_length = _group(good, "length")

@@ -1,12 +1,13 @@
-"""What is hidden in a text and asked about it: a cell in, its sentences, question and answers out (an `Item`).
+"""The tasks: for a cell, the sentences to hide, the question, and the right answers (an `Item`).
 
 single               one sentence, always the same: the paper's, or the user's own
-kv                   one key with a random number
+kv                   one key with a random number, which is asked for
 multi_value          one key with several numbers, spread from the cell's depth to the end; all are asked for
-multi_key            kv, with other keys' numbers scattered over the text
-variable_tracking    a chain of assignments, spread in order; all variables with the first one's value are asked for
+multi_key            as kv, and sentences with the numbers of other keys are scattered over the text
+variable_tracking    a chain of assignments, spread in order from the cell's depth to the end; all variables that have
+                     the value of the first are asked for
 
-Everything is drawn from the cell's own seed, so an item does not depend on the other cells of a run.
+An item is drawn with a random generator that is seeded by its cell, so it does not depend on a run's other cells.
 """
 
 import random
@@ -23,14 +24,15 @@ Task = Literal["single", "kv", "multi_value", "multi_key", "variable_tracking"]
 Language = Literal["en", "zh"]
 
 VALUES, DECOYS, CHAIN = 4, 3, 5
-"""Numbers of a key in multi_value; other keys in multi_key; variables of the chain in variable_tracking."""
+"""How many numbers a key of multi_value has, other keys multi_key has, and variables the chain of variable_tracking."""
 
 _TRIES = 1000
+"""Draws of a number, key or name before the haystack is taken to hold all of them."""
 
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One prompt of a test: `length` in tokens of the prompt and the room for its answer, `depth` in percent."""
+    """One prompt of a test. `length`: tokens of prompt and room for its answer. `depth`: percent of the text."""
 
     length: int
     depth: float
@@ -41,12 +43,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Item:
-    """What a cell hides and asks.
+    """The hidden sentences of a cell, its question, and the answers.
 
-    `needles` are hidden in this order, the first at the cell's depth and the others (if any) spread behind it;
-    `decoys` anywhere. A right answer holds all `answers`; `decoy_values` are what a wrong one may hold.
-    `prefix + answer` is the answer in full and `prefix + wrong` one of the same form that is not in the text, for
-    teacher forcing.
+    needles: the sentences that the question is about, hidden in this order: the first at the cell's depth, the others
+    (if any) spread behind it. answers: strings that a right answer holds, all of them. decoys: similar sentences, which
+    are hidden anywhere. decoy_values: strings of the decoys that a right answer does not hold. For teacher forcing,
+    ``prefix + answer`` is the full right answer, and ``prefix + wrong`` one of the same form whose values are not in
+    the text.
     """
 
     needles: tuple[str, ...]
@@ -60,12 +63,15 @@ class Item:
 
 
 def make_item(cell: Cell, taken: Callable[[str], bool], own: Item | None = None) -> Item:
-    """The cell's item. `taken` says whether a string is in the haystack: such keys and numbers are not drawn.
+    """Draw the cell's item.
 
-    `own` is hidden instead of the single needle.
+    Args:
+        cell: its task, language, length, depth and seed decide the item.
+        taken: whether a string is in the haystack; keys, numbers and names that are in it are not used.
+        own: the user's own item, which takes the place of the task `single`'s.
 
     Raises:
-        UserError: a fixed answer is in the haystack already, or every number or name is.
+        UserError: the needle or an answer is in the haystack already, or all keys, numbers or names are.
     """
     if cell.task not in _MAKERS:
         raise UserError(f"task: got {cell.task!r}, expected one of {', '.join(get_args(Task))}")
@@ -84,7 +90,7 @@ def make_item(cell: Cell, taken: Callable[[str], bool], own: Item | None = None)
 
 
 def targets(cell: Cell, item: Item) -> list[float]:
-    """The depth in percent at which each of `needles`, then each of `decoys`, is wanted."""
+    """The wanted depth of each of the item's `needles`, then of each of its `decoys`, in percent of the text."""
     step = (100 - cell.depth) / len(item.needles)
     draw = random.Random(f"depths/{cell.task}/{cell.language}/{cell.length}/{cell.depth}/{cell.seed}")
     scattered = sorted(draw.uniform(0, 100) for _ in item.decoys)
@@ -92,7 +98,7 @@ def targets(cell: Cell, item: Item) -> list[float]:
 
 
 def own_item(needle: str, question: str, answers: list[str]) -> Item:
-    """The user's own needle, for the task `single`; by default the whole needle is the answer.
+    """An item with the user's own needle, for the task `single`. Without `answers` the whole needle is the answer.
 
     Raises:
         UserError: an answer is empty, or not in the needle.
@@ -107,7 +113,7 @@ def own_item(needle: str, question: str, answers: list[str]) -> Item:
 
 
 class _Stock:
-    """Numbers, keys and names, each given out once and only if the haystack does not hold it."""
+    """Draws numbers, keys and names: never one twice, and none that is in the haystack."""
 
     def __init__(self, draw: random.Random, taken: Callable[[str], bool], words: Wording) -> None:
         self._draw, self._taken, self._words = draw, taken, words
@@ -129,7 +135,7 @@ class _Stock:
             if text not in self._given and not self._taken(text):
                 self._given.add(text)
                 return text
-        raise UserError(f"haystack: it holds every {what} that was tried; give another --haystack")
+        raise UserError(f"haystack: every {what} that was drawn is in it already; give another --haystack")
 
 
 def _single(stock: _Stock, words: Wording) -> Item:

@@ -1,4 +1,4 @@
-"""The sentences of the needle tasks in English and Chinese: data only; `tasks.py` says what they are for."""
+"""The sentences of the needle tasks in English and Chinese. This is data only: `tasks.py` uses it."""
 
 from dataclasses import dataclass
 

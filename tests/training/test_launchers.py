@@ -84,6 +84,7 @@ def test_a_killed_rank_is_named_and_ends_the_others(own):
 
 
 def test_a_killed_rank_is_named_though_the_first_dies_of_its_silence_at_once(monkeypatch, caplog):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)  # which a run in this process leaves behind
     launcher = RankLauncher(LightningEnvironment(), 2, 1)
     launcher.procs = [subprocess.Popen(["sleep", "60"])]
     monkeypatch.setattr(launcher, "_call_children_scripts", lambda: None)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 LENGTH = (4000, 64_000)
 _EVERY_S = 30  # seconds between two lines on the progress
-_WORTH = 4_000_000  # length of text for which it pays to start another process
+_WORTH = {"tokens": 4_000_000, "characters": 100_000_000}  # length of text for which another process pays
 
 
 def run(name: str, args: list[str]) -> None:
@@ -97,7 +97,7 @@ def generate(
             length=given or LENGTH,
             unanswerable=0.05 if unanswerable is None else unanswerable,
             questions=(asked, asked) if isinstance(asked, int) else asked,
-            num_proc=_processes(num_proc, count, given or LENGTH),
+            num_proc=_processes(num_proc, count, given or LENGTH, unit),
             **common,
         )
     log.info("lengths are in %s of the messages alone; a chat format adds tokens to them", unit)
@@ -130,11 +130,11 @@ def _parse_range(option: str, given: str | None) -> int | tuple[int, int] | None
     return (low, high[0]) if high else low
 
 
-def _processes(given: int | None, count: int, length: int | tuple[int, int]) -> int:
+def _processes(given: int | None, count: int, length: int | tuple[int, int], unit: str) -> int:
     if given is not None:
         return min(given, count)
     longest = length if isinstance(length, int) else length[1]
-    return max(1, min(num_cpus(), count, count * longest // _WORTH))
+    return max(1, min(num_cpus(), count, count * longest // _WORTH[unit]))
 
 
 def _names(option: str, given: str, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def draw(models: Models, file: Path) -> Any:
         colours = LinearSegmentedColormap.from_list("recall", COLOURS)
         picture = axis.imshow(grid, cmap=colours, vmin=0, vmax=1, aspect="auto")
         axis.set_title(name.replace("_", " "), fontsize=11, loc="left")
-        axis.set_xticks(range(len(lengths)), [f"{length // 1000}k" for length in lengths], fontsize=8)
+        axis.set_xticks(range(len(lengths)), [f"{length / 1000:.3g}k" for length in lengths], fontsize=8)
         axis.set_yticks(range(len(depths)), [f"{depth:g}" for depth in depths], fontsize=8)
     axes[0].set_ylabel("depth of the needle in %")
     figure.supxlabel("length in tokens", fontsize=10)

@@ -1,7 +1,7 @@
 """A function of 0, 1, 2, … in many processes; its results come one by one, in order."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,15 @@ def map_in_order(make: Callable[[int], Any], count: int, num_proc: int) -> Itera
         UserError: as `make` raised it, at its place in the order.
     """
     if num_proc == 1:
-        yield from map(make, range(count))
-        return
-    from longalign.data.loader import SteadyLoader  # imports torch
+        return map(make, range(count))
+    # imported before results are asked for: the exception of a stop signal can get lost inside an import of torch
+    from longalign.data.loader import SteadyLoader
 
-    for one in SteadyLoader(_Made(make, count), batch_size=None, collate_fn=_same, num_workers=num_proc):
+    return _in_order(SteadyLoader(_Made(make, count), batch_size=None, collate_fn=_same, num_workers=num_proc))
+
+
+def _in_order(loader: Iterable[Any]) -> Iterator[Any]:
+    for one in loader:
         if isinstance(one, UserError):
             raise one
         yield one

@@ -106,11 +106,8 @@ class PlainEncoder:
             continuing = self.dummy_prefix == "first"
             builder.context(self.text.encode(self._question(number, turn), continuing=continuing and number > 1))
             answer = self._clean(turn.answer or "", events)
-            ids = self.text.encode(answer, continuing=continuing)
-            if turn.learnt:
-                builder.answer(ids)
-            else:
-                builder.context(ids)
+            builder.answer(self.text.encode(answer, continuing=continuing), learnt=turn.learnt)
+            if not turn.learnt:
                 events.append("answer_of_weight_0")
         return builder
 

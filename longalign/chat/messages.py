@@ -39,7 +39,7 @@ def check_messages(messages: Any) -> list[Message]:
     return [_check_message(number, message) for number, message in enumerate(messages, start=1)]
 
 
-def is_learnt(message: Message) -> bool:
+def is_learnt(message: Mapping[str, Any]) -> bool:
     """Whether an assistant's message is a target, and not only context for those after it."""
     return message.get("weight") != 0
 
@@ -60,17 +60,10 @@ def _check_message(number: int, message: Any) -> Message:
     if not isinstance(content, str):
         remedy = "; leave the row out, or write an empty string" if content is None else ""
         raise UserError(f"message {number} ({role}): content must be a string, got {_kind(content)}{remedy}")
+    if role == "assistant" and message.get("weight") not in (None, 0, 1):
+        raise UserError(f"message {number} (assistant): weight must be 0 or 1, got {_kind(message['weight'])}")
     checked = {"role": role, "content": content}
-    return checked | {"weight": 0} if role == "assistant" and _weight(number, message) == 0 else checked
-
-
-def _weight(number: int, message: Mapping[str, Any]) -> int:
-    weight = message.get("weight")
-    if weight is None:
-        return 1
-    if weight not in (0, 1):
-        raise UserError(f"message {number} (assistant): weight must be 0 or 1, got {_kind(weight)}")
-    return int(weight)
+    return checked if role != "assistant" or is_learnt(message) else checked | {"weight": 0}
 
 
 def _text_part(number: int, role: str, part: Any) -> str:

@@ -29,8 +29,14 @@ class TargetBuilder:
             self.labels[-len(ids)] = self.eos_token_id
             self.answer_open = False
 
-    def answer(self, ids: list[int], *, ended: bool = False) -> None:
-        """Append tokens that are targets. ended: they include the end-of-turn token, so that no EOS is needed."""
+    def answer(self, ids: list[int], *, ended: bool = False, learnt: bool = True) -> None:
+        """Append the tokens of an answer, as targets if it is `learnt`.
+
+        ended: they include the end-of-turn token, so that no EOS is needed.
+        """
+        if not learnt:
+            self.context(ids)
+            return
         self.input_ids += ids
         self.labels += ids
         self.answer_open = bool(ids) and not ended

@@ -256,10 +256,7 @@ class TemplateEncoder:
             first = _first_token(offsets, done, answer.start)
             last = _first_token(offsets, first, answer.end)
             builder.context(ids[done:first])
-            if answer.learnt:
-                builder.answer(ids[first:last], ended=answer.ended)
-            else:
-                builder.context(ids[first:last])
+            builder.answer(ids[first:last], ended=answer.ended, learnt=answer.learnt)
             done = last
         builder.context(ids[done:])
         return builder.finish()

@@ -1,6 +1,7 @@
 """Loading a tokenizer without running code that comes with it, and saving it with a chat template for servers."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +96,13 @@ def _explain(error: Exception) -> str:
     if "trust_remote_code" in text or "custom code" in text:
         return "its tokenizer is Python code, which longalign never runs; use a folder with tokenizer.json"
     return f"the tokenizer cannot be loaded ({type(error).__name__}: {text[:300]})"
+
+
+@dataclass(frozen=True)
+class TokenCount:
+    """The number of tokens of a text on its own, without special tokens. Picklable, for other processes."""
+
+    tokenizer: Any
+
+    def __call__(self, text: str) -> int:
+        return len(self.tokenizer(text, add_special_tokens=False, verbose=False).input_ids)

@@ -4,7 +4,6 @@ import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -150,17 +149,9 @@ def _names(option: str, given: str, known: tuple[str, ...]) -> tuple[str, ...]:
 def _measure(tokenizer: str | None) -> tuple[Callable[[str], int], str]:
     if tokenizer is None:
         return len, "characters"
-    from longalign.chat import load_tokenizer
+    from longalign.chat.tokenizer import TokenCount, load_tokenizer
 
-    return _TokenCount(load_tokenizer(tokenizer)), "tokens"
-
-
-@dataclass(frozen=True)
-class _TokenCount:
-    tokenizer: Any
-
-    def __call__(self, text: str) -> int:
-        return len(self.tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
+    return TokenCount(load_tokenizer(tokenizer)), "tokens"
 
 
 class _Tally:

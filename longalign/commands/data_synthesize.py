@@ -176,10 +176,9 @@ def _measure(tokenizer: str | None) -> "Measure":
     if tokenizer is None:
         log.info("lengths are estimated from characters; --tokenizer DIR counts tokens")
         return estimate
-    from longalign.chat import load_tokenizer
+    from longalign.chat.tokenizer import TokenCount, load_tokenizer
 
-    loaded = load_tokenizer(tokenizer)
-    return lambda text: len(loaded(text, add_special_tokens=False, verbose=False).input_ids)
+    return TokenCount(load_tokenizer(tokenizer))
 
 
 def _excluded(paths: list[str]) -> list[str]:

@@ -10,7 +10,6 @@ run that was stopped goes on. The figures are written to OUT/results.json, resul
 
 import argparse
 import itertools
-import json
 import logging
 import sys
 from pathlib import Path
@@ -24,7 +23,7 @@ from longalign.commands.reproduce.scale import SCALES
 from longalign.commands.reproduce.steps import Runner, shown
 from longalign.commands.reproduce.texts import find_original, python_manual, python_text
 from longalign.errors import UserError
-from longalign.files import read_json
+from longalign.files import read_json, write_json, write_text
 
 
 def parse(args: list[str]) -> argparse.Namespace:
@@ -58,7 +57,6 @@ def run(name: str, args: list[str]) -> None:
     options = parse(args)
     out = options.out
     if options.draw:
-        out.mkdir(parents=True, exist_ok=True)
         write_results(out, join(map(read_json, options.draw)))
         return
     if unknown := set(options.acts.split(",")) - set(ACTS):
@@ -86,8 +84,9 @@ def run(name: str, args: list[str]) -> None:
 
 def write_results(out: Path, models: Models) -> Models:
     """Write the figures as JSON, Markdown and a picture; returns them."""
-    (out / "results.json").write_text(json.dumps(models, indent=1))
-    (out / "results.md").write_text(report(models))
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "results.json", models)
+    write_text(out / "results.md", report(models))
     draw(models, out / "heatmaps.png")
     return models
 

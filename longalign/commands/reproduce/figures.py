@@ -1,6 +1,5 @@
 """Collecting what the steps have measured, from their files: one dictionary for each model."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
@@ -8,6 +7,7 @@ from typing import Any
 
 from longalign.commands.reproduce.recipe import BATCHING, SHARES
 from longalign.commands.reproduce.steps import SUMMARY, is_whole
+from longalign.files import read_json
 
 Models = dict[str, dict[str, Any]]
 
@@ -16,7 +16,7 @@ def collect(out: Path) -> Models:
     """For each model: recall by task, length and depth; held-out losses; time, tokens and memory of its training."""
     models: Models = {}
     for file in sorted(out.glob(f"needle/*/*/{SUMMARY}")):
-        summary = json.loads(file.read_text())
+        summary = read_json(file)
         if not is_whole(summary):
             continue
         found = {str(row["length"]): row for row in summary["by_length"] if row["recall"] is not None}
@@ -27,7 +27,7 @@ def collect(out: Path) -> Models:
             "cells": [[cell["length"], cell["depth"], cell["recall"]] for cell in summary["cells"]],
         }
     for file in sorted(out.glob("held_out/*/validation.json")):
-        models.setdefault(file.parts[-2], {})["held_out"] = json.loads(file.read_text())
+        models.setdefault(file.parts[-2], {})["held_out"] = read_json(file)
     for folder in sorted(out.glob("runs/*/tensorboard")):
         models.setdefault(folder.parent.name, {})["training"] = training_figures(folder)
     return in_order(models)

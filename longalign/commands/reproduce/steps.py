@@ -1,6 +1,5 @@
 """Running the steps of the recipe: a step is a `longalign` command, and is done when its result exists."""
 
-import json
 import logging
 import shlex
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from longalign.errors import UserError
+from longalign.files import read_json
 
 log = logging.getLogger("longalign.reproduce")
 
@@ -28,7 +28,7 @@ class Step:
 
     def is_done(self) -> bool:
         """Whether the result exists and is complete."""
-        return self.result.exists() and (self.result.name != SUMMARY or is_whole(json.loads(self.result.read_text())))
+        return self.result.exists() and (self.result.name != SUMMARY or is_whole(read_json(self.result)))
 
 
 Group = list[Step]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from longalign.chat.messages import Message
+from longalign.chat.messages import Message, is_learnt
 from longalign.data.importing.unusable import Unusable, kind
 
 ROLES = {
@@ -79,7 +79,7 @@ def _read_turn(number: int, turn: Any, columns: Mapping[str, str], drop_roles: S
 
 def _is_context(turn: Mapping[str, Any]) -> bool:
     """Whether the source says that an answer is not to be learnt."""
-    return turn.get("weight") == 0 or any(turn.get(key) is False for key in _LEARNT_KEYS)
+    return not is_learnt(turn) or any(turn.get(key) is False for key in _LEARNT_KEYS)
 
 
 def read_text(value: Any, place: str) -> str:

@@ -86,7 +86,9 @@ def test_the_tables_hold_the_files_figures(tmp_path):
     (tmp_path / "held_out/aligned").mkdir(parents=True)
     losses = {f"loss_source/{name}": value for name, value in (("long", 0.25), ("short", 0.5), ("own", 0.75))}
     (tmp_path / "held_out/aligned/validation.json").write_text(json.dumps(losses))
+    (tmp_path / "runs/packing/tensorboard").mkdir(parents=True)
     found = collect(tmp_path)
+    assert list(found) == ["as_it_comes", "aligned"]  # packing is still training
     assert found["aligned"]["needle"]["kv"]["cells"] == [[1000, 50.0, 0.5]]
     assert "single" not in found["aligned"]["needle"]  # stopped: what it has says little of the whole
     text = report(found)

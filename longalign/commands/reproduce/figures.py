@@ -29,7 +29,9 @@ def collect(out: Path) -> Models:
     for file in sorted(out.glob("held_out/*/validation.json")):
         models.setdefault(file.parts[-2], {})["held_out"] = read_json(file)
     for folder in sorted(out.glob("runs/*/tensorboard")):
-        models.setdefault(folder.parent.name, {})["training"] = training_figures(folder)
+        name = folder.parent.name
+        if (out / "models" / name).exists():  # else it is still training, perhaps for another call of the script
+            models.setdefault(name, {})["training"] = training_figures(folder)
     return in_order(models)
 
 

@@ -77,12 +77,13 @@ def test_the_tables_hold_the_files_figures(tmp_path):
     rows = [{"length": 1000, "recall": 0.5, "low": 0.3, "high": 0.7, "n": 24}]
     cells = [{"length": 1000, "depth": 50.0, "recall": 0.5, "n": 24}]
     summary = {"by_length": rows, "cells": cells, "effective_length": {"length": 1000}, "planned": 24}
-    for name, task, asked in (("as_it_comes", "kv", 24), ("aligned", "kv", 24), ("aligned", "single", 23)):
+    tests = (("as_it_comes", "kv", 24, 0), ("aligned", "kv", 24, 0), ("aligned", "single", 23, 0), ("base", "kv", 24, 1))
+    for name, task, asked, failed in tests:
         folder = tmp_path / "needle" / name / task
         folder.mkdir(parents=True)
-        (folder / "summary.json").write_text(json.dumps(summary | {"prompts": asked}))
+        (folder / "summary.json").write_text(json.dumps(summary | {"prompts": asked, "failed": failed}))
         step = Step("needle", (), folder / "summary.json")
-        assert step.is_done() == (asked == 24)
+        assert step.is_done() == (asked - failed == 24)
     (tmp_path / "held_out/aligned").mkdir(parents=True)
     losses = {f"loss_source/{name}": value for name, value in (("long", 0.25), ("short", 0.5), ("own", 0.75))}
     (tmp_path / "held_out/aligned/validation.json").write_text(json.dumps(losses))

@@ -85,5 +85,5 @@ def shown(step: Step) -> str:
 
 
 def is_whole(summary: dict[str, Any]) -> bool:
-    """Whether a needle test has asked all of its prompts; a test that was stopped has a summary, too."""
-    return summary["prompts"] == summary["planned"]
+    """Whether all prompts of a needle test were answered; a test that was stopped has a summary, too."""
+    return summary["prompts"] - summary["failed"] == summary["planned"]

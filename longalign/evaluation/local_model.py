@@ -30,6 +30,7 @@ from longalign.data.collate import collate
 from longalign.errors import UserError
 from longalign.model.attention import attention_name, choose_backend, register_attention
 from longalign.model.generate import Generator, generation_settings
+from longalign.model.hardware import beside_other_programs
 from longalign.model.kernels import BACKENDS
 from longalign.model.packed import attach_packed_loss, check_packed_forward, logits_scale
 from longalign.model.support import check_packable
@@ -148,7 +149,10 @@ class LocalModel:
             return
         torch.cuda.empty_cache()
         if len(prompts) == 1:
-            raise UserError(f"out of GPU memory with a prompt of {len(prompts[0])} tokens; give smaller --lengths")
+            others = beside_other_programs(self.model.device)
+            raise UserError(
+                f"out of GPU memory with a prompt of {len(prompts[0])} tokens{others}; give smaller --lengths"
+            )
         half = len(prompts) // 2
         self._batch_size = max(1, half)
         log.info("out of GPU memory with %d prompts; %d at a time from now on", len(prompts), self._batch_size)

@@ -19,6 +19,7 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.utils import GENERATION_CONFIG_NAME
 
 from longalign.errors import UserError
+from longalign.model.hardware import beside_other_programs
 from longalign.model.support import LENGTH_DEPENDENT_ROPE
 
 READ_CHUNK = 1024
@@ -80,8 +81,9 @@ class Generator:
             output = self._run(prompt, kept, streamer, on_read)
         except torch.OutOfMemoryError as error:
             self.forget()
+            others = beside_other_programs(self._model.device)
             raise UserError(
-                f"out of GPU memory with a prompt of {len(prompt)} tokens; give a shorter --file, or --device cpu"
+                f"out of GPU memory with a prompt of {len(prompt)} tokens{others}; give a shorter --file, or --device cpu"
             ) from error
         finally:
             self._settle([*prompt, *streamer.seen[:-1]] if streamer.seen else self._ids)

@@ -47,6 +47,15 @@ def device_peak_flops(device: torch.device) -> float | None:
     return peak_bf16_flops(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
 
 
+def beside_other_programs(device: torch.device) -> str:
+    """A part of an error message: how much of a GPU's memory other programs hold. Empty below 4 GiB, and for a CPU."""
+    if device.type != "cuda":
+        return ""
+    free, total = torch.cuda.mem_get_info(device)
+    others = (total - free - torch.cuda.memory_reserved(device)) / 2**30  # and up to 3 GiB of CUDA and its libraries
+    return f", beside other programs with {others:.0f} of the GPU's {total / 2**30:.0f} GiB" if others >= 4 else ""
+
+
 def host_link_bytes_per_s(device: torch.device, size: int = 1 << 27) -> float:
     """Bytes/s of copies between pinned host memory and a GPU, in the slower direction; 0 if memory cannot be pinned.
 

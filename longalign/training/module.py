@@ -28,6 +28,7 @@ from longalign.errors import UserError
 from longalign.model.attention import choose_backend
 from longalign.model.flops import ModelShape, model_shape, sequence_cost
 from longalign.model.fused import choose_fused
+from longalign.model.hardware import beside_other_programs
 from longalign.model.loading import (
     CACHE_DIR,
     join_overrides,
@@ -222,7 +223,8 @@ class LongAlignModule(LightningModule):
     def explain_out_of_memory(self) -> str:
         """One line for a run that ran out of GPU memory: when, how much was in use and expected, what to change."""
         used = torch.cuda.max_memory_allocated(self.device) / GIB if self.device.type == "cuda" else 0.0
-        line = f"out of GPU memory after {self.trainer.global_step} steps, {used:.1f} GiB in use"
+        others = beside_other_programs(self.device)
+        line = f"out of GPU memory after {self.trainer.global_step} steps, {used:.1f} GiB in use{others}"
         joint = ":" if self.memory is None else " where"
         return f"{line}{joint} {self.memory_settings.explain_out_of_memory(self.memory, used)}"
 

@@ -7,7 +7,7 @@ import torch
 from transformers import GlmConfig, LlamaConfig
 
 from longalign.model.flops import model_shape
-from longalign.model.hardware import free_host_bytes, host_link_bytes_per_s
+from longalign.model.hardware import beside_other_programs, free_host_bytes, host_link_bytes_per_s
 from longalign.model.memory import (
     EIGHT_BIT_STATE,
     GIB,
@@ -172,6 +172,14 @@ def test_the_hosts_memory_is_the_machines_or_the_containers(tmp_path):
     write("sys/fs/cgroup/memory.stat", "anon 5\ninactive_file 700\n")
     assert free_host_bytes(tmp_path) == 2700
     assert 1 << 20 < free_host_bytes() < 1 << 50
+
+
+def test_an_error_says_when_other_programs_hold_the_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * GIB, 80 * GIB))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 30 * GIB)
+    assert beside_other_programs(torch.device("cuda")) == ", beside other programs with 48 of the GPU's 80 GiB"
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 76 * GIB)
+    assert beside_other_programs(torch.device("cuda")) == beside_other_programs(torch.device("cpu")) == ""
 
 
 @pytest.mark.gpu

@@ -77,7 +77,12 @@ def test_the_tables_hold_the_files_figures(tmp_path):
     rows = [{"length": 1000, "recall": 0.5, "low": 0.3, "high": 0.7, "n": 24}]
     cells = [{"length": 1000, "depth": 50.0, "recall": 0.5, "n": 24}]
     summary = {"by_length": rows, "cells": cells, "effective_length": {"length": 1000}, "planned": 24}
-    tests = (("as_it_comes", "kv", 24, 0), ("aligned", "kv", 24, 0), ("aligned", "single", 23, 0), ("base", "kv", 24, 1))
+    tests = (
+        ("as_it_comes", "kv", 24, 0),
+        ("aligned", "kv", 24, 0),
+        ("aligned", "single", 23, 0),
+        ("base", "kv", 24, 1),
+    )
     for name, task, asked, failed in tests:
         folder = tmp_path / "needle" / name / task
         folder.mkdir(parents=True)

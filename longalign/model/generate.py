@@ -83,7 +83,8 @@ class Generator:
             self.forget()
             others = beside_other_programs(self._model.device)
             raise UserError(
-                f"out of GPU memory with a prompt of {len(prompt)} tokens{others}; give a shorter --file, or --device cpu"
+                f"out of GPU memory with a prompt of {len(prompt)} tokens{others}; "
+                "give a shorter --file, or --device cpu"
             ) from error
         finally:
             self._settle([*prompt, *streamer.seen[:-1]] if streamer.seen else self._ids)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import pytest
@@ -18,8 +19,9 @@ from longalign.commands.needle import needle
 from longalign.commands.reproduce.figures import collect
 from longalign.commands.reproduce.recipe import ACTS, Recipe
 from longalign.commands.reproduce.report import draw, report
+from longalign.commands.reproduce.runner import Runner
 from longalign.commands.reproduce.scale import SCALES
-from longalign.commands.reproduce.steps import Runner, Step
+from longalign.commands.reproduce.steps import Step
 from longalign.commands.reproduce.texts import python_manual, write_texts
 from longalign.errors import UserError
 from tests.commands.test_configs import ParseOnly
@@ -63,14 +65,14 @@ def test_documents_of_the_small_scale_have_room_for_their_questions(tmp_path, mo
 def test_steps_use_what_earlier_steps_have_made(tmp_path):
     recipe = Recipe(tmp_path, SCALES["full"], Path("original"), Path("text"), Path("haystack"))
     made: set[Path] = set()
-    for group in (group for act in ACTS.values() for group in act(recipe)):
-        for step in group:
-            words = shlex.split(" ".join(step.arguments).replace("=", " "))
-            paths = [Path(word.strip("{},")) for word in words if str(tmp_path) in word]
-            folder = {step.result.parent} if step.arguments[0] in ("needle", "validate") else set()
-            own = {step.result, *folder}  # and a fit's folder of its run, which its export reads
-            assert not [path for path in paths if path not in made | own and "runs" not in path.parts], step.name
-        made |= {step.result for step in group}
+    for step in (step for act in ACTS.values() for step in act(recipe)):
+        words = shlex.split(" ".join(step.arguments).replace("=", " "))
+        paths = [Path(word.strip("{},")) for word in words if str(tmp_path) in word]
+        folder = {step.result.parent} if step.arguments[0] in ("needle", "validate") else set()
+        own = {step.result, *folder}  # and a fit's folder of its run, which its export reads
+        assert not [path for path in paths if path not in made | own and "runs" not in path.parts], step.name
+        assert all(map(step.reads, made & {*paths}))
+        made.add(step.result)
 
 
 def test_the_tables_hold_the_files_figures(tmp_path):
@@ -144,21 +146,90 @@ def test_figures_of_several_calls_are_joined_and_the_later_win(tmp_path):
 def test_a_step_that_fails_is_named_with_its_log(tmp_path):
     step = Step("export-none", ("export", "--checkpoint=none", "--target=there"), tmp_path / "there")
     with pytest.raises(UserError, match=r"export-none ended with status 2: see .*logs/export-none.log"):
-        Runner(tmp_path, 1)([step])
+        list(Runner(tmp_path, 1)([step]))
     assert "error:" in (tmp_path / "logs/export-none.log").read_text()
 
 
 STOPPED = """
 import sys
 from pathlib import Path
+from typing import ClassVar
 from longalign.commands.interrupt import interruptible
-from longalign.commands.reproduce.steps import Runner, Step
+from longalign.commands.reproduce.runner import Runner
+from longalign.commands.reproduce.steps import Step
 out = Path(sys.argv[1])
 files = [out / "a.jsonl", out / "b.jsonl"]
 steps = [Step(file.stem, ("data", "generate", f"--out={file}", "--count=1000000"), file) for file in files]
 with interruptible():
-    Runner(out, 2)(steps)
+    list(Runner(out, 2)(steps))
 """
+
+
+class FakeProcess:
+    """A step that ends when it has been looked at a few times."""
+
+    begun: ClassVar[list[tuple[str, str]]] = []
+
+    def __init__(self, command, env, **_):
+        self.name, self.looks = command[3], int(command[4])
+        self.begun.append((self.name, env["CUDA_VISIBLE_DEVICES"]))
+
+    def poll(self):
+        self.looks -= 1
+        self.returncode = None if self.looks else int(self.name == "broken")
+        return self.returncode
+
+    def terminate(self):
+        pass
+
+    def wait(self):
+        pass
+
+
+def order(monkeypatch, out, steps, gpus):
+    """The steps in the order in which they begin, each with its GPU; those that have ended."""
+    monkeypatch.setattr("longalign.commands.reproduce.runner.subprocess.Popen", FakeProcess)
+    monkeypatch.setattr("longalign.commands.reproduce.runner.POLL_SECONDS", 0)
+    monkeypatch.setattr(FakeProcess, "begun", [])
+    ended = []
+    try:
+        for step in Runner(out, 2, gpus)(steps):
+            ended.append(step.name)
+    except UserError as error:
+        ended.append(str(error))
+    return FakeProcess.begun, ended
+
+
+def test_steps_begin_as_soon_as_what_they_read_and_a_gpu_are_free(tmp_path, monkeypatch):
+    def step(name, looks, *reads, alone=False):
+        return Step(name, (name, str(looks), *(f"--model={tmp_path / path}" for path in reads)), tmp_path / name, alone)
+
+    steps = [
+        step("data", 3),
+        step("slow", 9),
+        step("fit", 4, "data", alone=True),
+        step("other", 2, alone=True),
+        step("test", 1, "fit"),
+        step("test_2", 1, "fit"),
+    ]
+    begun, ended = order(monkeypatch, tmp_path, steps, ["0", "1"])
+    assert begun == [
+        ("data", "0"),
+        ("slow", "0"),
+        ("other", "1"),  # fit waits for data
+        ("fit", "1"),
+        ("test", "0"),  # beside slow, which keeps the other whole
+        ("test_2", "1"),
+    ]
+    assert ended == ["other", "data", "fit", "test", "test_2", "slow"]
+    begun, _ = order(monkeypatch, tmp_path, steps, ["7"])  # the tests do not get in before a fit that waits
+    assert [name for name, _ in begun] == ["data", "slow", "fit", "other", "test", "test_2"]
+    (tmp_path / "data").touch()  # made in an earlier call
+    begun, _ = order(monkeypatch, tmp_path, steps[:3], ["0", "1"])
+    assert begun == [("slow", "0"), ("fit", "1")]
+    begun, ended = order(monkeypatch, tmp_path, [step("broken", 1), *steps[1:2], step("next", 1, "broken")], ["0"])
+    assert [name for name, _ in begun] == ["broken", "slow"]  # and slow runs to its end
+    assert ended == ["slow", f"broken ended with status 1: see {tmp_path}/logs/broken.log"]
 
 
 def test_a_stop_signal_takes_the_running_steps_along(tmp_path):

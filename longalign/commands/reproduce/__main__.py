@@ -9,7 +9,6 @@ run that was stopped goes on. The figures are written to OUT/results.json, resul
 """
 
 import argparse
-import itertools
 import logging
 import sys
 from pathlib import Path
@@ -19,8 +18,9 @@ from longalign.commands.interrupt import interruptible
 from longalign.commands.reproduce.figures import Models, collect, join
 from longalign.commands.reproduce.recipe import ACTS, Recipe
 from longalign.commands.reproduce.report import draw, report
+from longalign.commands.reproduce.runner import Runner
 from longalign.commands.reproduce.scale import SCALES
-from longalign.commands.reproduce.steps import Runner, shown
+from longalign.commands.reproduce.steps import Step, shown
 from longalign.commands.reproduce.texts import find_original, python_manual, python_text
 from longalign.errors import UserError
 from longalign.files import read_json, write_json, write_text
@@ -39,7 +39,7 @@ def parse(args: list[str]) -> argparse.Namespace:
         "--scale", choices=SCALES, default="full", help="small: so little data that a CPU shows that all works"
     )
     parser.add_argument(
-        "--parallel", type=int, default=1, help="steps that run at the same time on the GPU; fits always run alone"
+        "--parallel", type=int, default=1, help="steps at the same time on a GPU; a fit always has one to itself"
     )
     parser.add_argument("--dry_run", action="store_true", help="print the commands and stop")
     parser.add_argument(
@@ -65,21 +65,27 @@ def run(name: str, args: list[str]) -> None:
         raise UserError(f"--parallel: got {options.parallel}, expected 1 or more")
     original = options.model or out / "models" / "original"
     recipe = Recipe(out, SCALES[options.scale], original, out / "data" / "python", out / "data" / "manual")
-    acts = [ACTS[act](recipe) for act in options.acts.split(",")]
+    acts = [list(ACTS[act](recipe)) for act in options.acts.split(",")]
     if options.dry_run:
-        for group in itertools.chain(*acts):
-            print("\n".join(map(shown, group)))
+        print("\n".join(shown(step) for act in acts for step in act))
         return
     find_original(original)
     python_text(recipe.text)
     python_manual(recipe.haystack)
-    runner = Runner(out, options.parallel)
     with interruptible():
-        for act in acts:
-            for group in act:
-                runner(group)
-            models = write_results(out, collect(out))
-    print(report(models))
+        run_acts(acts, Runner(out, options.parallel))
+    print(report(write_results(out, collect(out))))
+
+
+def run_acts(acts: list[list[Step]], runner: Runner) -> None:
+    """Run the steps of all acts, and write the results whenever an act is complete."""
+    left = [{step for step in act if not step.is_done()} for act in acts]
+    for step in runner([step for act in acts for step in act]):
+        for steps in left:
+            if step in steps:
+                steps.remove(step)
+                if not steps:
+                    write_results(runner.out, collect(runner.out))
 
 
 def write_results(out: Path, models: Models) -> Models:

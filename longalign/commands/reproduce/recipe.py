@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from longalign.commands.reproduce.scale import COMPARED, EACH_STEP, PASSES, Scale
-from longalign.commands.reproduce.steps import SUMMARY, Group, Step
+from longalign.commands.reproduce.steps import SUMMARY, Step
 
 CONFIG = Path(__file__).parents[3] / "configs/smollm2_64k.yaml"
 TASKS = ("single", "kv", "multi_key", "multi_value", "variable_tracking")
@@ -28,7 +28,7 @@ SHARES = {"long-0": (0, 1), "long-half": (0.5, 1), "short-0": (1, 0)}
 
 @dataclass(frozen=True)
 class Recipe:
-    """The steps of each act. An act yields groups of steps; a group begins when the one before it has ended.
+    """The steps of each act.
 
     Attributes:
         out: the folder of all files, in data/, runs/, models/, needle/ and held_out/. scale: how much of everything.
@@ -45,41 +45,39 @@ class Recipe:
         """The folder of a model that an act makes."""
         return self.out / "models" / name
 
-    def data(self) -> Iterator[Group]:
+    def data(self) -> Iterator[Step]:
         """Generate long tasks and short chats, and questions that the original model answers."""
         shortest, held_out = self.scale.shortest, self.scale.held_out
         own = {"train": 2 * self.scale.own, "validation": 4 * held_out}  # some answers do not end
-        yield [self._generated("questions", split, count) for split, count in own.items()]
-        yield [
-            self._documents("long", "train", self.scale.long, shortest, self._longest),
-            self._documents("medium", "train", self.scale.medium, shortest // 4, shortest),
-            self._generated("short", "train", self.scale.short),
-            self._documents("long", "validation", held_out, shortest, self._longest),
-            self._documents("medium", "validation", held_out, shortest // 4, shortest),
-            self._generated("short", "validation", held_out),
-            *map(self._answered, own),
-        ]
+        for split, count in own.items():
+            yield self._generated("questions", split, count)
+        yield from map(self._answered, own)
+        for split, long, medium, short in (
+            ("train", self.scale.long, self.scale.medium, self.scale.short),
+            ("validation", held_out, held_out, held_out),
+        ):
+            yield self._documents("long", split, long, shortest, self._longest)
+            yield self._documents("medium", split, medium, shortest // 4, shortest)
+            yield self._generated("short", split, short)
 
-    def before(self) -> Iterator[Group]:
+    def before(self) -> Iterator[Step]:
         """Test the model as it comes, and with the new rotary base alone."""
         base = f"--config_overrides={{rope_theta: 5.0e6, max_position_embeddings: {self.scale.length}}}"
-        yield [
-            *self._needles("as_it_comes", self.original, tasks=SOME),
-            *self._needles("base_alone", self.original, base, tasks=SOME),
-        ]
-        yield [self._held_out("as_it_comes", self.original)]
+        yield from self._needles("as_it_comes", self.original, tasks=SOME)
+        yield from self._needles("base_alone", self.original, base, tasks=SOME)
+        yield self._held_out("as_it_comes", self.original)
 
-    def extend(self) -> Iterator[Group]:
+    def extend(self) -> Iterator[Step]:
         """Continue the pre-training with the new base, on raw text and on the model's own answers."""
         own = f"--data.short={self.out}/data/own-train.jsonl"
         options = (f"--data.text={self.text}", own, "--data.loss=token", f"--data.epochs={PASSES}")
         yield from self._trained({"extended": options}, self.original, tasks=SOME)
 
-    def align(self) -> Iterator[Group]:
+    def align(self) -> Iterator[Step]:
         """Align the model on all long and short conversations."""
         yield from self._trained({"aligned": self._mix()}, self.model("extended"))
 
-    def compare(self) -> Iterator[Group]:
+    def compare(self) -> Iterator[Step]:
         """Train on the same conversations with five ways of batching, with about as many of them in each step."""
         ways = {}
         for name, (strategy, loss) in BATCHING.items():
@@ -88,17 +86,16 @@ class Recipe:
             ways[name] = (*self._mix(COMPARED), *way)
         yield from self._trained(ways, self.model("extended"), tasks=FEW)
 
-    def shares(self) -> Iterator[Group]:
+    def shares(self) -> Iterator[Step]:
         """Train without long documents, with half of them (as in the paper's Table 2), and without chats."""
         mixes = {name: self._mix(COMPARED, long, chats) for name, (long, chats) in SHARES.items()}
         yield from self._trained(mixes, self.model("extended"), tasks=FEW)
 
-    def further(self) -> Iterator[Group]:
+    def further(self) -> Iterator[Step]:
         """Extend the aligned model to twice the length."""
         length = 2 * self.scale.length
-        yield [
-            self._documents("longer", "train", math.ceil(self.scale.long / 40), self.scale.length, 2 * self._longest)
-        ]
+        count = math.ceil(self.scale.long / 40)
+        yield self._documents("longer", "train", count, self.scale.length, 2 * self._longest)
         options = (
             f"--data.long={self.out}/data/longer-train.jsonl",
             f"--data.short={self.out}/data/own-train.jsonl",
@@ -154,23 +151,19 @@ class Recipe:
 
     def _trained(
         self, runs: dict[str, tuple[str, ...]], start: Path, tasks: tuple[str, ...] = TASKS, probe: tuple[str, ...] = ()
-    ) -> Iterator[Group]:
-        """Runs by name and options, one after the other from the same model; then the exports and tests of all."""
+    ) -> Iterator[Step]:
+        """Runs by name and options, all from the same model; then their exports and tests."""
         for name, options in runs.items():
             run = self.out / "runs" / name
             where = (f"--model.model={start}", f"--trainer.default_root_dir={run}", "--ckpt_path=auto")
             length = f"--data.max_length={self.scale.length}"
             fit = ("fit", f"--config={os.path.relpath(CONFIG)}", length, *where, *options, *self.scale.fit)
-            yield [Step(f"fit-{name}", fit, self.model(name))]  # until its export exists it resumes
-        yield [self._exported(name) for name in runs]
-        yield [
-            step
-            for name in runs
-            for step in (
-                *self._needles(name, self.model(name), tasks=tasks, probe=probe),
-                self._held_out(name, self.model(name)),
-            )
-        ]
+            yield Step(f"fit-{name}", fit, self.model(name), alone=True)  # until its export exists it resumes
+        for name in runs:
+            yield self._exported(name)
+        for name in runs:
+            yield from self._needles(name, self.model(name), tasks=tasks, probe=probe)
+            yield self._held_out(name, self.model(name))
 
     def _exported(self, name: str) -> Step:
         target = self.model(name)
@@ -178,14 +171,12 @@ class Recipe:
 
     def _needles(
         self, name: str, model: Path, *more: str, tasks: tuple[str, ...] = TASKS, probe: tuple[str, ...] = ()
-    ) -> Group:
-        steps = []
+    ) -> Iterator[Step]:
         for task in tasks:
             folder = self.out / "needle" / name / task
             grid = probe or (self.scale.grid if task == "single" else self.scale.probe)
             options = (f"--model={model}", f"--task={task}", f"--haystack={self.haystack}", *grid, *more)
-            steps.append(Step(f"needle-{name}-{task}", ("needle", f"--out={folder}", *options), folder / SUMMARY))
-        return steps
+            yield Step(f"needle-{name}-{task}", ("needle", f"--out={folder}", *options), folder / SUMMARY)
 
     def _held_out(self, model_name: str, model: Path) -> Step:
         run = self.out / "held_out" / model_name
@@ -203,7 +194,7 @@ class Recipe:
         return Step(f"held_out-{model_name}", ("validate", *where, *rows, *cpu), run / "validation.json")
 
 
-ACTS: dict[str, Callable[[Recipe], Iterator[Group]]] = {
+ACTS: dict[str, Callable[[Recipe], Iterator[Step]]] = {
     act.__name__: act
     for act in (Recipe.data, Recipe.before, Recipe.extend, Recipe.align, Recipe.compare, Recipe.shares, Recipe.further)
 }

@@ -38,7 +38,7 @@ CARDS = (
 
 STEP_BYTES = 40  # memory traffic a parameter: gradient norm, clipping and AdamW in fp32 read and write ten numbers
 EIGHT_BIT_STEP_BYTES = 75  # the same with AdamW8bit, from a profiled step of a 7B model on one H200
-LAUNCH_S = 2e-3  # the least time of a layer in a micro-step, as the host has to start its kernels (an assumption)
+LAUNCH_S = 7.5e-3  # the least time of a layer in a micro-step, as the host has to start its kernels (SmolLM2, one H200)
 GATHERED_BYTES = 2 + 2 + 4  # between GPUs, a parameter: bf16 weights for forward and backward, fp32 gradients
 
 

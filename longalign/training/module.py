@@ -30,16 +30,7 @@ from longalign.model.attention import choose_backend
 from longalign.model.flops import ModelShape, model_shape, sequence_cost
 from longalign.model.fused import choose_fused
 from longalign.model.hardware import beside_other_programs
-from longalign.model.loading import (
-    CACHE_DIR,
-    join_overrides,
-    load_config,
-    load_model,
-    prepare_model,
-    random_model,
-    shard_model,
-    weights_folder,
-)
+from longalign.model.loading import CACHE_DIR, join_overrides, load_config, load_model, random_model, weights_folder
 from longalign.model.memory import (
     GIB,
     LayerSizes,
@@ -49,6 +40,7 @@ from longalign.model.memory import (
     optimizer_update_bytes,
 )
 from longalign.model.packed import check_packed_forward
+from longalign.model.sharding import prepare_model, shard_model
 from longalign.training.memory_plan import MemorySettings, free_memory
 from longalign.training.schedule import WarmupCosine
 from longalign.training.strategy import ShardStrategy

@@ -19,7 +19,7 @@ from transformers.models.glm4_moe.modeling_glm4_moe import Glm4MoeAttention, app
 from longalign.data.collate import collate
 from longalign.errors import UserError
 from longalign.model.fused import _fuse_rotary, _kind, choose_fused, liger_missing
-from longalign.model.loading import prepare_model
+from longalign.model.sharding import prepare_model
 
 SMALL = {
     "hidden_size": 64,

@@ -349,3 +349,8 @@ class LongAlignData(LightningDataModule):
                 "ckpt_path: the data or its plan is not the checkpoint's (sources, counts, tokenizer, max_length, "
                 "strategy, packs_per_step or seed differ): restore them, or start a new run from an exported model"
             )
+
+
+def data_of(trainer: Trainer) -> LongAlignData:
+    """The data module of a run, which Lightning's types do not know."""
+    return trainer.datamodule  # type: ignore[attr-defined]

@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
 from longalign.data.collate import Pack
-from longalign.data.datamodule import LongAlignData
+from longalign.data.datamodule import LongAlignData, data_of
 from longalign.data.plan import SequenceCost
 from longalign.errors import UserError
 from longalign.model.attention import choose_backend
@@ -306,7 +306,7 @@ class LongAlignModule(LightningModule):
             raise UserError(f"model.optimizer: {error}") from error
         scheduler = self.scheduler(optimizer)
         if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
-            scheduler.set_total_steps(self.trainer.datamodule.total_steps)  # type: ignore[attr-defined]
+            scheduler.set_total_steps(data_of(self.trainer).total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:

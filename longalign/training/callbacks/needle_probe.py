@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from longalign.data.datamodule import LongAlignData
+from longalign.data.datamodule import data_of
 from longalign.errors import UserError
 from longalign.evaluation.needle.build import Builder, grid
 from longalign.evaluation.needle.encoders import ChatPrompts
@@ -117,7 +117,7 @@ class NeedleProbe(Callback):
 
     def _prepare(self, trainer: Trainer) -> None:
         """Build the prompts, the same on every rank, and take this rank's packs of them."""
-        data: LongAlignData = trainer.datamodule  # type: ignore[attr-defined]
+        data = data_of(trainer)
         lengths = self.lengths or sorted({max(data.max_length // parts, 512) for parts in (8, 2, 1)})
         depths = [10.0, 50.0, 90.0] if self.depths is None else self.depths
         try:

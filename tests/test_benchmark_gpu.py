@@ -1,15 +1,21 @@
 """bin/benchmark-gpu without a GPU: its packs are full, and it says what is missing."""
 
 import json
-import runpy
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from matplotlib.axes import Axes
+from transformers import LlamaConfig
 
 from longalign.chat import encode_conversation, load_tokenizer
+from longalign.commands.benchmark_gpu import __main__ as program
+from longalign.commands.benchmark_gpu.cases import ADAMW, CASES, MODELS, Case, Settings
+from longalign.commands.benchmark_gpu.chart import describe, draw
+from longalign.commands.benchmark_gpu.fit import fit_command, predicted, run_case
+from longalign.commands.benchmark_gpu.inputs import all_lengths, make_data, make_model
 from longalign.data.sources import read_conversations
 from longalign.model.flops import model_shape
 from longalign.model.memory import EIGHT_BIT_STATE, GIB, StepMemory, layer_sizes
@@ -18,18 +24,14 @@ from tests.commands.test_configs import ParseOnly
 from tests.model.test_memory import llama
 
 SCRIPT = Path(__file__).parent.parent / "bin/benchmark-gpu"
-
-
-@pytest.fixture(scope="module")
-def script():
-    return runpy.run_path(str(SCRIPT))
+SMALL = {"num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 320}
 
 
 @pytest.mark.parametrize(("kind", "sequences"), [("document", 1), ("mix", 5)])
-def test_conversations_fill_packs_to_the_last_token(kind, sequences, tmp_path, script):
-    script["make_model"](tmp_path, script["MODELS"]["chatglm3_6b"], 65536)
-    case = script["Case"]("chatglm3_6b", kind)
-    script["make_data"](tmp_path / "data.jsonl", script["all_lengths"](case, 2))
+def test_conversations_fill_packs_to_the_last_token(kind, sequences, tmp_path):
+    make_model(tmp_path, MODELS["chatglm3_6b"], 65536)
+    case = Case("chatglm3_6b", kind)
+    make_data(tmp_path / "data.jsonl", all_lengths(case, 2))
     tokenizer = load_tokenizer(tmp_path)
     lengths = [
         len(encode_conversation(messages, tokenizer, "llama2")[0])
@@ -39,77 +41,88 @@ def test_conversations_fill_packs_to_the_last_token(kind, sequences, tmp_path, s
     assert sum(lengths[:sequences]) == 65536
 
 
+def test_a_case_has_the_figures_of_its_fit_or_the_last_line_of_its_log(monkeypatch, tmp_path):
+    monkeypatch.setitem(MODELS, "tiny", LlamaConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=2, **SMALL))
+    case = Case("tiny", "mix", optimizer=ADAMW, options=("--trainer.accelerator=cpu",), max_length=512)
+    row = run_case("tiny-mix", case, Settings(tmp_path, 4))
+    assert row["case"] == "tiny-mix" and row["steps_measured"] == 2 and row["wall_s"] > 0
+    assert row["tokens_per_s"] == pytest.approx(512 / row["seconds_per_step"], rel=0.3) and row["peak_gib"] > 0
+    assert describe(row, gemm=100.0).startswith(f"tiny-mix: {row['tokens_per_s']:,.0f} tokens/s, peak ")
+    failed = run_case("tiny-mix", case, Settings(tmp_path, 4, ("--model.attention=none",)))
+    assert describe(failed, gemm=100.0).startswith(
+        'tiny-mix: failed: longalign fit: error: Parser key "model.attention"'
+    )
+    assert "tokens_per_s" not in failed and failed["command"].endswith("--model.attention=none")
+
+
 @pytest.mark.parametrize("offload", [False, True])
-def test_predictions_are_read_from_the_log_of_fit(offload, script, monkeypatch):
+def test_predictions_are_read_from_the_log_of_fit(offload, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H200")
-    case = script["CASES"]["7b-document-2"]
+    case = CASES["7b-document-2"]
     step = StepMemory(llama(32), 65536, ranks=2, kept_layers=3, offload=offload)
-    found = script["predicted"](case, 3, f"INFO {step} of 139.8\n")
+    found = predicted(case, 3, f"INFO {step} of 139.8\n")
     assert (found["checkpointing"], found["kept_layers"], found["offload"]) == ("attention", 3, offload)
     assert found["predicted_gib"] == pytest.approx(step.estimate().gib()["peak"], abs=0.05)
     assert 10 < found["predicted_seconds_per_step"] < 13
 
 
-def test_every_case_is_a_fit_that_parses(script, tmp_path):
-    for case in script["CASES"].values():
-        script["make_model"](tmp_path / "model", script["MODELS"][case.model], 65536)
-        case = replace(case, gpus=case.gpus or 8, optimizer=script["ADAMW"])  # torchao is not installed here
-        command = script["fit_command"](case, tmp_path, 3, ["--model.fused=none"])
+def test_every_case_is_a_fit_that_parses(tmp_path):
+    for case in CASES.values():
+        make_model(tmp_path / "model", MODELS[case.model], 65536)
+        case = replace(case, gpus=case.gpus or 8, optimizer=ADAMW)  # torchao is not installed here
+        command = fit_command(case, tmp_path, 3, ["--model.fused=none"])
         config = ParseOnly(command[3:]).config.fit
         assert config.data.packs_per_step == case.packs_per_step and int(config.trainer.devices) == case.gpus
         assert config.model.fused == "none" and config.model.random_weights
 
 
-def test_every_way_of_batching_steps_over_the_same_conversations_of_longalign(script, monkeypatch):
+def test_every_way_of_batching_steps_over_the_same_conversations_of_longalign(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H200")
     log = f"INFO {StepMemory(llama(32), 65536, ranks=8)} of 139.8\n"
-    cases = {name: script["CASES"][f"7b-longalign-{name}"] for name in ("naive", "sorted", "packing", "balanced")}
+    cases = {name: CASES[f"7b-longalign-{name}"] for name in ("naive", "sorted", "packing", "balanced")}
     cases = {name: replace(case, gpus=8) for name, case in cases.items()}
-    assert len({tuple(script["all_lengths"](case, 12)) for case in cases.values()}) == 1
-    found = {name: script["predicted"](case, 12, log) for name, case in cases.items()}
+    assert len({tuple(all_lengths(case, 12)) for case in cases.values()}) == 1
+    found = {name: predicted(case, 12, log) for name, case in cases.items()}
     share = {name: row["working_share"] for name, row in found.items()}
     assert share["naive"] < 0.5 < share["packing"] < 0.9 < share["balanced"]
     assert found["naive"]["predicted_seconds_per_step"] > 2 * found["balanced"]["predicted_seconds_per_step"]
 
 
-def test_the_chart_is_drawn_of_what_has_figures(script, tmp_path):
+def test_the_chart_is_drawn_of_what_has_figures(tmp_path):
     row = {"case": "7b-document", "tflops_per_s_per_gpu": 500.0, "peak_gib": 80.0}
     result = {"gpu": "a GPU", "gemm_tflops": 790.0, "rows": [row, {"case": "7b-mix", "failed": "out of memory"}]}
-    script["draw"]([result], tmp_path / "chart.png")
+    draw([result], tmp_path / "chart.png")
     assert (tmp_path / "chart.png").stat().st_size > 10_000
 
 
-def test_a_case_fits_a_consumer_card(script):
-    case = script["CASES"]["1b-document"]
-    config = script["MODELS"][case.model]
+def test_a_case_fits_a_consumer_card():
+    case = CASES["1b-document"]
+    config = MODELS[case.model]
     sizes = layer_sizes(config, model_shape(config))
     choose_checkpointing(StepMemory(sizes, case.max_length, state_bytes=EIGHT_BIT_STATE), 23 * GIB, host=Host(24 * GIB))
 
 
 @pytest.mark.parametrize(("failing", "status"), [(["7b-document"], 0), (["1b-document", "7b-document"], 1)])
-def test_a_card_too_small_for_all_cases_is_an_error(failing, status, script, monkeypatch, tmp_path):
-    def run_case(name, case, args):
+def test_a_card_too_small_for_all_cases_is_an_error(failing, status, monkeypatch, tmp_path):
+    def run_case(name, case, settings):
         return {"case": name, "failed": "no room"} if name in failing else {**FIGURES, "case": name}
 
-    main = script["main"]
     for name, value in {"run_case": run_case, "gemm_tflops": lambda: 100.0}.items():
-        monkeypatch.setitem(main.__globals__, name, value)
+        monkeypatch.setattr(program, name, value)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA GeForce RTX 5090")
-    monkeypatch.setattr("sys.argv", ["benchmark-gpu", "--cases", "1b-document", "7b-document", "--out", str(tmp_path)])
-    assert main() == status
+    assert program.main(["--cases", "1b-document", "7b-document", "--out", str(tmp_path)]) == status
     assert (tmp_path / "chart.png").is_file() == (status == 0)
 
 
-def test_results_of_several_calls_become_one_chart_without_a_gpu(script, monkeypatch, tmp_path):
+def test_results_of_several_calls_become_one_chart_without_a_gpu(monkeypatch, tmp_path):
     drawn, barh = [], Axes.barh
     monkeypatch.setattr(Axes, "barh", lambda *args, **kwargs: drawn.append(args[1]) or barh(*args, **kwargs))
     for name in ("7b-document", "7b-document-trl"):
         result = {"gpu": "NVIDIA H200", "gemm_tflops": 100.0, "rows": [{**FIGURES, "case": name}]}
         (tmp_path / f"{name}.json").write_text(json.dumps(result))
     files = [str(tmp_path / f"{name}.json") for name in ("7b-document", "7b-document-trl")]
-    monkeypatch.setattr("sys.argv", ["benchmark-gpu", "--out", str(tmp_path / "chart"), "--draw", *files])
-    assert script["main"]() == 0
+    assert program.main(["--out", str(tmp_path / "chart"), "--draw", *files]) == 0
     assert drawn == [["7b-document-trl", "7b-document"]]
     assert (tmp_path / "chart/chart.png").is_file()
 
@@ -123,13 +136,12 @@ def test_results_of_several_calls_become_one_chart_without_a_gpu(script, monkeyp
         ('{"rows": [{"case": "7b-mix", "failed": "out of memory"}]}', "--draw: no case there has TFLOP/s\n"),
     ],
 )
-def test_results_without_figures_are_one_line(content, said, script, monkeypatch, capsys, tmp_path):
+def test_results_without_figures_are_one_line(content, said, capsys, tmp_path):
     file = tmp_path / "results.json"
     if content is not None:
         file.write_text(content)
-    monkeypatch.setattr("sys.argv", ["benchmark-gpu", "--draw", str(file), "--out", str(tmp_path / "chart")])
     with pytest.raises(SystemExit) as stop:
-        script["main"]()
+        program.main(["--draw", str(file), "--out", str(tmp_path / "chart")])
     assert stop.value.code == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "chart").exists()
@@ -139,7 +151,6 @@ FIGURES = {"tflops_per_s_per_gpu": 50.0, "tokens_per_s": 100.0, "seconds_per_ste
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_it_says_so(script, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", [str(SCRIPT)])
-    assert script["main"]() == 2
-    assert capsys.readouterr().err == "benchmark-gpu: error: no CUDA GPU here\n"
+def test_without_a_gpu_it_says_so(tmp_path):
+    done = subprocess.run([SCRIPT], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "benchmark-gpu: error: no CUDA GPU here\n")

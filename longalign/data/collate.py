@@ -131,6 +131,10 @@ def _pack(
     step_weight: float | None,
     source_ids: Sequence[int] | np.ndarray | None,
 ) -> Pack:
+    """A pack of sequences that are joined already. input_ids, labels: int64 [T], unshifted. The rest as in `collate`.
+
+    lengths: int64 [S]; without any, the pack is the dummy.
+    """
     assert loss in LOSSES, f"loss {loss!r} is not one of {LOSSES}"
     assert np.all(lengths > 0), "a sequence without tokens"
     if len(lengths) == 0:

@@ -77,13 +77,10 @@ def compose_steps(
     step_of[longs] = quotas.step_of_long
     deal_by_quota(step_of, shorts, tokens, np.arange(quotas.num_steps), quotas.short_tokens)
     is_small = tokens[rest] <= max_length * SMALL_REST
-    small, large = systematic(rest[is_small], tokens, rng, 8), rest[~is_small]
-    steps = np.flatnonzero(quotas.small_rest_only & (quotas.rest_tokens > 0))
-    wanted = quotas.rest_tokens[steps].sum()
-    num_dealt = int(np.searchsorted(np.cumsum(tokens[small]), wanted)) if len(steps) else 0
-    deal_by_quota(step_of, small[:num_dealt], tokens, steps, quotas.rest_tokens[steps])
+    small = systematic(rest[is_small], tokens, rng, 8)
+    num_dealt = deal_small_rest(step_of, small, tokens, quotas)
+    others = systematic(np.concatenate([rest[~is_small], small[num_dealt:]]), tokens, rng, 8)
     steps = np.flatnonzero(~quotas.small_rest_only)
-    others = systematic(np.concatenate([large, small[num_dealt:]]), tokens, rng, 8)
     if len(steps):
         deal_by_quota(step_of, others, tokens, steps, quotas.rest_tokens[steps])
         return step_of, quotas.num_steps
@@ -92,6 +89,18 @@ def compose_steps(
     more = quotas.num_steps + np.arange(num_more)
     deal_by_quota(step_of, others, tokens, more, np.ones(num_more))
     return step_of, quotas.num_steps + num_more
+
+
+def deal_small_rest(step_of: np.ndarray, small: np.ndarray, tokens: np.ndarray, quotas: "Quotas") -> int:
+    """Fill the steps in which only small sequences of the rest fit. Returns how many of `small` they take, its first.
+
+    Changes `step_of`.
+    """
+    steps = np.flatnonzero(quotas.small_rest_only & (quotas.rest_tokens > 0))
+    wanted = quotas.rest_tokens[steps].sum()
+    num_dealt = int(np.searchsorted(np.cumsum(tokens[small]), wanted)) if len(steps) else 0
+    deal_by_quota(step_of, small[:num_dealt], tokens, steps, quotas.rest_tokens[steps])
+    return num_dealt
 
 
 def deal_by_quota(step_of: np.ndarray, ids: np.ndarray, tokens: np.ndarray, steps: np.ndarray, quota: np.ndarray):

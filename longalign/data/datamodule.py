@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
 from longalign.chat import load_tokenizer
@@ -24,12 +24,6 @@ from longalign.data.tokenize import tokenize_source
 from longalign.errors import UserError
 
 log = logging.getLogger(__name__)
-
-ALLOWED_TRAINER_VALUES = {
-    "max_epochs": (None, -1, 1),
-    "limit_train_batches": (None, 1, 1.0),
-    "overfit_batches": (0, 0.0),
-}
 
 NOTHING_LEFT = "data: no conversation is left to train on; look at the counts of data.long and data.short"
 
@@ -182,31 +176,35 @@ class LongAlignData(LightningDataModule):
         self._check_model(trainer.lightning_module.config)
         cost = trainer.lightning_module.sequence_cost()  # type: ignore[operator]
         if stage == "fit":
-            self.plans = self.plan(cost, trainer.world_size)  # refuses a world size that does not divide packs_per_step
-            self._check_trainer()
-            trainer.accumulate_grad_batches = self.packs_per_step // trainer.world_size
-            self._validate_by_steps()
-            for name, lengths in self.outside_buckets.items():
-                if len(lengths):
-                    log.info("%s: %s", name, outside_text(len(lengths), lengths.min(), lengths.max()))
-            log.info(
-                "%s: %d sequences in %d steps of %d packs, fill %.3f, working share %.3f on %d rank(s)",
-                self.strategy,
-                len(self.mixture or ()),
-                self.num_steps,
-                self.packs_per_step,
-                self.plans[0].fill(),
-                self.plans[0].working_share(),
-                trainer.world_size,
-            )
+            self._set_up_training(trainer, cost)
         if len(self.held_out):
-            for name, rows, texts in self.held_out.split_texts():
-                log.info("%s: %s", name, held_out_text(rows, texts))
-            self.val_plan = self._plan_epoch(
-                self.held_out, "packing", 0, cost, trainer.world_size, packs=trainer.world_size
-            )
+            self._set_up_validation(trainer.world_size, cost)
         elif stage == "validate":
             raise UserError("data.validation: no rows are held out; expected a count or a fraction")
+
+    def _set_up_training(self, trainer: Trainer, cost: SequenceCost) -> None:
+        self.plans = self.plan(cost, trainer.world_size)  # refuses a world size that does not divide packs_per_step
+        self._check_trainer(trainer)
+        trainer.accumulate_grad_batches = self.packs_per_step // trainer.world_size
+        self._validate_by_steps(trainer)
+        for name, lengths in self.outside_buckets.items():
+            if len(lengths):
+                log.info("%s: %s", name, outside_text(len(lengths), lengths.min(), lengths.max()))
+        log.info(
+            "%s: %d sequences in %d steps of %d packs, fill %.3f, working share %.3f on %d rank(s)",
+            self.strategy,
+            len(self.mixture or ()),
+            self.num_steps,
+            self.packs_per_step,
+            self.plans[0].fill(),
+            self.plans[0].working_share(),
+            trainer.world_size,
+        )
+
+    def _set_up_validation(self, world_size: int, cost: SequenceCost) -> None:
+        for name, rows, texts in self.held_out.split_texts():
+            log.info("%s: %s", name, held_out_text(rows, texts))
+        self.val_plan = self._plan_epoch(self.held_out, "packing", 0, cost, world_size, packs=world_size)
 
     def _check_model(self, config: Any) -> None:
         """Compare what the data holds with what the model can take."""
@@ -237,17 +235,15 @@ class LongAlignData(LightningDataModule):
         if failure := next(filter(None, failures), None):
             raise UserError(failure)
 
-    def _check_trainer(self) -> None:
+    def _check_trainer(self, trainer: Trainer) -> None:
         """Refuse trainer options that would change which packs a step holds."""
-        trainer = self.trainer
-        assert trainer is not None
-        if trainer.fit_loop.max_epochs not in ALLOWED_TRAINER_VALUES["max_epochs"]:
+        if trainer.fit_loop.max_epochs not in (None, -1, 1):
             raise UserError(
                 f"trainer.max_epochs: got {trainer.fit_loop.max_epochs}; all epochs are planned as one: set data.epochs"
             )
-        if trainer.limit_train_batches not in ALLOWED_TRAINER_VALUES["limit_train_batches"]:
+        if trainer.limit_train_batches not in (None, 1):
             raise UserError("trainer.limit_train_batches: use trainer.max_steps or a source's count")
-        if getattr(trainer, "overfit_batches", 0) not in ALLOWED_TRAINER_VALUES["overfit_batches"]:
+        if getattr(trainer, "overfit_batches", 0):
             raise UserError("trainer.overfit_batches: use a source's count and data.epochs")
         if trainer._accelerator_connector.use_distributed_sampler:
             raise UserError(
@@ -262,10 +258,8 @@ class LongAlignData(LightningDataModule):
                 f"{self.packs_per_step} on {trainer.world_size} rank(s) makes {accumulate}: leave it out"
             )
 
-    def _validate_by_steps(self) -> None:
+    def _validate_by_steps(self, trainer: Trainer) -> None:
         """Make ``trainer.val_check_interval`` count steps, or a share of the run's steps: Lightning counts packs."""
-        trainer = self.trainer
-        assert trainer is not None
         every = trainer.val_check_interval
         if not len(self.held_out) or not isinstance(every, int | float):  # a string or timedelta is by the clock
             return
@@ -355,3 +349,8 @@ class LongAlignData(LightningDataModule):
                 "ckpt_path: the data or its plan is not the checkpoint's (sources, counts, tokenizer, max_length, "
                 "strategy, packs_per_step or seed differ): restore them, or start a new run from an exported model"
             )
+
+
+def data_of(trainer: Trainer) -> LongAlignData:
+    """The data module of a run, which Lightning's types do not know."""
+    return trainer.datamodule  # type: ignore[attr-defined]

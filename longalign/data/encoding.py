@@ -9,10 +9,7 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +22,7 @@ import pyarrow as pa
 from longalign.chat import ChatFormat, EncodedRow, Message, Overflow, encode_row
 from longalign.chat.raw_text import encode_text
 from longalign.data import tokenized
+from longalign.data.orphans import children_end_with_us
 from longalign.errors import UserError
 from longalign.files import write_text
 
@@ -59,33 +57,39 @@ def encode_rows(raw: Path, folder: Path, job: Job, batch_size: int, num_proc: in
 
     (folder / _COUNTS).mkdir()
     rows = datasets.Dataset.from_file(str(raw)).with_format("arrow")
-    with _progress_bars(), _children_die_with_us():
-        try:
-            rows.map(
-                _encode_batch,
-                batched=True,
-                batch_size=batch_size,
-                writer_batch_size=batch_size,
-                remove_columns=rows.column_names,
-                features=datasets.Features.from_arrow_schema(tokenized.SCHEMA),
-                fn_kwargs={"job": job, "folder": str(folder)},
-                num_proc=num_proc if num_proc > 1 else None,
-                cache_file_name=str(folder / "tokens.arrow"),
-                load_from_cache_file=False,
-                new_fingerprint="tokens",  # without one the library would hash the tokenizer, which is slow
-                desc=desc,
-            )
-        except UserError as error:
-            stop = folder / _STOP  # holds the mistake itself; `error` may be from a worker that was stopped by it
-            raise UserError(stop.read_text(encoding="utf-8")) if stop.exists() else error from None
-        except RuntimeError as error:
-            if "abruptly died" in str(error):
-                raise UserError(f"{desc}: a process was killed (out of memory?); try a smaller data.num_proc") from None
-            raise
-        except Exception as error:
-            if isinstance(error.__context__, KeyboardInterrupt):  # on Ctrl-C `datasets` raises an error of its own
-                raise KeyboardInterrupt from None
-            raise
+    with _progress_bars(), children_end_with_us(), _mistakes_in_one_line(folder, desc):
+        rows.map(
+            _encode_batch,
+            batched=True,
+            batch_size=batch_size,
+            writer_batch_size=batch_size,
+            remove_columns=rows.column_names,
+            features=datasets.Features.from_arrow_schema(tokenized.SCHEMA),
+            fn_kwargs={"job": job, "folder": str(folder)},
+            num_proc=num_proc if num_proc > 1 else None,
+            cache_file_name=str(folder / "tokens.arrow"),
+            load_from_cache_file=False,
+            new_fingerprint="tokens",  # without one the library would hash the tokenizer, which is slow
+            desc=desc,
+        )
+
+
+@contextlib.contextmanager
+def _mistakes_in_one_line(folder: Path, desc: str) -> Iterator[None]:
+    """Turn what `datasets` raises for a worker into a UserError or a KeyboardInterrupt, where it is one."""
+    try:
+        yield
+    except UserError as error:
+        stop = folder / _STOP  # holds the mistake itself; `error` may be from a worker that was stopped by it
+        raise UserError(stop.read_text(encoding="utf-8")) if stop.exists() else error from None
+    except RuntimeError as error:
+        if "abruptly died" in str(error):
+            raise UserError(f"{desc}: a process was killed (out of memory?); try a smaller data.num_proc") from None
+        raise
+    except Exception as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # on Ctrl-C `datasets` raises an error of its own
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _encode_batch(batch: pa.Table, job: Job, folder: str) -> pa.Table:
@@ -191,43 +195,3 @@ def _progress_bars() -> Iterator[None]:
         yield
     finally:
         (datasets.disable_progress_bars if was_disabled else datasets.enable_progress_bars)()
-
-
-_parent: int | None = None  # this process's id while it tokenises; children that are forked meanwhile watch it
-
-
-@contextlib.contextmanager
-def _children_die_with_us() -> Iterator[None]:
-    """In the block, forked children watch this process and end when it is gone, as after SIGKILL it cannot end them."""
-    global _parent
-    if hasattr(os, "register_at_fork"):
-        _register_watch()
-    _parent = os.getpid()
-    try:
-        yield
-    finally:
-        _parent = None
-
-
-_watch_registered = False
-
-
-def _register_watch() -> None:
-    global _watch_registered
-    if not _watch_registered:
-        os.register_at_fork(after_in_child=_watch_parent)
-        _watch_registered = True
-
-
-def _watch_parent() -> None:
-    """Called in a child that was just forked: start a thread that ends the child when its parent is gone."""
-    if _parent is None or os.getppid() != _parent:
-        return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends its children
-
-    def watch(parent: int) -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, args=(_parent,), daemon=True).start()

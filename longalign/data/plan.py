@@ -259,29 +259,28 @@ def _checked(
 ) -> tuple[np.ndarray, np.ndarray]:
     lengths, num_targets = np.asarray(lengths), np.asarray(num_targets)
     if strategy not in STRATEGIES:
-        raise UserError(f"data.strategy is {strategy!r}; expected one of {', '.join(STRATEGIES)}.")
+        raise UserError(f"data.strategy: got {strategy!r}, expected {', '.join(STRATEGIES)}")
     if packs_per_step < 1 or world_size < 1 or packs_per_step % world_size:
         raise UserError(
-            f"data.packs_per_step is {packs_per_step}, which {world_size} ranks do not divide; "
-            f"set data.packs_per_step to a multiple of {world_size}."
+            f"data.packs_per_step: got {packs_per_step} for {world_size} rank(s), expected a multiple of {world_size}"
         )
     if len(lengths) == 0:
-        raise UserError("There is no sequence to plan; expected at least one: look at the data.* sources and filters.")
+        raise UserError("data: there is no sequence to plan; look at the counts and filters of the sources")
     if lengths.shape != num_targets.shape or lengths.ndim != 1:
         raise UserError(
-            f"lengths {lengths.shape} and num_targets {num_targets.shape} differ; expected two arrays of one shape [n]."
+            f"lengths {lengths.shape} and num_targets {num_targets.shape} differ, expected two arrays of one shape [n]"
         )
     shortest, longest = int(lengths.min()), int(lengths.max())
     if shortest < 1:
-        raise UserError(f"Sequence {int(lengths.argmin())} has length {shortest}; expected at least 1 token.")
+        raise UserError(f"data: sequence {int(lengths.argmin())} has {shortest} tokens, expected 1 or more")
     if longest > max_length:
         raise UserError(
-            f"Sequence {int(lengths.argmax())} has {longest} tokens; data.max_length is {max_length}: "
-            "raise it, or let data.overflow shorten or drop such sequences."
+            f"data.max_length: got {max_length}, but sequence {int(lengths.argmax())} has {longest} tokens: "
+            "raise it, or let data.overflow shorten or drop such sequences"
         )
     fewest = int(num_targets.min())
     if fewest < 0:
-        raise UserError(f"Sequence {int(num_targets.argmin())} has {fewest} targets; expected 0 or more.")
+        raise UserError(f"data: sequence {int(num_targets.argmin())} has {fewest} targets, expected 0 or more")
     return lengths.astype(np.int64, copy=False), num_targets.astype(np.int64, copy=False)
 
 

@@ -154,20 +154,24 @@ def _attention_forward(
         tokens_first = (x.squeeze(0).transpose(0, 1) for x in (query, key, value))
         out, _lse = varlen_attention(*tokens_first, cu_seq_lens_q, int(max_length_q), scale, backend)
         return out.unsqueeze(0), None
-    lower_right = None
+    return _cached_attention(query, key, value, scale).transpose(1, 2), None
+
+
+def _cached_attention(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    """Plain causal attention ``[B, H, Q, D]`` of Q queries ``[B, H, Q, D]``, the last positions of T keys."""
+    mask = None
     if 1 < query.shape[2] < key.shape[2]:  # a chunk of a prompt, whose earlier keys come from the cache
         ones = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device)
-        lower_right = ones.tril(key.shape[2] - query.shape[2])
-    out = scaled_dot_product_attention(
+        mask = ones.tril(key.shape[2] - query.shape[2])
+    return scaled_dot_product_attention(
         query,
         key,
         value,
-        attn_mask=lower_right,
+        attn_mask=mask,
         is_causal=query.shape[2] == key.shape[2],
         scale=scale,
         enable_gqa=query.shape[1] != key.shape[1],
     )
-    return out.transpose(1, 2), None
 
 
 def _no_mask(*args: Any, attention_mask: Tensor | None = None, **kwargs: Any) -> None:

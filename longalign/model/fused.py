@@ -6,16 +6,15 @@ computes the formula (tried on a few numbers), whatever its class is called; all
 
 import logging
 from collections.abc import Callable
-from copy import deepcopy
 from types import FunctionType, MethodType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from longalign.errors import UserError
+from longalign.model.fusible import kind_of
 
 log = logging.getLogger(__name__)
 
@@ -53,98 +52,13 @@ def fuse_layers(model: PreTrainedModel) -> dict[str, int]:
     for module in model.modules():
         cls = type(module)
         if cls not in kinds:
-            kinds[cls] = _kind(module)
+            kinds[cls] = kind_of(module)
         kind = kinds[cls]
         if kind is not None:
             _FUSED[kind](module)
             counts[_GROUPS[kind]] += 1
     log.info("fused kernels: %s", ", ".join(f"{count} {name}" for name, count in counts.items()))
     return counts
-
-
-# What a module computes
-
-
-def _kind(module: nn.Module) -> str | None:
-    """What a module's class computes: a key of ``_FUSED``, or None for anything else."""
-    children = dict(module.named_children())
-    if not children and set(dict(module.named_parameters())) == {"weight"} and hasattr(module, "variance_epsilon"):
-        return "norm" if _same(module, _rms_norm) else None
-    if children.keys() >= {"down_proj"} and _is_silu(getattr(module, "act_fn", getattr(module, "activation_fn", None))):
-        if children.keys() >= {"gate_proj", "up_proj"}:
-            return "split_mlp" if _same(module, _split_mlp) else None
-        if "gate_up_proj" in children:
-            return "joint_mlp" if _same(module, _joint_mlp) else None
-    if children.keys() >= {"q_proj", "k_proj", "v_proj", "o_proj"}:
-        function = type(module).forward
-        rotary = getattr(function, "__globals__", {}).get("apply_rotary_pos_emb")
-        used = "apply_rotary_pos_emb" in getattr(getattr(function, "__code__", None), "co_names", ())
-        if used and rotary is not None:
-            return "rotary" if _rotates_halves(rotary) else "other_rotary"
-    return None
-
-
-def _rms_norm(module: Any, x: Tensor) -> Tensor:
-    y = x.float()
-    y = y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + module.variance_epsilon)
-    return module.weight * y.to(x.dtype)
-
-
-def _split_mlp(module: Any, x: Tensor) -> Tensor:
-    return module.down_proj(silu(module.gate_proj(x)) * module.up_proj(x))
-
-
-def _joint_mlp(module: Any, x: Tensor) -> Tensor:
-    gate, up = module.gate_up_proj(x).chunk(2, dim=-1)
-    return module.down_proj(silu(gate) * up)
-
-
-def _is_silu(function: Any) -> bool:
-    x = torch.linspace(-4, 4, 9)
-    return callable(function) and torch.allclose(function(x), silu(x), atol=1e-6)
-
-
-def _same(module: Any, formula: Callable[[Any, Tensor], Tensor]) -> bool:
-    """Whether a module computes a formula: tried on a small CPU copy with random weights, as it may be on meta."""
-    generator = torch.Generator().manual_seed(0)
-    try:
-        small = _small_copy(module)
-        with torch.no_grad():
-            for parameter in small.parameters():
-                parameter.copy_(torch.randn(parameter.shape, generator=generator))
-            x = torch.randn(3, _width(small), generator=generator)
-            return torch.allclose(small(x), formula(small, x), atol=1e-5)
-    except (TypeError, AttributeError, RuntimeError):
-        return False  # another signature, another arithmetic
-
-
-def _small_copy(module: Any) -> Any:
-    if hasattr(module, "variance_epsilon"):
-        return type(module)(8, eps=module.variance_epsilon)
-    config = deepcopy(module.config)
-    config.hidden_size, config.intermediate_size = 8, 16
-    return type(module)(config)
-
-
-def _width(module: Any) -> int:
-    return module.weight.shape[0] if hasattr(module, "weight") else module.down_proj.weight.shape[0]
-
-
-def _rotates_halves(rotary: Callable[..., Any]) -> bool:
-    """Whether ``rotary(q, k, cos, sin)`` pairs the first half with the second as Llama does, not neighbours as GLM."""
-    generator = torch.Generator().manual_seed(0)
-    q, k = torch.randn(2, 1, 1, 3, 8, generator=generator)
-    angles = torch.randn(1, 3, 4, generator=generator).repeat(1, 1, 2)
-    cos, sin = angles.cos(), angles.sin()
-    try:
-        turned = rotary(q, k, cos, sin)
-    except (TypeError, RuntimeError):
-        return False
-    halves = [x * cos[:, None] + torch.cat((-x[..., 4:], x[..., :4]), -1) * sin[:, None] for x in (q, k)]
-    return all(torch.allclose(a, b, atol=1e-6) for a, b in zip(turned, halves, strict=True))
-
-
-# What takes its place
 
 
 def _fuse_norm(module: Any) -> None:
@@ -182,9 +96,8 @@ def _fuse_rotary(module: Any) -> None:
     plain = type(module).forward.__globals__["apply_rotary_pos_emb"]
 
     def rotary(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        if (
-            args or kwargs or cos.shape[-1] != q.shape[-1]
-        ):  # a partial rotation, which Liger before 0.8.5 would apply to all of a head
+        # Liger before 0.8.5 would apply a partial rotation to all of a head
+        if args or kwargs or cos.shape[-1] != q.shape[-1]:
             return plain(q, k, cos, sin, *args, **kwargs)
         return LigerRopeFunction.apply(q, k, cos, sin)
 

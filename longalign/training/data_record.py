@@ -13,46 +13,51 @@ from longalign.data.buckets import length_ranges
 from longalign.data.datamodule import LongAlignData
 from longalign.data.mixture import Mixture
 from longalign.data.tokenized import TokenizedSource
-from longalign.files import write_text
+from longalign.files import write_json
 
 FILE = "data.json"
 
 
 def write_data_record(folder: Path, data: LongAlignData) -> None:
     """Write the file into a run's folder; `data` is set up."""
-    write_text(folder / FILE, json.dumps(data_record(data), indent=1, ensure_ascii=False) + "\n")
+    write_json(folder / FILE, data_record(data))
 
 
 def data_record(data: LongAlignData) -> dict[str, Any]:
     """Sources (where from, sha256 of their bytes, what the tokeniser counted, what is in the mix) and the plan."""
-    mixture, held_out = data.mixture, data.held_out
+    mixture = data.mixture
     assert mixture is not None
+    sources = [
+        {**figures, **_source(data, mixture, number), **_identity(source), "report": source.report}
+        for number, (figures, source) in enumerate(zip(mixture.summary(), mixture.sources, strict=True))
+    ]
+    return {"sources": sources, "plan": _plan(data)}
+
+
+def _source(data: LongAlignData, mixture: Mixture, number: int) -> dict[str, Any]:
+    """How much of source ``number`` is in each bucket, held out, and in no bucket."""
+    return {
+        "buckets": _buckets(data, mixture, number),
+        "held_out": int(np.count_nonzero(data.held_out.source_ids == number)),
+        "held_out_documents": data.held_out.num_documents(number),
+        "outside_buckets": len(data.outside_buckets[mixture.names[number]]),
+    }
+
+
+def _plan(data: LongAlignData) -> dict[str, Any]:
+    """What the steps hold: a digest for each epoch, the settings, and shares (0-1) of the first epoch."""
     first = data.plans[0]
     return {
-        "sources": [
-            {
-                **figures,
-                "buckets": _buckets(data, mixture, number),
-                "held_out": int(np.count_nonzero(held_out.source_ids == number)),
-                "held_out_documents": held_out.num_documents(number),
-                "outside_buckets": len(data.outside_buckets[figures["name"]]),
-                **_identity(source),
-                "report": source.report,
-            }
-            for number, (figures, source) in enumerate(zip(mixture.summary(), mixture.sources, strict=True))
-        ],
-        "plan": {
-            "digests": [plan.digest for plan in data.plans],
-            "strategy": first.strategy,
-            "loss": data.loss,
-            "max_length": first.max_length,
-            "packs_per_step": first.packs_per_step,
-            "steps": data.num_steps,
-            "steps_of_the_run": data.total_steps,
-            "epochs": data.epochs,
-            "fill": first.fill(),
-            "working_share": first.working_share(),
-        },
+        "digests": [plan.digest for plan in data.plans],
+        "strategy": first.strategy,
+        "loss": data.loss,
+        "max_length": first.max_length,
+        "packs_per_step": first.packs_per_step,
+        "steps": data.num_steps,
+        "steps_of_the_run": data.total_steps,
+        "epochs": data.epochs,
+        "fill": first.fill(),
+        "working_share": first.working_share(),
     }
 
 

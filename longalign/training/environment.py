@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch import Trainer
 
 import longalign
-from longalign.files import write_text
+from longalign.files import write_json
 from longalign.launch import this_launch
 
 FILE = "environment.json"
@@ -33,8 +33,7 @@ def write_environment(folder: Path, trainer: Trainer) -> None:
     starts: list[Any] = []
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # a first start, or a file that is not ours
         starts = list(json.loads((folder / FILE).read_text(encoding="utf-8"))["starts"])
-    text = json.dumps({"starts": [*starts, environment(trainer)]}, indent=1, ensure_ascii=False)
-    write_text(folder / FILE, text + "\n")
+    write_json(folder / FILE, {"starts": [*starts, environment(trainer)]})
 
 
 def environment(trainer: Trainer) -> dict[str, Any]:

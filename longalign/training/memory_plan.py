@@ -98,9 +98,7 @@ def free_memory(strategy: ShardStrategy, gpus_of_host: int) -> tuple[int, Host]:
     device = strategy.root_device
     host = free_host_bytes()
     peak = device_peak_flops(device)
-    strategy.barrier(
-        "link"
-    )  # all GPUs of a host measure at the same time, as they share its memory's speed in training
+    strategy.barrier("link")  # all GPUs of a host measure at once, as they share its memory's speed in training
     least = torch.tensor(
         [
             torch.cuda.mem_get_info(device)[0],

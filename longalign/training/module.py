@@ -20,25 +20,17 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
+from transformers import PreTrainedModel
 
 from longalign.data.collate import Pack
-from longalign.data.datamodule import LongAlignData
+from longalign.data.datamodule import LongAlignData, data_of
 from longalign.data.plan import SequenceCost
 from longalign.errors import UserError
 from longalign.model.attention import choose_backend
 from longalign.model.flops import ModelShape, model_shape, sequence_cost
 from longalign.model.fused import choose_fused
 from longalign.model.hardware import beside_other_programs
-from longalign.model.loading import (
-    CACHE_DIR,
-    join_overrides,
-    load_config,
-    load_model,
-    prepare_model,
-    random_model,
-    shard_model,
-    weights_folder,
-)
+from longalign.model.loading import CACHE_DIR, join_overrides, load_config, load_model, random_model, weights_folder
 from longalign.model.memory import (
     GIB,
     LayerSizes,
@@ -48,6 +40,7 @@ from longalign.model.memory import (
     optimizer_update_bytes,
 )
 from longalign.model.packed import check_packed_forward
+from longalign.model.sharding import prepare_model, shard_model
 from longalign.training.memory_plan import MemorySettings, free_memory
 from longalign.training.schedule import WarmupCosine
 from longalign.training.strategy import ShardStrategy
@@ -160,37 +153,43 @@ class LongAlignModule(LightningModule):
         # TF32 would round positions above 2048 in the product of rotary angles
         torch.set_float32_matmul_precision("highest")
         strategy = self.trainer.strategy
-        device = strategy.root_device
-        dtype = self._compute_dtype(device)
-        backend = choose_backend(self.attention, device, dtype)
-        if not isinstance(strategy, ModelParallelStrategy):
-            if self.fused == "liger":
-                raise UserError("model.fused: liger goes with ShardStrategy (the default trainer.strategy); use auto")
-            if self.trainer.precision not in PRECISIONS:
-                raise UserError(
-                    f"trainer.precision: got {self.trainer.precision}, expected {', '.join(PRECISIONS)}: "
-                    "weights stay fp32, and model.compute_dtype says in what to compute"
-                )
-            whole = self._load_whole(dtype=torch.float32)
-            asked = self.memory_settings.unplanned(self._layer_sizes())
-            mode, kept, offload = asked.checkpointing, asked.kept_layers, asked.offload
-            self.model = prepare_model(whole, backend, mode, kept_layers=kept, offload=offload)
-            return
-        if not isinstance(strategy, ShardStrategy):
+        dtype = self._compute_dtype(strategy.root_device)
+        attention = choose_backend(self.attention, strategy.root_device, dtype)
+        if isinstance(strategy, ShardStrategy):
+            self.model = self._sharded_model(strategy, attention, dtype)
+        elif isinstance(strategy, ModelParallelStrategy):
             raise UserError("trainer.strategy: use longalign.training.strategy.ShardStrategy instead of its base class")
+        else:
+            self.model = self._whole_model(attention)
+
+    def _whole_model(self, attention: str) -> PreTrainedModel:
+        """The model with fp32 weights on the CPU; Lightning moves it. attention: a backend's name."""
+        if self.fused == "liger":
+            raise UserError("model.fused: liger goes with ShardStrategy (the default trainer.strategy); use auto")
+        if self.trainer.precision not in PRECISIONS:
+            raise UserError(
+                f"trainer.precision: got {self.trainer.precision}, expected {', '.join(PRECISIONS)}: "
+                "weights stay fp32, and model.compute_dtype says in what to compute"
+            )
+        whole = self._load_whole(dtype=torch.float32)
+        step = self.memory_settings.unplanned(self._layer_sizes())
+        return prepare_model(whole, attention, step.checkpointing, kept_layers=step.kept_layers, offload=step.offload)
+
+    def _sharded_model(self, strategy: ShardStrategy, attention: str, dtype: torch.dtype) -> PreTrainedModel:
+        """The model as shards on the ranks' devices, with activations kept as ``self.memory`` then says."""
         if self.trainer.precision != "32-true":
             raise UserError(
                 f"trainer.precision: got {self.trainer.precision}; with ShardStrategy the master weights stay 32-true "
                 "and model.compute_dtype says in what to compute"
             )
-        fused = choose_fused(self.fused, device)
+        fused = choose_fused(self.fused, strategy.root_device)
         step = self.memory = self._plan_memory(strategy, fused, dtype)
-        self.model = shard_model(
+        return shard_model(
             self.config,
             self._weights_on_rank_0(),
             strategy.shard_mesh,
-            device,
-            attention=backend,
+            strategy.root_device,
+            attention=attention,
             checkpointing=step.checkpointing,
             kept_layers=step.kept_layers,
             offload=step.offload,
@@ -248,13 +247,13 @@ class LongAlignModule(LightningModule):
         dtype = self._compute_dtype(self.device)
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled and dtype == torch.bfloat16)
 
-    def _load_whole(self, dtype: torch.dtype | str = "auto") -> Any:
+    def _load_whole(self, dtype: torch.dtype | str = "auto") -> PreTrainedModel:
         if self.random_weights:
             return random_model(self.config)
         self.source_folder = weights_folder(self.path, self.config, self.cache_dir)
         return load_model(self.source_folder, self.config, dtype=dtype, gguf_file=self.gguf_file)
 
-    def _weights_on_rank_0(self) -> Any:
+    def _weights_on_rank_0(self) -> PreTrainedModel | None:
         """The whole model on rank 0, None elsewhere; a failure of rank 0 is raised on every rank."""
         weights, failure = None, None
         if self.trainer.is_global_zero and not self.random_weights:
@@ -307,7 +306,7 @@ class LongAlignModule(LightningModule):
             raise UserError(f"model.optimizer: {error}") from error
         scheduler = self.scheduler(optimizer)
         if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
-            scheduler.set_total_steps(self.trainer.datamodule.total_steps)  # type: ignore[attr-defined]
+            scheduler.set_total_steps(data_of(self.trainer).total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:

@@ -117,14 +117,14 @@ def test_sorted_gives_neighbours_in_length_to_the_ranks_of_a_micro_step():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"strategy": "best"}, "data.strategy is 'best'; expected one of naive, sorted"),
-        ({"world_size": 3}, "data.packs_per_step is 4, which 3 ranks do not divide"),
-        ({"packs_per_step": 0}, "data.packs_per_step is 0"),
-        ({"lengths": []}, "There is no sequence to plan"),
-        ({"lengths": [5, 101]}, "Sequence 1 has 101 tokens; data.max_length is 100"),
-        ({"lengths": [0, 5]}, "Sequence 0 has length 0"),
+        ({"strategy": "best"}, "data.strategy: got 'best', expected naive, sorted"),
+        ({"world_size": 3}, "data.packs_per_step: got 4 for 3 rank(s), expected a multiple of 3"),
+        ({"packs_per_step": 0}, "data.packs_per_step: got 0 for 1 rank(s)"),
+        ({"lengths": []}, "there is no sequence to plan"),
+        ({"lengths": [5, 101]}, "data.max_length: got 100, but sequence 1 has 101 tokens"),
+        ({"lengths": [0, 5]}, "sequence 0 has 0 tokens, expected 1 or more"),
         ({"lengths": [5, 5, 5]}, "differ"),
-        ({"num_targets": [1, -1]}, "Sequence 1 has -1 targets"),
+        ({"num_targets": [1, -1]}, "sequence 1 has -1 targets, expected 0 or more"),
     ],
 )
 def test_mistakes_are_named_in_one_line(change, said):

@@ -10,8 +10,9 @@ from torch.utils.checkpoint import checkpoint
 from longalign.data.collate import collate
 from longalign.model.checkpointing import MATMULS, _attention_on_host, _saved_on_gpu
 from longalign.model.kernels import BACKENDS, sdpa_forward
-from longalign.model.loading import decoder_layers, load_config, prepare_model, random_model
+from longalign.model.loading import load_config, random_model
 from longalign.model.offload import ActivationOffload
+from longalign.model.sharding import decoder_layers, prepare_model
 from tests.model.golden_numbers import GOLDEN
 from tests.model.test_packed import tiny
 

@@ -18,8 +18,9 @@ from transformers.models.glm4_moe.modeling_glm4_moe import Glm4MoeAttention, app
 
 from longalign.data.collate import collate
 from longalign.errors import UserError
-from longalign.model.fused import _fuse_rotary, _kind, choose_fused, liger_missing
-from longalign.model.loading import prepare_model
+from longalign.model.fused import _fuse_rotary, choose_fused, liger_missing
+from longalign.model.fusible import kind_of
+from longalign.model.sharding import prepare_model
 
 SMALL = {
     "hidden_size": 64,
@@ -45,13 +46,13 @@ KINDS = [
 def test_layers_are_known_by_what_they_compute(config, kinds):
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config(**SMALL))
-    assert {_kind(module) for module in model.modules()} - {None} == kinds
+    assert {kind_of(module) for module in model.modules()} - {None} == kinds
 
 
 def test_an_activation_that_is_not_silu_is_left_alone():
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(LlamaConfig(**SMALL, hidden_act="gelu"))
-    assert "split_mlp" not in {_kind(module) for module in model.modules()}
+    assert "split_mlp" not in {kind_of(module) for module in model.modules()}
 
 
 def test_without_a_gpu_nothing_is_fused():
@@ -71,7 +72,7 @@ def test_heads_of_which_a_part_rotates_keep_their_own_rotary(monkeypatch):
     monkeypatch.setitem(sys.modules, "liger_kernel.ops.rope", rope)
     with torch.device("meta"):
         module = Glm4MoeAttention(Glm4MoeConfig(**SMALL), 0)
-    assert _kind(module) == "rotary"
+    assert kind_of(module) == "rotary"
     _fuse_rotary(module)
     fused = module.forward.__func__.__globals__["apply_rotary_pos_emb"]
     q, k = torch.randn(2, 1, 4, 3, 16)

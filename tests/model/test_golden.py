@@ -10,7 +10,7 @@ from torch.distributed import init_process_group
 from torch.distributed.device_mesh import init_device_mesh
 
 from longalign.data.collate import collate
-from longalign.model.loading import prepare_model, shard_model
+from longalign.model.sharding import prepare_model, shard_model
 from tests.model.golden_numbers import FAMILIES, FULL_PACKS, GOLDEN, MODES, rank_packs
 
 

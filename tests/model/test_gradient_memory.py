@@ -7,7 +7,8 @@ from torch.distributed.device_mesh import init_device_mesh
 
 from longalign.data.collate import collate
 from longalign.model.gradient_memory import use_compute_stream
-from longalign.model.loading import decoder_layers, load_config, shard_model
+from longalign.model.loading import load_config
+from longalign.model.sharding import decoder_layers, shard_model
 from tests.model.test_checkpointing import IDS, TINY
 
 

@@ -10,8 +10,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from longalign.data.collate import collate
 from longalign.errors import UserError
 from longalign.model.attention import BACKENDS
-from longalign.model.loading import prepare_model
 from longalign.model.packed import check_packed_forward
+from longalign.model.sharding import prepare_model
 from longalign.model.support import check_packable
 from tests.largest_tensor import LargestTensor
 

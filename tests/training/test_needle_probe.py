@@ -15,7 +15,8 @@ from longalign.evaluation.needle.encoders import ChatPrompts
 from longalign.evaluation.needle.forced import ForcedCell, deal_packs, forced_cells, make_pack, score_cells
 from longalign.evaluation.needle.haystack import make_haystack
 from longalign.evaluation.needle.tasks import Cell
-from longalign.model.loading import load_config, load_model, prepare_model
+from longalign.model.loading import load_config, load_model
+from longalign.model.sharding import prepare_model
 from longalign.training.callbacks.needle_probe import NeedleProbe, _effective_length
 from tests.training.conftest import TINY, final_weights, run_here, scalars
 

@@ -1,18 +1,19 @@
 """Formatting the figures as Markdown tables, and drawing the models' heat maps side by side."""
 
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from longalign.commands.reproduce.figures import Models
 from longalign.commands.reproduce.recipe import BATCHING, TASKS
+from longalign.markdown import table
 
 
 def report(models: Models) -> str:
     """All Markdown tables: recall by task and length, held-out loss by source and length, figures of the training."""
     losses = [loss_table(models, group) for group in ("source", "length")]
-    return "\n".join([*(recall_table(models, task) for task in TASKS), *losses, training_table(models)])
+    tables = [*(recall_table(models, task) for task in TASKS), *losses, training_table(models)]
+    return "\n\n".join(tables) + "\n"
 
 
 def recall_table(models: Models, task: str) -> str:
@@ -58,12 +59,6 @@ def number(value: float | None) -> str:
 def interval(row: dict[str, Any] | None) -> str:
     """Recall with its 95 % interval as text: `0.93 (0.88-0.96)`; a dash for None."""
     return f"{row['recall']:.2f} ({row['low']:.2f}-{row['high']:.2f})" if row else "–"
-
-
-def table(heads: list[str], rows: Iterable[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def draw(models: Models, file: Path) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from longalign.commands.run_card.markup import table
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.compare import Comparison, compare, read_run
-from longalign.evaluation.longbench_chat.tables import group_order, heading, interval
+from longalign.evaluation.longbench_chat.tables import heading, mean_table
 
 log = logging.getLogger(__name__)
 
@@ -37,18 +37,6 @@ def title(comparison: Comparison) -> str:
     return heading(comparison).removeprefix("# ")
 
 
-def rows(comparison: Comparison) -> list[list[str]]:
-    """The table's head, then a row for each group: mean, interval and number of questions of each run."""
-    found = {(line.group, line.run): line.estimate for line in comparison.lines}
-    names = [run.name for run in comparison.runs]
-    cells = [[(group, name) for name in names] for group in group_order(comparison)]
-    body = [
-        [row[0][0], *(f"{interval(found[cell])} (n {found[cell].n})" if cell in found else "–" for cell in row)]
-        for row in cells
-    ]
-    return [["", *names], *body]
-
-
 def tables(comparisons: Sequence[Comparison]) -> str:
     """The tables as HTML."""
-    return "".join(table(rows(one)[0], rows(one)[1:], caption=title(one)) for one in comparisons)
+    return "".join(table(*mean_table(one), caption=title(one)) for one in comparisons)

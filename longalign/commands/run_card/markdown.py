@@ -11,6 +11,8 @@ from longalign.commands.run_card.folder import RunFolder, as_dict
 from longalign.commands.run_card.needles import NeedleTest
 from longalign.commands.run_card.page import SOURCE_HEAD, data_rows, environment, plan_text, reasons
 from longalign.evaluation.longbench_chat.compare import Comparison
+from longalign.evaluation.longbench_chat.tables import mean_table
+from longalign.markdown import escape, table
 
 
 def markdown(
@@ -24,18 +26,19 @@ def markdown(
     front = {"base_model": base, "library_name": "transformers", "pipeline_tag": "text-generation"}
     matter = yaml.safe_dump({**front, "tags": ["longalign"]}, sort_keys=False, allow_unicode=True)
     figures = "; ".join(f"{name} {figure}" for name, figure in headline(run))
-    options = _table([("option", "value", "default"), *changed])
+    options = table(("option", "value", "default"), changed)
+    judged = [f"{escape(chats.title(found))}\n\n{table(*mean_table(found))}\n" for found in comparisons]
     parts = [
         f"---\n{matter}---",
-        f"# {_text(run.path.resolve().name)}",
-        f"{_text(base)}, trained on long and short conversations with longalign: {status(run)}.",
-        _text(figures),
+        f"# {escape(run.path.resolve().name)}",
+        f"{escape(base)}, trained on long and short conversations with longalign: {status(run)}.",
+        escape(figures),
         *_data(run),
-        *_heading("Needle tests", [f"- {_text(test.text)}" for test in needle_tests]),
-        *_heading("LongBench-Chat", [f"{_text(chats.title(c))}\n\n{_table(chats.rows(c))}\n" for c in comparisons]),
+        *_heading("Needle tests", [f"- {escape(test.text)}" for test in needle_tests]),
+        *_heading("LongBench-Chat", judged),
         *_heading("Options that are not the default", [options] if changed else []),
-        *_heading("Environment", [f"- {_text(name)}: {_text(value)}" for name, value in environment(run)]),
-        *_heading("Not known", [f"- {_text(line)}" for line in run.missing]),
+        *_heading("Environment", [f"- {escape(name)}: {escape(value)}" for name, value in environment(run)]),
+        *_heading("Not known", [f"- {escape(line)}" for line in run.missing]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -49,21 +52,11 @@ def _data(run: RunFolder) -> list[str]:
     if not sources:
         return []
     digests = [
-        f"- {_text(str(source['name']))}: sha256 {_text(', '.join(map(str, source.get('data') or ['not known'])))}"
+        f"- {escape(str(source['name']))}: sha256 {escape(', '.join(map(str, source.get('data') or ['not known'])))}"
         for source in sources
         if isinstance(source.get("data") or [], list)
     ]
-    table = _table([SOURCE_HEAD, *data_rows(run)])
-    plan = plan_text(as_dict(run.data.get("plan")))
-    return ["## Data", table, "\n".join(f"- {_text(line)}" for line in reasons(run)), "\n".join(digests), _text(plan)]
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    head, *body = ["| " + " | ".join(_text(cell) or " " for cell in row) + " |" for row in rows]
-    return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
-
-
-def _text(text: str) -> str:
-    """A text of the run for Markdown: on one line, with HTML and table separators escaped."""
-    plain = " ".join(text.split())
-    return plain.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    counts = table(SOURCE_HEAD, data_rows(run))
+    notes = [f"- {escape(line)}" for line in reasons(run)]
+    plan = escape(plan_text(as_dict(run.data.get("plan"))))
+    return ["## Data", counts, "\n".join(notes), "\n".join(digests), plan]

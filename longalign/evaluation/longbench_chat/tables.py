@@ -2,20 +2,20 @@
 
 import csv
 import io
-from collections.abc import Sequence
 from typing import Any
 
 from longalign.evaluation.longbench_chat.compare import Comparison, Run
 from longalign.evaluation.longbench_chat.statistics import Estimate
+from longalign.markdown import escape, table
 
 
 def markdown(comparison: Comparison) -> str:
     """The comparison in Markdown: means by group, paired differences, facts of each run, and notes."""
-    parts = [heading(comparison), _markdown_table(*_mean_table(comparison))]
+    parts = [escape(heading(comparison)), table(*mean_table(comparison))]
     if comparison.pairs:
-        parts.append(_markdown_table(*_pair_table(comparison)))
-    parts += [facts(run) for run in comparison.runs]
-    parts += [f"Note: {note}" for note in comparison.notes]
+        parts.append(table(*_pair_table(comparison)))
+    parts += [escape(facts(run)) for run in comparison.runs]
+    parts += [f"Note: {escape(note)}" for note in comparison.notes]
     return "\n\n".join(parts) + "\n"
 
 
@@ -52,7 +52,8 @@ def group_order(comparison: Comparison) -> list[str]:
     return list(dict.fromkeys(line.group for line in comparison.lines))
 
 
-def _mean_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+def mean_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """The head and the rows of the table of means: a row for each group, a column for each run."""
     found = {(line.group, line.run): line.estimate for line in comparison.lines}
     rows = [
         [group, *(_cell(found.get((group, run.name))) for run in comparison.runs)] for group in group_order(comparison)
@@ -88,7 +89,7 @@ def facts(run: Run) -> str:
 
 
 def _cell(estimate: Estimate | None) -> str:
-    return "" if estimate is None else f"{interval(estimate)} (n {estimate.n})"
+    return "–" if estimate is None else f"{interval(estimate)} (n {estimate.n})"
 
 
 def interval(estimate: Estimate, sign: str = "") -> str:
@@ -104,14 +105,3 @@ def _numbers(estimate: Estimate) -> dict[str, Any]:
 
     low, high = number(estimate.low), number(estimate.high)
     return {"n": estimate.n, "mean": number(estimate.mean), "low": low, "high": high}
-
-
-def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-
-    def line(row: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])

@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from longalign.chat import save_tokenizer
 from longalign.data.collate import Pack
+from longalign.data.datamodule import data_of
 from longalign.data.loader import is_lost_worker
 from longalign.errors import UserError
 from longalign.launch import this_launch
@@ -99,7 +100,7 @@ class StepCheckpoint(Checkpoint):
         self._stop_signal = number
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Pack, batch_idx: int) -> None:
-        step, total = trainer.global_step, trainer.datamodule.total_steps  # type: ignore[attr-defined]
+        step, total = trainer.global_step, data_of(trainer).total_steps
         if step < total and trainer.should_stop and trainer.fit_loop._can_stop_early:  # all ranks agree
             self._end_early(trainer, step, total)
             return
@@ -124,7 +125,7 @@ class StepCheckpoint(Checkpoint):
             self._save(trainer, step)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
-        step, total = trainer.global_step, trainer.datamodule.total_steps  # type: ignore[attr-defined]
+        step, total = trainer.global_step, data_of(trainer).total_steps
         if trainer.should_stop and step == self._first_step < total:
             log.warning(
                 "no step done: trainer.max_time, which counts the run's earlier parts too, or a callback ends it at "
@@ -176,7 +177,7 @@ def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) ->
     module.config.save_pretrained(folder)
     if module.model.generation_config is not None:
         save_generation_config(module.model.generation_config, folder)
-    data = trainer.datamodule  # type: ignore[attr-defined]
+    data = data_of(trainer)
     positions = getattr(module.config, "max_position_embeddings", None)
     save_tokenizer(data.tokenizer, folder, data.chat_format, max_length=positions)
     source = Path(module.source_folder)

@@ -17,7 +17,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from longalign.data.datamodule import LongAlignData
+from longalign.data.datamodule import data_of
 from longalign.errors import UserError
 from longalign.evaluation.needle.build import Builder, grid
 from longalign.evaluation.needle.encoders import ChatPrompts
@@ -88,20 +88,21 @@ class NeedleProbe(Callback):
         """Probe after every ``every_n_steps`` steps, before the next one starts, when no clock of the logger runs."""
         step = trainer.global_step
         due = self.every_n_steps and step and step % self.every_n_steps == 0 and step != self.last_step
-        if due and batch_idx % trainer.accumulate_grad_batches == 0:
-            self.last_step = step
-            if self._within_budget(trainer):
-                self._probe(trainer, pl_module)
-                self.between_s += self.last_s
-            else:
-                self.left_out += 1
-                log.info(
-                    "step %d  needle probe left out: with it, those after the first would have taken %.1f%% of the "
-                    "time, NeedleProbe.max_time_share is %g",
-                    step,
-                    100 * (self.between_s + self.last_s) / (time.perf_counter() - self.started),
-                    self.max_time_share,
-                )
+        if not due or batch_idx % trainer.accumulate_grad_batches:
+            return
+        self.last_step = step
+        if self._within_budget(trainer):
+            self._probe(trainer, pl_module)
+            self.between_s += self.last_s
+            return
+        self.left_out += 1
+        log.info(
+            "step %d  needle probe left out: with it, those after the first would have taken %.1f%% of the time, "
+            "NeedleProbe.max_time_share is %g",
+            step,
+            100 * (self.between_s + self.last_s) / (time.perf_counter() - self.started),
+            self.max_time_share,
+        )
 
     def on_train_end(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
         if self.cells and self.last_step != trainer.global_step:
@@ -116,7 +117,7 @@ class NeedleProbe(Callback):
 
     def _prepare(self, trainer: Trainer) -> None:
         """Build the prompts, the same on every rank, and take this rank's packs of them."""
-        data: LongAlignData = trainer.datamodule  # type: ignore[attr-defined]
+        data = data_of(trainer)
         lengths = self.lengths or sorted({max(data.max_length // parts, 512) for parts in (8, 2, 1)})
         depths = [10.0, 50.0, 90.0] if self.depths is None else self.depths
         try:
@@ -163,24 +164,8 @@ class NeedleProbe(Callback):
 
     def _log(self, trainer: Trainer, scores: list[Score]) -> None:
         step = trainer.global_step
-        rows = [{"step": step, **asdict(s.cell), **asdict(s), "recall": float(s.exact)} for s in scores]
-        for row in rows:
-            del row["cell"]
-        path = Path(trainer.default_root_dir) / "needle.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
-        summary = summarise(rows)
-        metrics = {
-            "needle/recall": summary["recall"]["recall"],
-            "needle/log_prob": float(np.mean([s.log_prob for s in scores])),
-            "needle/contrast": float(np.mean([s.contrast for s in scores])),
-            "needle/effective_length": _effective_length(summary["by_length"]),
-            "needle/seconds": self.last_s,
-            "needle/time_share": self.spent_s / max(time.perf_counter() - self.started, 1e-9),
-            **{f"needle/length_{row['length']}": row["recall"] for row in summary["by_length"]},
-            **{f"needle/depth_{row['depth']:g}": row["recall"] for row in summary["by_depth"]},
-        }
+        summary = summarise(_write_rows(Path(trainer.default_root_dir) / "needle.jsonl", step, scores))
+        metrics = self._metrics(scores, summary)
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=step)
             if isinstance(logger, TensorBoardLogger):
@@ -195,11 +180,34 @@ class NeedleProbe(Callback):
             self.last_s,
         )
 
+    def _metrics(self, scores: list[Score], summary: dict[str, Any]) -> dict[str, float]:
+        return {
+            "needle/recall": summary["recall"]["recall"],
+            "needle/log_prob": float(np.mean([score.log_prob for score in scores])),
+            "needle/contrast": float(np.mean([score.contrast for score in scores])),
+            "needle/effective_length": _effective_length(summary["by_length"]),
+            "needle/seconds": self.last_s,
+            "needle/time_share": self.spent_s / max(time.perf_counter() - self.started, 1e-9),
+            **{f"needle/length_{row['length']}": row["recall"] for row in summary["by_length"]},
+            **{f"needle/depth_{row['depth']:g}": row["recall"] for row in summary["by_depth"]},
+        }
+
     def _draw(self, logger: TensorBoardLogger, summary: dict[str, Any], step: int) -> None:
         axes = {key: [row[key[:-1]] for row in summary[f"by_{key[:-1]}"]] for key in ("lengths", "depths")}
         image = heatmap_image({**summary, **axes}, f"{self.task}, step {step}")
         if image is not None:
             logger.experiment.add_image("needle/heatmap", image, step, dataformats="HWC")
+
+
+def _write_rows(file: Path, step: int, scores: list[Score]) -> list[dict[str, Any]]:
+    """Add a row for each cell to a file of JSON lines; returns the rows."""
+    rows = [{"step": step, **asdict(score.cell), **asdict(score), "recall": float(score.exact)} for score in scores]
+    for row in rows:
+        del row["cell"]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(row) + "\n" for row in rows)
+    return rows
 
 
 def _effective_length(by_length: list[dict[str, Any]]) -> int:

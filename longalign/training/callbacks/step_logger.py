@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch.optim import Optimizer
 
 from longalign.data.collate import Pack
-from longalign.data.datamodule import LongAlignData
+from longalign.data.datamodule import data_of
 from longalign.model.hardware import device_peak_flops
 from longalign.training.metrics import StepMeter
 from longalign.training.module import LongAlignModule
@@ -42,12 +42,12 @@ class StepLogger(Callback):
         self.waited_s = 0.0
 
     def setup(self, trainer: Trainer, pl_module: LongAlignModule, stage: str) -> None:  # type: ignore[override]
-        self.train = StepMeter(trainer.datamodule.source_names, pl_module.shape)  # type: ignore[attr-defined]
-        names = trainer.datamodule.source_names  # type: ignore[attr-defined]
+        names = data_of(trainer).source_names
+        self.train = StepMeter(names, pl_module.shape)
         self.validation = StepMeter(names, pl_module.shape, by_position=True)
 
     def on_train_start(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
-        self.total = trainer.datamodule.total_steps  # type: ignore[attr-defined]
+        self.total = data_of(trainer).total_steps
         log.info("training: step %d of %d", trainer.global_step, self.total)
         if trainer.is_global_zero and sys.stderr.isatty():
             self.progress = Progress(
@@ -98,7 +98,7 @@ class StepLogger(Callback):
         metrics = {f"train/{name}": value for name, value in sums.items()}
         metrics["train/grad_norm"] = module.grad_norm
         metrics["train/skipped_steps"] = module.skipped_steps
-        data: LongAlignData = trainer.datamodule  # type: ignore[attr-defined]
+        data = data_of(trainer)
         metrics["train/epoch"] = data.epochs * trainer.global_step / data.num_steps
         metrics["lr"] = self.rate
         metrics["perf/tokens_per_s"] = sums["tokens"] / seconds

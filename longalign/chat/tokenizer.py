@@ -1,12 +1,15 @@
 """Loading a tokenizer without running code that comes with it, and saving it with a chat template for servers."""
 
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from longalign.chat.bpe_model import agrees, bpe_backend, read_model
 from longalign.chat.chatglm import build_chatglm_tokenizer
 from longalign.chat.encode import ChatFormat
 from longalign.chat.plain_template import plain_chat_template
@@ -32,13 +35,50 @@ def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: 
         raise UserError(f"{path}: no tokenizer in this folder (tokenizer.json or tokenizer.model)")
     optional = {"revision": revision, "gguf_file": gguf_file}
     try:
-        return AutoTokenizer.from_pretrained(
+        tokenizer = AutoTokenizer.from_pretrained(
             folder if folder.is_dir() else str(path),
             trust_remote_code=False,
             **{key: value for key, value in optional.items() if value is not None},
         )
     except Exception as error:  # broken files make the libraries raise errors of many types
         raise UserError(f"{path}: {_explain(error)}") from error
+    if gguf_file or not (folder / "tokenizer.model").is_file() or (folder / "tokenizer.json").is_file():
+        return tokenizer
+    return tokenizer if config.get("add_prefix_space") is False else _with_ids_of_sentencepiece(tokenizer, folder)
+
+
+def _with_ids_of_sentencepiece(tokenizer: Any, folder: Path) -> Any:
+    """The tokenizer of a folder that has a sentencepiece model only, with the model's ids.
+
+    transformers reads every such model by what is usual in its class: it adds a word-start mark to a text that has none
+    or leaves it out (Mistral's), and drops characters without a token where the model has no byte fallback.
+    """
+    file = folder / "tokenizer.model"
+    try:
+        model = read_model(file)
+    except UserError:  # a file of another kind, which transformers could read
+        return tokenizer
+    if agrees(model, tokenizer.backend_tokenizer, file):
+        return tokenizer
+    backend = bpe_backend(model)
+    if not agrees(model, backend, file):
+        raise UserError(
+            f"{file}: a sentencepiece model of another kind than Llama's (BPE, its text not normalised), of which "
+            "transformers makes other ids; use a folder with a tokenizer.json made of it"
+        )
+    parts = ("model", "normalizer", "pre_tokenizer", "decoder")
+    exact = json.loads(backend.to_str())
+    state = json.loads(tokenizer.backend_tokenizer.to_str()) | {part: exact[part] for part in parts}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(state)),
+        name_or_path=str(folder),
+        chat_template=tokenizer.chat_template,
+        model_max_length=tokenizer.model_max_length,
+        padding_side=tokenizer.padding_side,
+        clean_up_tokenization_spaces=False,
+        model_input_names=["input_ids", "attention_mask"],
+        **tokenizer.special_tokens_map,
+    )
 
 
 def save_tokenizer(

@@ -11,7 +11,7 @@ from longalign.errors import UserError
 log = logging.getLogger(__name__)
 
 WORD_START = "▁"
-_PROBES = ("Hello  world\n\n问：x 😀", " a\tb", "[Round 1]\n\n答：1987")
+PROBES = ("Hello  world\n\n问：x 😀\ue000", " a\tb", "[Round 1]\n\n答：1987")
 
 
 def read_model(file: Path) -> sentencepiece.SentencePieceProcessor:
@@ -74,11 +74,11 @@ def agrees(model: sentencepiece.SentencePieceProcessor, backend: Tokenizer, file
     """Whether a backend gives the model's ids; a few differences among many texts are logged and let pass."""
     pieces = [model.IdToPiece(i) for i in range(model.GetPieceSize()) if not model.IsByte(i)]
     joined = ("".join(pieces[i : i + 8]).replace(WORD_START, " ") for i in range(0, len(pieces), 8))
-    probes = [*_PROBES, *joined]
+    probes = [*PROBES, *joined]
     encodings = backend.encode_batch_fast(probes, add_special_tokens=False)
     pairs = zip(encodings, model.Encode(probes), strict=True)
     differ = [encoding.ids != expected for encoding, expected in pairs]
-    if any(differ[: len(_PROBES)]) or sum(differ) > len(probes) // 10:
+    if any(differ[: len(PROBES)]) or sum(differ) > len(probes) // 10:
         return False
     if any(differ):
         log.warning("%s: %d of %d probes get other ids than sentencepiece's", file, sum(differ), len(probes))

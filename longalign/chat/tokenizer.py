@@ -9,7 +9,7 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from longalign.chat.bpe_model import agrees, bpe_backend, read_model
+from longalign.chat.bpe_model import PROBES, agrees, bpe_backend, read_model
 from longalign.chat.chatglm import build_chatglm_tokenizer
 from longalign.chat.encode import ChatFormat
 from longalign.chat.plain_template import plain_chat_template
@@ -42,9 +42,22 @@ def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: 
         )
     except Exception as error:  # broken files make the libraries raise errors of many types
         raise UserError(f"{path}: {_explain(error)}") from error
-    if gguf_file or not (folder / "tokenizer.model").is_file() or (folder / "tokenizer.json").is_file():
+    if gguf_file or config.get("add_prefix_space") is not None:  # who sets that wants it
         return tokenizer
-    return tokenizer if config.get("add_prefix_space") is False else _with_ids_of_sentencepiece(tokenizer, folder)
+    if (folder / "tokenizer.json").is_file():
+        return _with_ids_of_its_file(tokenizer, folder)
+    return _with_ids_of_sentencepiece(tokenizer, folder) if (folder / "tokenizer.model").is_file() else tokenizer
+
+
+def _with_ids_of_its_file(tokenizer: Any, folder: Path) -> Any:
+    """The tokenizer with the ids of the folder's tokenizer.json, of which LlamaTokenizer takes only the vocabulary."""
+    if type(tokenizer).__name__ != "LlamaTokenizer":
+        return tokenizer
+    backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    one, other = (
+        each.encode(PROBES[0], add_special_tokens=False).ids for each in (backend, tokenizer.backend_tokenizer)
+    )
+    return tokenizer if one == other else _with_backend(tokenizer, backend, folder)
 
 
 def _with_ids_of_sentencepiece(tokenizer: Any, folder: Path) -> Any:
@@ -66,6 +79,11 @@ def _with_ids_of_sentencepiece(tokenizer: Any, folder: Path) -> Any:
             f"{file}: a sentencepiece model of another kind than Llama's (BPE, its text not normalised), of which "
             "transformers makes other ids; use a folder with a tokenizer.json made of it"
         )
+    return _with_backend(tokenizer, backend, folder)
+
+
+def _with_backend(tokenizer: Any, backend: Tokenizer, folder: Path) -> Any:
+    """The tokenizer with the ids of another backend, of a class that keeps them when it is saved and loaded."""
     parts = ("model", "normalizer", "pre_tokenizer", "decoder")
     exact = json.loads(backend.to_str())
     state = json.loads(tokenizer.backend_tokenizer.to_str()) | {part: exact[part] for part in parts}

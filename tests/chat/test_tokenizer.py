@@ -11,6 +11,7 @@ from tokenizers_for_tests import GOLDEN, TEXT, sentencepiece
 from transformers import AutoTokenizer
 
 from longalign.chat import encode_conversation, load_tokenizer
+from longalign.chat.bpe_model import bpe_backend
 from longalign.chat.text import TextEncoder
 from longalign.errors import UserError
 
@@ -121,3 +122,12 @@ def test_a_sentencepiece_model_that_is_not_llamas_kind_is_refused(tmp_path, opti
     write(tmp_path, tokenizer_config__json={"tokenizer_class": "LlamaTokenizer"})
     with pytest.raises(UserError, match=r"of another kind than Llama's.*; use a folder with a tokenizer.json"):
         load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("options", [{}, {"add_dummy_prefix": False}], ids=str)
+def test_a_tokenizer_json_of_class_llama_gives_the_ids_of_the_file(tmp_path, options):
+    model = trained(tmp_path, **options)
+    bpe_backend(model).save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer.model").unlink()
+    write(tmp_path, tokenizer_config__json={"tokenizer_class": "LlamaTokenizerFast", "bos_token": "<s>"})
+    assert TextEncoder(load_tokenizer(tmp_path)).encode("两 ropes") == model.encode("两 ropes")

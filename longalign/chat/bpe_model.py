@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 import sentencepiece
-from tokenizers import Tokenizer, decoders, models, normalizers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers
 
 from longalign.errors import UserError
 
@@ -44,7 +44,10 @@ def bpe_backend(model: sentencepiece.SentencePieceProcessor) -> Tokenizer:
         models.BPE(vocab=vocab, merges=merges, unk_token=unknown, fuse_unk=True, byte_fallback=any(is_byte))
     )
     prefix = [normalizers.Prepend(WORD_START)] if has_prefix(model) else []
-    backend.normalizer = normalizers.Sequence([*prefix, normalizers.Replace(" ", WORD_START)])
+    one_space = model.Encode(" a  a ") == model.Encode("a a")  # `remove_extra_whitespaces` of its training
+    patterns = {r"\A +|[ ▁]+\z": "", " {2,}": " "} if one_space else {}
+    extra = [normalizers.Replace(Regex(pattern), content) for pattern, content in patterns.items()]
+    backend.normalizer = normalizers.Sequence([*extra, *prefix, normalizers.Replace(" ", WORD_START)])
     backend.decoder = decoders.Sequence(decoder_steps(prefix=bool(prefix)))
     return backend
 

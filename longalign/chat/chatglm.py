@@ -15,7 +15,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, normalizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from longalign.chat import standalone
-from longalign.chat.bpe_model import agrees, bpe_backend, decoder_steps, has_prefix, read_model
+from longalign.chat.bpe_model import agrees, bpe_backend, decoder_steps, encoder_of, has_prefix, read_model
 from longalign.chat.chatglm_template import choose_template
 from longalign.errors import UserError
 
@@ -47,7 +47,7 @@ def build_chatglm_tokenizer(
         raise UserError(f"{file}: no such file; a ChatGLM tokenizer needs its sentencepiece model")
     model = read_model(file)
     backend = bpe_backend(model)
-    if not (has_prefix(model) and agrees(model, backend, file)):
+    if not (has_prefix(model) and agrees(model, encoder_of(backend), file)):
         raise UserError(f"{file}: not a BPE model with a word-start mark in front of a text, as ChatGLM's is")
     pieces = backend.get_vocab()
     names = [f"<{name}>" if name in pieces else name for name in SPECIAL_TOKENS]

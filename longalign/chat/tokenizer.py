@@ -9,10 +9,11 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from longalign.chat.bpe_model import PROBES, agrees, bpe_backend, read_model
+from longalign.chat.bpe_model import PROBES, agrees, bpe_backend, encoder_of, read_model
 from longalign.chat.chatglm import build_chatglm_tokenizer
 from longalign.chat.encode import ChatFormat
 from longalign.chat.plain_template import plain_chat_template
+from longalign.chat.text import TextEncoder
 from longalign.errors import UserError
 from longalign.files import read_json
 
@@ -42,7 +43,9 @@ def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: 
         )
     except Exception as error:  # broken files make the libraries raise errors of many types
         raise UserError(f"{path}: {_explain(error)}") from error
-    if gguf_file or config.get("add_prefix_space") is not None:  # who sets that wants it
+    if gguf_file or not isinstance(tokenizer, PreTrainedTokenizerFast):
+        return tokenizer
+    if config.get("add_prefix_space") is False:  # who says so wants other ids than sentencepiece's
         return tokenizer
     if (folder / "tokenizer.json").is_file():
         return _with_ids_of_its_file(tokenizer, folder)
@@ -54,9 +57,7 @@ def _with_ids_of_its_file(tokenizer: Any, folder: Path) -> Any:
     if type(tokenizer).__name__ != "LlamaTokenizer":
         return tokenizer
     backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    one, other = (
-        each.encode(PROBES[0], add_special_tokens=False).ids for each in (backend, tokenizer.backend_tokenizer)
-    )
+    one, other = (encoder_of(each)(PROBES[0]) for each in (backend, tokenizer.backend_tokenizer))
     return tokenizer if one == other else _with_backend(tokenizer, backend, folder)
 
 
@@ -71,10 +72,10 @@ def _with_ids_of_sentencepiece(tokenizer: Any, folder: Path) -> Any:
         model = read_model(file)
     except UserError:  # a file of another kind, which transformers could read
         return tokenizer
-    if agrees(model, tokenizer.backend_tokenizer, file):
+    if agrees(model, TextEncoder(tokenizer).encode, file):
         return tokenizer
     backend = bpe_backend(model)
-    if not agrees(model, backend, file):
+    if not agrees(model, encoder_of(backend), file):
         raise UserError(
             f"{file}: a sentencepiece model of another kind than Llama's (BPE, its text not normalised), of which "
             "transformers makes other ids; use a folder with a tokenizer.json made of it"

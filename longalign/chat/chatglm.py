@@ -7,24 +7,21 @@ text, as is usual; the other special tokens only if they are the whole text, and
 """
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
 import sentencepiece
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
+from tokenizers import AddedToken, Tokenizer, decoders, normalizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from longalign.chat import standalone
+from longalign.chat.bpe_model import agrees, bpe_backend, decoder_steps, encoder_of, has_prefix, read_model
 from longalign.chat.chatglm_template import choose_template
 from longalign.errors import UserError
-
-log = logging.getLogger(__name__)
 
 # With N pieces in the sentencepiece model, [MASK] has the id N, eop N+4; ChatGLM3's four role tokens follow.
 SPECIAL_TOKENS = ("[MASK]", "[gMASK]", "[sMASK]", "sop", "eop")
 ROLE_TOKENS = ("<|system|>", "<|user|>", "<|assistant|>", "<|observation|>")
-_PROBES = ("Hello  world\n\n问：x 😀", " a\tb", "[Round 1]\n\n答：1987")
 
 
 def build_chatglm_tokenizer(
@@ -46,9 +43,12 @@ def build_chatglm_tokenizer(
     """
     config = config or {}
     file = folder / "tokenizer.model"
-    model = _read_model(file)
-    backend = _backend(model)
-    _check_probes(model, backend, file)
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; a ChatGLM tokenizer needs its sentencepiece model")
+    model = read_model(file)
+    backend = bpe_backend(model)
+    if not (has_prefix(model) and agrees(model, encoder_of(backend), file)):
+        raise UserError(f"{file}: not a BPE model with a word-start mark in front of a text, as ChatGLM's is")
     pieces = backend.get_vocab()
     names = [f"<{name}>" if name in pieces else name for name in SPECIAL_TOKENS]
     opening = (names[1], names[3])
@@ -73,47 +73,6 @@ def build_chatglm_tokenizer(
     return tokenizer
 
 
-def _read_model(file: Path) -> sentencepiece.SentencePieceProcessor:
-    if not file.is_file():
-        raise UserError(f"{file}: no such file; a ChatGLM tokenizer needs its sentencepiece model")
-    model = sentencepiece.SentencePieceProcessor()
-    try:
-        model.LoadFromFile(str(file))
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"{file}: not a sentencepiece model ({' '.join(str(error).split())[:200]})") from error
-    return model
-
-
-def _backend(model: sentencepiece.SentencePieceProcessor) -> Tokenizer:
-    pieces = [model.IdToPiece(i) for i in range(model.GetPieceSize())]
-    vocab = {piece: i for i, piece in enumerate(pieces)}
-    ordinary = [i for i in range(len(pieces)) if not (model.IsControl(i) or model.IsUnknown(i) or model.IsByte(i))]
-    ordinary.sort(key=lambda i: -model.GetScore(i))
-    merges = _merges(vocab, [pieces[i] for i in ordinary])
-    backend = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
-    backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    backend.decoder = decoders.Sequence(
-        [
-            standalone.unmarking(),
-            decoders.Replace("▁", " "),
-            decoders.ByteFallback(),
-            decoders.Fuse(),
-            decoders.Strip(" ", 1, 0),
-        ]
-    )
-    return backend
-
-
-def _merges(vocab: dict[str, int], by_score: list[str]) -> list[tuple[str, str]]:
-    """The BPE merges: all pairs of pieces that make a piece, best-scored pieces first, as sentencepiece."""
-    merges = []
-    for piece in by_score:
-        splits = ((piece[:k], piece[k:]) for k in range(1, len(piece)))
-        found = [(left, right) for left, right in splits if left in vocab and right in vocab]
-        merges += sorted(found, key=lambda pair: (vocab[pair[0]], vocab[pair[1]]))
-    return merges
-
-
 def _add_special_tokens(
     model: sentencepiece.SentencePieceProcessor,
     backend: Tokenizer,
@@ -126,6 +85,7 @@ def _add_special_tokens(
     backend.normalizer = normalizers.Sequence(
         [normalizers.Prepend("▁"), *standalone.marking(alone, opening), normalizers.Replace(" ", "▁")]
     )
+    backend.decoder = decoders.Sequence([standalone.unmarking(), *decoder_steps(prefix=True)])
     backend.add_special_tokens(standalone.added_tokens(alone))
     backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in role_tokens])
     prefix = " ".join(opening)
@@ -134,20 +94,6 @@ def _add_special_tokens(
         pair=f"{prefix} $A $B",
         special_tokens=[(name, backend.token_to_id(name)) for name in opening],
     )
-
-
-def _check_probes(model: sentencepiece.SentencePieceProcessor, backend: Tokenizer, file: Path) -> None:
-    for probe in _PROBES:
-        if backend.encode(probe).ids != model.encode(probe):
-            raise UserError(f"{file}: not a BPE model with byte fallback as ChatGLM's is")
-    pieces = [model.IdToPiece(i) for i in range(model.GetPieceSize()) if not model.IsByte(i)]
-    probes = ["".join(pieces[i : i + 8]).replace("▁", " ") for i in range(0, len(pieces), 8)]
-    ids = [encoding.ids for encoding in backend.encode_batch_fast(probes)]
-    differing = sum(one != other for one, other in zip(ids, model.encode(probes), strict=True))
-    if differing > len(probes) // 10:
-        raise UserError(f"{file}: not a BPE model with byte fallback as ChatGLM's is")
-    if differing:
-        log.warning("%s: %d of %d probes get other ids than sentencepiece's", file, differing, len(probes))
 
 
 def _check_ids(backend: Tokenizer, first: int, names: list[str], listed: dict[str, int | None], file: Path) -> None:

@@ -1,15 +1,19 @@
 """Loading a tokenizer without running code that comes with it, and saving it with a chat template for servers."""
 
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from longalign.chat.bpe_model import PROBES, agrees, bpe_backend, encoder_of, read_model
 from longalign.chat.chatglm import build_chatglm_tokenizer
 from longalign.chat.encode import ChatFormat
 from longalign.chat.plain_template import plain_chat_template
+from longalign.chat.text import TextEncoder
 from longalign.errors import UserError
 from longalign.files import read_json
 
@@ -32,13 +36,68 @@ def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: 
         raise UserError(f"{path}: no tokenizer in this folder (tokenizer.json or tokenizer.model)")
     optional = {"revision": revision, "gguf_file": gguf_file}
     try:
-        return AutoTokenizer.from_pretrained(
+        tokenizer = AutoTokenizer.from_pretrained(
             folder if folder.is_dir() else str(path),
             trust_remote_code=False,
             **{key: value for key, value in optional.items() if value is not None},
         )
     except Exception as error:  # broken files make the libraries raise errors of many types
         raise UserError(f"{path}: {_explain(error)}") from error
+    if gguf_file or not isinstance(tokenizer, PreTrainedTokenizerFast):
+        return tokenizer
+    if config.get("add_prefix_space") is False:  # who says so wants other ids than sentencepiece's
+        return tokenizer
+    if (folder / "tokenizer.json").is_file():
+        return _with_ids_of_its_file(tokenizer, folder)
+    return _with_ids_of_sentencepiece(tokenizer, folder) if (folder / "tokenizer.model").is_file() else tokenizer
+
+
+def _with_ids_of_its_file(tokenizer: Any, folder: Path) -> Any:
+    """The tokenizer with the ids of the folder's tokenizer.json, of which LlamaTokenizer takes only the vocabulary."""
+    if type(tokenizer).__name__ != "LlamaTokenizer":
+        return tokenizer
+    backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    one, other = (encoder_of(each)(PROBES[0]) for each in (backend, tokenizer.backend_tokenizer))
+    return tokenizer if one == other else _with_backend(tokenizer, backend, folder)
+
+
+def _with_ids_of_sentencepiece(tokenizer: Any, folder: Path) -> Any:
+    """The tokenizer of a folder that has a sentencepiece model only, with the model's ids.
+
+    transformers reads every such model by what is usual in its class: it adds a word-start mark to a text that has none
+    or leaves it out (Mistral's), and drops characters without a token where the model has no byte fallback.
+    """
+    file = folder / "tokenizer.model"
+    try:
+        model = read_model(file)
+    except UserError:  # a file of another kind, which transformers could read
+        return tokenizer
+    if agrees(model, TextEncoder(tokenizer).encode, file):
+        return tokenizer
+    backend = bpe_backend(model)
+    if not agrees(model, encoder_of(backend), file):
+        raise UserError(
+            f"{file}: a sentencepiece model of another kind than Llama's (BPE, its text not normalised), of which "
+            "transformers makes other ids; use a folder with a tokenizer.json made of it"
+        )
+    return _with_backend(tokenizer, backend, folder)
+
+
+def _with_backend(tokenizer: Any, backend: Tokenizer, folder: Path) -> Any:
+    """The tokenizer with the ids of another backend, of a class that keeps them when it is saved and loaded."""
+    parts = ("model", "normalizer", "pre_tokenizer", "decoder")
+    exact = json.loads(backend.to_str())
+    state = json.loads(tokenizer.backend_tokenizer.to_str()) | {part: exact[part] for part in parts}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(state)),
+        name_or_path=str(folder),
+        chat_template=tokenizer.chat_template,
+        model_max_length=tokenizer.model_max_length,
+        padding_side=tokenizer.padding_side,
+        clean_up_tokenization_spaces=False,
+        model_input_names=["input_ids", "attention_mask"],
+        **tokenizer.special_tokens_map,
+    )
 
 
 def save_tokenizer(

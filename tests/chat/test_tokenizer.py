@@ -7,9 +7,11 @@ import pytest
 import sentencepiece as spm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers_for_tests import GOLDEN, sentencepiece
+from tokenizers_for_tests import GOLDEN, TEXT, sentencepiece
+from transformers import AutoTokenizer
 
-from longalign.chat import load_tokenizer
+from longalign.chat import encode_conversation, load_tokenizer
+from longalign.chat.bpe_model import bpe_backend
 from longalign.chat.text import TextEncoder
 from longalign.errors import UserError
 
@@ -76,3 +78,61 @@ def test_a_chatglm_folder_without_tokenizer_config_is_known_by_its_model(tmp_pat
     shutil.copy(GOLDEN / "tokenizer" / "chatglm" / "tokenizer.model", tmp_path)
     write(tmp_path, config__json={"model_type": "chatglm", "padded_vocab_size": 512})
     assert load_tokenizer(tmp_path)("x").input_ids[:2] == [497, 499]
+
+
+def test_a_llama_folder_keeps_its_class():
+    assert type(load_tokenizer(GOLDEN / "tokenizer" / "llama")).__name__ == "LlamaTokenizer"
+
+
+def trained(folder, **options):
+    """A folder with nothing but a sentencepiece model, and that model."""
+    settings = {"model_type": "bpe", "vocab_size": 160, "normalization_rule_name": "identity", "minloglevel": 2}
+    settings |= {"remove_extra_whitespaces": False, "hard_vocab_limit": False} | options
+    spm.SentencePieceTrainer.Train(sentence_iterator=iter(TEXT), model_prefix=str(folder / "tokenizer"), **settings)
+    return spm.SentencePieceProcessor(str(folder / "tokenizer.model"))
+
+
+@pytest.mark.parametrize("model_type", ["llama", "mistral"])
+@pytest.mark.parametrize("config", [{"tokenizer_class": "LlamaTokenizer"}, {}], ids=["LlamaTokenizer", "no class"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"byte_fallback": True, "vocab_size": 380},
+        {},
+        {"add_dummy_prefix": False},
+        {"unk_id": 3, "bos_id": 2, "eos_id": 1, "pad_id": 0},
+        {"remove_extra_whitespaces": True},
+    ],
+    ids=["as Llama's", "no byte fallback", "no word-start mark in front", "other special ids", "one space for several"],
+)
+def test_a_folder_with_a_sentencepiece_model_only_gives_its_ids(tmp_path, options, config, model_type):
+    model = trained(tmp_path, **options)
+    end = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    marks = {"extra_special_tokens": ["<|turn|>"]}
+    write(tmp_path, config__json={"model_type": model_type}, tokenizer_config__json=config | end | marks)
+    load_tokenizer(tmp_path).save_pretrained(tmp_path / "saved")
+    question, answer = "[INST]两 ropes  twice\n\ud7ffzż[/INST]", "\tÅ harbour 😀"
+    expected = [model.bos_id(), *model.encode(question), *model.encode(answer.strip()), model.eos_id()]
+    messages = [{"role": "user", "content": question[6:-7]}, {"role": "assistant", "content": answer}]
+    for tokenizer in (load_tokenizer(tmp_path), AutoTokenizer.from_pretrained(tmp_path / "saved")):
+        assert encode_conversation(messages, tokenizer, "llama2")[0] == expected
+        assert tokenizer.convert_tokens_to_ids("<|turn|>") == model.get_piece_size()
+        known = "ropes twice, the harbour" if options.get("remove_extra_whitespaces") else "ropes  twice, the harbour "
+        assert tokenizer.decode(tokenizer(known, add_special_tokens=False).input_ids) == known
+
+
+@pytest.mark.parametrize("options", [{"normalization_rule_name": "nfkc"}, {"model_type": "unigram"}], ids=str)
+def test_a_sentencepiece_model_that_is_not_llamas_kind_is_refused(tmp_path, options):
+    trained(tmp_path, **options)
+    write(tmp_path, tokenizer_config__json={"tokenizer_class": "LlamaTokenizer"})
+    with pytest.raises(UserError, match=r"of another kind than Llama's.*; use a folder with a tokenizer.json"):
+        load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("options", [{}, {"add_dummy_prefix": False}], ids=str)
+def test_a_tokenizer_json_of_class_llama_gives_the_ids_of_the_file(tmp_path, options):
+    model = trained(tmp_path, **options)
+    bpe_backend(model).save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer.model").unlink()
+    write(tmp_path, tokenizer_config__json={"tokenizer_class": "LlamaTokenizerFast", "bos_token": "<s>"})
+    assert TextEncoder(load_tokenizer(tmp_path)).encode("两 ropes") == model.encode("两 ropes")

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import sentencepiece as spm
 
 from longalign.chat import load_tokenizer
 from longalign.evaluation.needle.compat import FRAME, CompatBuilder, CompatRequest, compat_document
@@ -60,3 +61,21 @@ def test_the_builder_of_the_command_makes_the_same_prompts_and_says_the_depth_th
     prompt = builder.finish(draft)
     assert sha256(prompt.messages[-1]["content"]) == CASES["chatglm", "own_period_piece", 1000, 50]
     assert len(prompt.input_ids) == draft.tokens and 40 < draft.reached[0] < 50
+
+
+def test_characters_without_a_token_are_left_out_of_the_document_as_in_the_original(tmp_path):
+    haystack = read_texts(GOLDEN / "needle/haystack", joined="")
+    spm.SentencePieceTrainer.Train(
+        sentence_iterator=iter(haystack.text.replace("g", "").splitlines()),
+        model_prefix=str(tmp_path / "tokenizer"),
+        vocab_size=300,
+        model_type="bpe",
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        minloglevel=2,
+    )
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "LlamaTokenizer"}')
+    unknowing = ChatPrompts(load_tokenizer(tmp_path), "llama2", "unknowing")
+    document = compat_document(haystack, unknowing, CompatRequest(500, 50, " It is here."))
+    assert " It is here." in document and len(document) > 500
+    assert "g" not in document and "<unk>" not in document

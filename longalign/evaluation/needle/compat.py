@@ -123,7 +123,7 @@ def _period(encoder: Encoder) -> int:
 
 
 def _decode(encoder: Encoder, ids: list[int]) -> str:
-    return _tokenizer(encoder).decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    return _tokenizer(encoder).decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
 def _tokenizer(encoder: Encoder) -> Any:

@@ -4,6 +4,7 @@ import difflib
 import importlib
 import logging
 import os
+import select
 import sys
 import time
 from collections.abc import Callable
@@ -68,7 +69,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> int:
-    """Call ``run(name, args)``. Returns the exit status: 0, 2 after a user's mistake, 130 after Ctrl-C.
+    """Call ``run(name, args)``. Returns the exit status: 0, 2 after a user's mistake, 130 after Ctrl-C, 141 where
+    the reader of stdout has gone, as ``head`` does.
 
     A mistake and Ctrl-C print one line; with LONGALIGN_DEBUG=1 in the environment, a traceback.
     """
@@ -79,11 +81,14 @@ def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> 
         if not ALLOCATOR_OPTIONS & os.environ.keys():
             os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"  # else packs of all sizes fragment GPU memory
         run(name, args)
+        sys.stdout.flush()
     except UserError as error:
         if os.environ.get("LONGALIGN_DEBUG") == "1":
             raise
         return _fail(f"longalign {name}", str(error))
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return 141
         if os.environ.get("LONGALIGN_DEBUG") == "1" or error.errno is None:
             raise
         return _fail(f"longalign {name}", f"{error.strerror}: {error.filename}" if error.filename else str(error))
@@ -93,6 +98,16 @@ def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> 
         logging.getLogger(__name__).info("longalign %s: stopped%s", name, f" {stop}" if str(stop) else "")
         return 130
     return 0
+
+
+def _nobody_reads() -> bool:
+    """Whether the other end of stdout is closed; then what is still to be written goes nowhere."""
+    stdout = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(stdout, 0)  # errors are always told
+    if closed := bool(poll.poll(0)):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
+    return closed
 
 
 def usage(group: str = "") -> str:

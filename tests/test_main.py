@@ -1,6 +1,8 @@
 """What every command starts with."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -18,3 +20,12 @@ def test_the_gpus_memory_is_kept_in_one_piece_unless_the_user_has_options_for_it
     assert guard("fit", lambda *_: seen.append(os.environ.get("PYTORCH_ALLOC_CONF")), []) == 0
     ours = "expandable_segments:True" if theirs is None else None
     assert seen == ["max_split_size_mb:512" if theirs == "PYTORCH_ALLOC_CONF" else ours]
+
+
+def test_a_reader_of_stdout_that_goes_is_no_error():
+    """As after `longalign plan --json | head -1`."""
+    code = "import sys, longalign.__main__ as m; sys.exit(m.guard('plan', lambda *_: print('x' * 10**6), []))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (141, b"")

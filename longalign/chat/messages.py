@@ -9,6 +9,9 @@ Message: TypeAlias = dict[str, Any]
 """`role` and `content`, both strings; `weight` 0 where an answer is context only."""
 
 ROLES = ("system", "user", "assistant")
+LEARNT_KEYS = ("train", "training", "loss")
+TOOL_KEYS = ("tool_calls", "function_call")
+THOUGHT_KEYS = ("reasoning_content", "reasoning", "thinking")
 _OTHER_NAMES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "developer": "system"}
 
 
@@ -16,7 +19,8 @@ def parse_messages(row: Any) -> list[Message]:
     """Check a row `{"messages": [{"role", "content"}, ...]}` and return its messages with role and content only.
 
     A content is a string, or a list of `{"type": "text", "text": ...}` parts, which are joined. An assistant's message
-    keeps `"weight": 0`, by which OpenAI's format says that it is not to be learnt. Other keys are ignored.
+    that is not to be learnt (see `is_learnt`) keeps `"weight": 0`. Calls of tools, and thoughts beside the content,
+    are refused, since they would be missing from the targets. Other keys are ignored.
 
     Raises:
         UserError: a message is malformed. The text has its number (from 1) and what is expected; the caller adds the
@@ -27,6 +31,8 @@ def parse_messages(row: Any) -> list[Message]:
     if "messages" not in row:
         keys = ", ".join(repr(key) for key in list(row)[:5]) or "no key at all"
         raise UserError(f"expected the key 'messages', got {keys}; `longalign data import` turns other formats into it")
+    if row.get("tools"):
+        raise UserError("'tools' cannot be trained on: write them into a system message, or leave the row out")
     return check_messages(row["messages"])
 
 
@@ -40,8 +46,11 @@ def check_messages(messages: Any) -> list[Message]:
 
 
 def is_learnt(message: Mapping[str, Any]) -> bool:
-    """Whether an assistant's message is a target, and not only context for those after it."""
-    return message.get("weight") != 0
+    """Whether an assistant's message is a target, and not only context for those after it.
+
+    It is context if it has `"weight": 0`, as in OpenAI's format, or false in one of `LEARNT_KEYS`.
+    """
+    return message.get("weight") != 0 and not any(message.get(key) is False for key in LEARNT_KEYS)
 
 
 def _check_message(number: int, message: Any) -> Message:
@@ -52,6 +61,11 @@ def _check_message(number: int, message: Any) -> Message:
         hint = f" (for {role!r} write {_OTHER_NAMES[role]!r})" if isinstance(role, str) and role in _OTHER_NAMES else ""
         got = "no role" if "role" not in message else f"role {role!r}"
         raise UserError(f"message {number} has {got}, expected one of {', '.join(ROLES)}{hint}")
+    if beside := next((key for key in (*TOOL_KEYS, *THOUGHT_KEYS) if message.get(key)), None):
+        raise UserError(
+            f"message {number} ({role}): {beside!r} cannot be trained on: write it into the content, "
+            "or leave the row out"
+        )
     if "content" not in message:
         raise UserError(f"message {number} ({role}) has no content")
     content = message["content"]

@@ -35,6 +35,7 @@ _MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _STAND_IN = re.compile(r"q7Zstandin(\d+)Zq7")
 _KEPT_FRAMES = 4096
 _REMEDY = "use data.chat_format chatglm3 or llama2, or give the tokenizer another chat template"
+_THOUGHTS = f"leave out its <think> block, or {_REMEDY}"
 
 
 class Frame(NamedTuple):
@@ -165,7 +166,7 @@ class TemplateEncoder:
         assert changed is not None
         raise UserError(
             f"the chat template changes the text of message {changed + 1} ({messages[changed]['role']}), so targets "
-            f"cannot be found in it; {_REMEDY}"
+            f"cannot be found in it; {_THOUGHTS if '</think>' in messages[changed]['content'] else _REMEDY}"
         )
 
     def _frame(self, messages: list[Message], prompt: bool, fresh: bool) -> Frame:

@@ -187,6 +187,12 @@ class LongAlignCLI(LightningCLI):
             place = ":".join(os.environ.get(name, "?") for name in ("MASTER_ADDR", "MASTER_PORT"))
             raise UserError(f"the ranks cannot meet at {place} (set MASTER_ADDR and MASTER_PORT): {error}") from error
         except RuntimeError as error:
+            if str(error).startswith("Early stopping conditioned on metric"):
+                got, known = str(error).split("`")[1], ", ".join(self.trainer.callback_metrics)
+                raise UserError(
+                    f"trainer.callbacks: EarlyStopping: got monitor {got!r}, expected one of "
+                    f"{known or 'val/loss and others, which are there with data.validation'}"
+                ) from error
             if not is_lost_worker(error):
                 raise
             raise UserError(

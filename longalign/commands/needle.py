@@ -35,7 +35,6 @@ _PARTS = {"load": "to load", "prompts": "prompts", "model": "model", "rows": "to
 
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and run the test."""
-    args = ["--plan=true" if word == "--plan" else word for word in args]
     with interruptible():
         call(needle, name, args)
 

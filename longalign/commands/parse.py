@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jsonargparse
@@ -19,12 +19,15 @@ _KEYS = re.compile(
 def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
     """Call ``function`` with the options in ``args`` (or in ``--config FILE``); returns what it returns.
 
+    A yes-or-no option without a value is a yes: ``--plan`` is ``--plan true``.
+
     name: of the command, for ``--help``.
 
     Raises:
         UserError: an option is unknown (the message has the nearest one), missing or of a wrong type; or as
             ``function``.
     """
+    args = _with_yes(args, inspect.signature(function).parameters)
     parser = jsonargparse.ArgumentParser(
         prog=f"longalign {name}",
         exit_on_error=False,
@@ -41,6 +44,16 @@ def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
         return function(**options)
     except UserError as error:
         raise UserError(with_own_options(str(error), inspect.signature(function).parameters)) from error
+
+
+def _with_yes(args: list[str], parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    """Write ``=true`` behind each option of type bool that has no value."""
+    flags = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation is bool}
+    followed_by = [*args, "--"][1:]
+    return [
+        f"{word}=true" if word in flags and following.startswith("--") else word
+        for word, following in zip(args, followed_by, strict=True)
+    ]
 
 
 def with_own_options(text: str, names: Collection[str]) -> str:

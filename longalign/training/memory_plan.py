@@ -51,25 +51,27 @@ class MemorySettings:
         return StepMemory(sizes, tokens=0, checkpointing=mode, kept_layers=self.kept_layers, offload=offload)
 
     def fit_into(self, step: StepMemory, free_bytes: int, host: Host = UNKNOWN_HOST) -> StepMemory:
-        """The way that these settings allow a step on a GPU with so much free memory and on such a host.
+        """The way that these settings allow a step on a GPU with so much free memory, of which it uses at most
+        ``gpu_memory_gib``, and on such a host.
 
         Raises:
             NoRoom: it does not fit.
         """
         offload = {"auto": None, "none": False, "activations": True}[self.offload]
         step = replace(step, kept_layers=self.kept_layers)
-        return choose_checkpointing(step, free_bytes, self.checkpointing, offload, host)
+        return choose_checkpointing(step, self._room(free_bytes), self.checkpointing, offload, host)
+
+    def _room(self, free_bytes: int) -> int:
+        return free_bytes if self.gpu_memory_gib is None else min(free_bytes, int(self.gpu_memory_gib * GIB))
 
     def plan(self, step: StepMemory, free_bytes: int, host: Host) -> StepMemory:
-        """``fit_into`` at most ``gpu_memory_gib``, and log what is expected.
+        """``fit_into``, and log what is expected.
 
         A mode that the user asks for by name is tried even if the estimate says that it does not fit.
 
         Raises:
             NoRoom: checkpointing is auto and nothing fits.
         """
-        if self.gpu_memory_gib is not None:
-            free_bytes = min(free_bytes, int(self.gpu_memory_gib * GIB))
         try:
             found = self.fit_into(step, free_bytes, host)
         except NoRoom as error:
@@ -78,7 +80,7 @@ class MemorySettings:
             log.warning("%s", error)
             mode, offload = self.checkpointing, self.offload != "none"
             return replace(step, checkpointing=mode, kept_layers=self.kept_layers, offload=offload)
-        log.info("%s of %.1f", found, free_bytes / GIB)
+        log.info("%s of %.1f", found, self._room(free_bytes) / GIB)
         return found
 
     def explain_out_of_memory(self, step: StepMemory | None, used_gib: float) -> str:

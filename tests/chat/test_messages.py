@@ -25,6 +25,21 @@ def test_weight_0_of_an_answer_is_kept_and_no_other_weight(weight):
     assert parse_messages({"messages": messages}) == [USER, said | {"weight": 0}, USER, said, USER, said]
 
 
+@pytest.mark.parametrize("key", ["train", "training", "loss"])
+def test_an_answer_that_its_source_excludes_gets_weight_0(key):
+    said = {"role": "assistant", "content": "a"}
+    messages = [USER | {key: False}, said | {key: False}, USER, said | {key: True}]
+    assert parse_messages({"messages": messages}) == [USER, said | {"weight": 0}, USER, said]
+
+
+@pytest.mark.parametrize("key", ["tool_calls", "function_call", "reasoning_content", "reasoning", "thinking"])
+def test_what_an_answer_has_beside_its_content_is_refused_and_never_left_out(key):
+    said = {"role": "assistant", "content": "a"}
+    with pytest.raises(UserError, match=f"message 2 .assistant.: '{key}' cannot be trained on"):
+        parse_messages({"messages": [USER, said | {key: "x"}]})
+    assert parse_messages({"tools": [], "messages": [USER, said | {key: None}]}) == [USER, said]
+
+
 def test_text_parts_are_joined():
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     assert parse_messages({"messages": [{"role": "user", "content": parts}]})[0]["content"] == "ab"
@@ -50,6 +65,7 @@ def test_text_parts_are_joined():
             "weight must be 0 or 1, got float",
         ),
         ({"messages": [USER, {"role": "assistant", "content": "a", "weight": "no"}]}, "weight must be 0 or 1, got str"),
+        ({"messages": [USER], "tools": [{"type": "function"}]}, "'tools' cannot be trained on"),
         ({"messages": [{"role": "user", "content": 5}]}, r"message 1 \(user\): content must be a string, got int '5'"),
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "must be of type 'text', got 'image'"),
         ({"messages": [{"role": "user", "content": ["x"]}]}, "must be of type 'text', got str 'x'"),

@@ -183,6 +183,12 @@ def test_trainer_keys_that_the_plan_owns(fit):
     assert "trainer.max_steps: got 0" in fit(trainer__max_steps=0)
 
 
+def test_early_stopping_by_a_metric_that_does_not_exist_is_one_line(fit):
+    stopping = "{class_path: lightning.pytorch.callbacks.EarlyStopping, init_args: {monitor: nothere}}"
+    line = fit(trainer__callbacks=f"[{stopping}]", trainer__max_steps=1, data__packs_per_step=1)
+    assert "trainer.callbacks: EarlyStopping: got monitor 'nothere', expected one of val/loss" in line
+
+
 def test_bad_strategy_is_one_line(fit):
     assert "nope" in fit(trainer__strategy="nope")
 

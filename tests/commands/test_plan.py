@@ -212,6 +212,11 @@ def test_hours_are_those_of_the_steps_that_run_and_the_mode_is_the_configured_on
     assert full["checkpointing"] == "full" and full["offload"] and full["kept_layers"] == 0
 
 
+def test_a_plan_keeps_to_the_memory_that_fit_is_told_to_use(plan):
+    peak = plan()["gpus"][0]["gib"]["peak"]
+    assert not plan(f"--model.gpu_memory_gib={peak / 1000}")["gpus"][0]["fits"]
+
+
 def test_what_does_not_fit_is_named_with_a_remedy(longalign, tmp_path):
     config = json.loads((Path(TINY) / "config.json").read_text())
     big = {"hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80, "num_attention_heads": 64}

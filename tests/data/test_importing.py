@@ -120,6 +120,7 @@ def test_unknown_shapes_and_columns_are_refused_in_one_line(tmp_path):
         ([{"role": "user", "content": [{"type": "image_url"}]}], "a part of a content is no text"),
         ([U, {"role": "assistant", "content": None, "tool_calls": [{}]}], "tool calls"),
         ([U, {"role": "tool", "content": "x"}], "tool calls"),
+        ([U, A | {"reasoning_content": "hm"}], "thoughts beside the content"),
         ([U], "no answer"),
         ([A], "no question"),
         ([S], "no question"),

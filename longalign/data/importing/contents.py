@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from longalign.chat.messages import Message, is_learnt
+from longalign.chat.messages import THOUGHT_KEYS, TOOL_KEYS, Message, is_learnt
 from longalign.data.importing.unusable import Unusable, kind
 
 ROLES = {
@@ -18,16 +18,13 @@ TOOL_ROLES = ("tool", "tools", "function", "function_call", "function_response",
 ROLE_KEYS, CONTENT_KEYS = ("role", "from", "speaker", "author"), ("content", "value", "text", "utterance")
 
 _ROLE_OF = {name: role for role, names in ROLES.items() for name in names}
-_TOOL_KEYS = ("tool_calls", "function_call")
-_LEARNT_KEYS = ("train", "training", "loss")
 _TEXT_PARTS = ("text", "input_text", "output_text", None)
 
 
 def read_turns(turns: Any, columns: Mapping[str, str], drop_roles: Sequence[str] = ()) -> list[Message]:
     """Turn a list of turns into messages. Turns are objects with a role and a text, or texts of user and assistant.
 
-    An answer that is not to be learnt (`weight` 0 as in OpenAI's format, or false in one of `_LEARNT_KEYS`) keeps
-    `weight` 0.
+    An answer that is not to be learnt (see `is_learnt`) keeps `weight` 0.
 
     Args:
         columns: the keys for `role` and `content`, if they are not the usual ones.
@@ -35,7 +32,8 @@ def read_turns(turns: Any, columns: Mapping[str, str], drop_roles: Sequence[str]
             is not wanted.
 
     Raises:
-        Unusable: the turns are malformed, or have a role that is unknown or not wanted, or a call of a tool.
+        Unusable: the turns are malformed, or have a role that is unknown or not wanted, a call of a tool, or thoughts
+            beside the content.
     """
     if isinstance(turns, Mapping) and is_columns(turns):
         turns = [dict(zip(turns, values, strict=True)) for values in zip(*turns.values(), strict=True)]
@@ -65,8 +63,10 @@ def _read_turn(number: int, turn: Any, columns: Mapping[str, str], drop_roles: S
     role_name = name.strip().lower() if isinstance(name, str) else name
     if role_name in drop_roles:
         raise Unusable("a role that is not wanted", f"turn {number}: {name}")
-    if role_name in TOOL_ROLES or any(turn.get(key) for key in _TOOL_KEYS):
+    if role_name in TOOL_ROLES or any(turn.get(key) for key in TOOL_KEYS):
         raise Unusable("tool calls", f"turn {number}")
+    if any(turn.get(key) for key in THOUGHT_KEYS):
+        raise Unusable("thoughts beside the content", f"turn {number}")
     role = _ROLE_OF.get(role_name) if isinstance(role_name, str) else None
     if role is None:
         raise Unusable("unknown role", f"turn {number}: {kind(name)}")
@@ -74,12 +74,7 @@ def _read_turn(number: int, turn: Any, columns: Mapping[str, str], drop_roles: S
     if not any(key in turn for key in keys):
         raise Unusable("a turn has no content", f"turn {number}: keys {', '.join(map(str, list(turn)[:6]))}")
     message = {"role": role, "content": read_text(_first(turn, keys), f"turn {number}")}
-    return message | {"weight": 0} if role == "assistant" and _is_context(turn) else message
-
-
-def _is_context(turn: Mapping[str, Any]) -> bool:
-    """Whether the source says that an answer is not to be learnt."""
-    return not is_learnt(turn) or any(turn.get(key) is False for key in _LEARNT_KEYS)
+    return message | {"weight": 0} if role == "assistant" and not is_learnt(turn) else message
 
 
 def read_text(value: Any, place: str) -> str:

@@ -45,6 +45,7 @@ def test_a_case_has_the_figures_of_its_fit_or_the_last_line_of_its_log(monkeypat
     monkeypatch.setitem(MODELS, "tiny", LlamaConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=2, **SMALL))
     case = Case("tiny", "mix", optimizer=ADAMW, options=("--trainer.accelerator=cpu",), max_length=512)
     row = run_case("tiny-mix", case, Settings(tmp_path, 4))
+    assert "failed" not in row, row["failed"]
     assert row["case"] == "tiny-mix" and row["steps_measured"] == 2 and row["wall_s"] > 0
     assert row["tokens_per_s"] == pytest.approx(512 / row["seconds_per_step"], rel=0.3) and row["peak_gib"] > 0
     assert describe(row, gemm=100.0).startswith(f"tiny-mix: {row['tokens_per_s']:,.0f} tokens/s, peak ")

@@ -22,6 +22,9 @@ from longalign.errors import UserError
 # tokens, such as <think> or <tool_call>, are text.
 _ROLE_MARK = re.compile(r"<[|｜].*[|｜]>", re.DOTALL)
 
+_WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""Unicode's white space, which `tokenizers` strips; Python's `strip` also takes U+001C to U+001F."""
+
 _HIDDEN = "\0\uffff"  # a prefix that turns a vocabulary entry into one that matches no text
 
 Span = tuple[int, int]
@@ -194,7 +197,7 @@ class TextEncoder:
         for mark_start, mark_end, token in [*marks, (len(text), len(text), None)]:
             end = mark_start
             if token and token["lstrip"]:
-                end = start + len(text[start:mark_start].rstrip())
+                end = start + len(text[start:mark_start].rstrip(_WHITE))
             for stop in [cut for cut in cuts if start < cut < end] + [end]:
                 if stop > start:
                     pieces.append(Piece(start, stop, None, prefix))
@@ -203,7 +206,7 @@ class TextEncoder:
                 pieces.append(Piece(mark_start, mark_end, token["id"], False))
                 start, prefix = mark_end, self.prefix_scheme == "always" and mark_end not in cuts
                 if token["rstrip"]:
-                    start = len(text) - len(text[mark_end:].lstrip())
+                    start = len(text) - len(text[mark_end:].lstrip(_WHITE))
         return pieces
 
     @cached_property
@@ -214,7 +217,7 @@ class TextEncoder:
 
     def match_control(self, text: str) -> tuple[int, int] | None:
         """If a text starts with a control token, maybe behind white space: (length of both, the token's id)."""
-        space = len(text) - len(text.lstrip())
+        space = len(text) - len(text.lstrip(_WHITE))
         match = self._control_pattern.match(text, space)
         return (match.end(), self.control[match.group()]["id"]) if match else None
 

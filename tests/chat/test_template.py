@@ -169,6 +169,8 @@ def test_added_tokens_that_are_text_keep_their_ids():
 @settings(deadline=None, max_examples=60)
 @example(parts=["[gMASK]", "sop", "x"])
 @example(parts=["[gMASK]", "sop", "<|user|>", "sop", "<|user|>", "[gMASK]", "sop", "sop", "<|user|>", "a sop"])
+@example(parts=["\x1f", "<|end|>", "\x1c"])  # white space for Python alone
+@example(parts=["\x85\u2009", "<|end|>", "\xa0"])
 @given(parts=st.lists(st.one_of(texts, st.sampled_from([*SPECIAL, "</s>", "<s>", "[gMASK]", "sop"])), max_size=6))
 def test_encoding_in_pieces_gives_the_ids_of_the_whole_text(tokenizer, parts):
     tokenizer.chat_template = templates.CHATML

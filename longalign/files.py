@@ -1,5 +1,6 @@
 """Reading small files with one-line errors, and writing files and folders that appear complete or not at all."""
 
+import errno
 import gzip
 import json
 import os
@@ -85,7 +86,8 @@ def write_bytes(file: Path, data: bytes) -> None:
     """Replace a file's content at once: a failure leaves the old file. Several processes may call this for one file."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(data)
+        with _full_disk_of(file):
+            temporary.write_bytes(data)
         os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
@@ -101,7 +103,7 @@ def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]]) ->
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     count = 0
     try:
-        with open(temporary, "wb") as raw, _compressed(raw, path.suffix) as file:
+        with _full_disk_of(path), open(temporary, "wb") as raw, _compressed(raw, path.suffix) as file:
             for row in rows:
                 file.write(json_line(row))
                 count += 1
@@ -109,6 +111,17 @@ def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]]) ->
     finally:
         temporary.unlink(missing_ok=True)
     return count
+
+
+@contextmanager
+def _full_disk_of(path: Path) -> Iterator[None]:
+    """Give the error of a full disk, which comes without one, the name of the file that is written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def _compressed(raw: BinaryIO, suffix: str) -> BinaryIO:

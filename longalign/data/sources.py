@@ -177,7 +177,8 @@ def _read_jsonl(file: str, key: str, on_broken: OnBroken | None) -> Iterator[tup
                     row = json.loads(line.decode("utf-8"))
                 except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or nested too deeply
                     if on_broken is None:
-                        raise UserError(f"broken JSON at line {number} of {file}: {error} ({key})") from error
+                        what = "no UTF-8" if isinstance(error, UnicodeDecodeError) else "broken JSON"
+                        raise UserError(f"{what} at line {number} of {file}: {error} ({key})") from error
                     on_broken(f"{file} line {number}", str(error))
                     continue
                 yield f"{file} line {number}", row

@@ -68,7 +68,7 @@ def test_a_row_knows_its_line(tmp_path):
     ("name", "content", "expected"),
     [
         ("a.jsonl", LINES + '{"messages": [', "broken JSON at line 4 of"),
-        ("a.jsonl", LINES.encode() + b'{"messages": "\xff"}', "broken JSON at line 4 of"),
+        ("a.jsonl", LINES.encode() + b'{"messages": "\xff"}', "no UTF-8 at line 4 of"),
         ("a.json", f"[\n{json.dumps(ROW)},\n]", "broken JSON at line 3 of"),
         ("a.json", "{}", "should hold a JSON list"),
         ("a.jsonl", "", "is empty"),

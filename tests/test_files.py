@@ -1,0 +1,27 @@
+"""Files appear whole or not at all, and an error names the file."""
+
+import errno
+import io
+
+import pytest
+
+from longalign.files import write_jsonl, write_text
+
+
+class FullDisk(io.RawIOBase):
+    def write(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_leaves_the_old_file_and_is_said_with_its_name(tmp_path, monkeypatch):
+    file = tmp_path / "rows.jsonl"
+    write_jsonl(file, [{"a": 1}])
+    monkeypatch.setattr("longalign.files._compressed", lambda raw, suffix: FullDisk())
+    with pytest.raises(OSError, match="No space left") as found:
+        write_jsonl(file, [{"a": 2}])
+    assert found.value.filename == str(file)
+    monkeypatch.setattr("pathlib.Path.write_bytes", lambda self, data: FullDisk().write(data))
+    with pytest.raises(OSError, match="No space left") as found:
+        write_text(file, "new")
+    assert found.value.filename == str(file)
+    assert file.read_text() == '{"a": 1}\n' and list(tmp_path.iterdir()) == [file]

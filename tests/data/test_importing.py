@@ -40,6 +40,7 @@ def _import(tmp_path, rows: list, **choices) -> tuple[list[dict], Tally]:
     [
         ({"messages": [U, A], "length": 3}, "longalign", [U, A]),
         ({"messages": [S, U, A]}, "openai", [S, U, A]),
+        ({"messages": json.dumps([S, U, A])}, "openai", [S, U, A]),
         (
             {"messages": [_say("developer", "s"), {"role": "user", "content": [{"type": "text", "text": "q"}]}, A]},
             "openai",

@@ -3,8 +3,10 @@
 In: a decoded row. Out: messages with the roles system, user, assistant; their order is checked later (turns.py).
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,8 +61,15 @@ class Reading:
         return any(key in row for key in self._keys(name))
 
     def get(self, row: Mapping[str, Any], name: str) -> Any:
-        """The first value that is not null under the keys of the field `name`; None if there is none."""
-        return next((row[key] for key in self._keys(name) if row.get(key) is not None), None)
+        """The first value that is not null under the keys of the field `name`; None if there is none.
+
+        A list of messages may be written as a string of JSON, as some tables have it.
+        """
+        value = next((row[key] for key in self._keys(name) if row.get(key) is not None), None)
+        if name == "messages" and isinstance(value, str) and value.lstrip().startswith("["):
+            with suppress(ValueError, RecursionError):
+                return json.loads(value)
+        return value
 
     def text(self, row: Mapping[str, Any], name: str) -> str:
         """The text of the field `name`, empty if the row has none."""

@@ -22,6 +22,7 @@ from longalign.model.memory import EIGHT_BIT_STATE, GIB, StepMemory, layer_sizes
 from longalign.model.memory_choice import Host, choose_checkpointing
 from tests.commands.test_configs import ParseOnly
 from tests.model.test_memory import llama
+from tests.training.conftest import OF_A_RUN
 
 SCRIPT = Path(__file__).parent.parent / "bin/benchmark-gpu"
 SMALL = {"num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 320}
@@ -42,6 +43,8 @@ def test_conversations_fill_packs_to_the_last_token(kind, sequences, tmp_path):
 
 
 def test_a_case_has_the_figures_of_its_fit_or_the_last_line_of_its_log(monkeypatch, tmp_path):
+    for name in OF_A_RUN:  # of tests that trained in this process
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setitem(MODELS, "tiny", LlamaConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=2, **SMALL))
     case = Case("tiny", "mix", optimizer=ADAMW, options=("--trainer.accelerator=cpu",), max_length=512)
     row = run_case("tiny-mix", case, Settings(tmp_path, 4))

@@ -77,10 +77,13 @@ def run_here(arguments: list[str]) -> None:
     assert main(arguments) == 0
 
 
+OF_A_RUN = ("MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", PARENT)
+"""Variables that a run leaves in its process's environment."""
+
+
 def environment_of_a_user() -> dict[str, str]:
     """This process's, without what a run in it or its own launcher has left."""
-    ranks = ("MASTER_ADDR", "MASTER_PORT", "RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", PARENT)
-    kept = {key: value for key, value in os.environ.items() if key not in ranks and not key.startswith("SLURM_")}
+    kept = {key: value for key, value in os.environ.items() if key not in OF_A_RUN and not key.startswith("SLURM_")}
     return {**kept, "OMP_NUM_THREADS": "1"}
 
 

@@ -262,6 +262,23 @@ def test_the_original_protocol_is_that_of_the_released_code(longbench, runs, tmp
     assert scores[-1]["total_score"] == total and f"total_score {total:g}" in out
 
 
+def test_the_original_protocol_resumed_asks_for_an_unreadable_rating_five_times_in_all(longbench, runs, tmp_path):
+    folder = copy(runs, "weak", tmp_path)
+    file = folder / "judgements.jsonl"
+    with FakeOpenAIServer("hm") as fake:
+        options = [f"--run={folder}", "--api_model=judge", f"--base_url={fake.base_url}", "--protocol=original"]
+        longbench("judge", *options)
+        assert len(fake.requests) == 12 * 5
+        stopped = [row for row in map(json.loads, file.read_text().splitlines()) if row["tries"] <= 3]
+        file.write_text("".join(json.dumps(row) + "\n" for row in stopped))
+        longbench("judge", *options)
+        assert len(fake.requests) == 12 * (5 + 2)
+        longbench("judge", *options)
+        assert len(fake.requests) == 12 * (5 + 2)
+        longbench("judge", *options, "--retry_unparsable=true")
+        assert len(fake.requests) == 12 * (5 + 2 + 5)
+
+
 def test_the_original_protocol_without_the_published_prompt_says_so(longbench, at, runs, tmp_path):
     folder = copy(runs, "weak", tmp_path)
     _, said = longbench("judge", f"--run={folder}", "--api_model=judge", at, "--protocol=original")

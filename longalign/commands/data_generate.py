@@ -80,12 +80,13 @@ def generate(
         "questions": asked is not None,
         "num_proc": num_proc is not None,
     }
-    if kind != "long" and (useless := [name for name, set_ in long_only.items() if set_]):
+    useless = [name for name, was_given in long_only.items() if was_given and kind != "long"]
+    if kind == "questions" and length is not None:
+        useless.append("length")
+    if useless:
         raise UserError(f"{useless[0]}: --kind {kind} does not use it; leave it out, or give --kind long")
     measure, unit = _measure(tokenizer)
     common: dict[str, Any] = {"seed": seed, "language": language, "split": split, "measure": measure}
-    if kind == "questions" and length is not None:
-        raise UserError("length: --kind questions does not use it; leave it out")
     if kind != "long":
         rows = generate_conversations(kind, count, length=given, **common)
     else:

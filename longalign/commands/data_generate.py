@@ -188,17 +188,21 @@ class _Tally:
 
     def show(self, unit: str) -> None:
         """Print a table with a line for each task and language, and a column for each range of lengths."""
-        used = sorted({bucket for counter in self._buckets.values() for bucket in counter})
-        lengths = [f"{2**bucket:,}-" for bucket in range(used[0], used[-1] + 1)]
+        used = {bucket for counter in self._buckets.values() for bucket in counter}
+        span = range(min(used), max(used) + 1)
+        lengths = [f"{2**bucket:,}-" for bucket in span]
         table = make_table("task", "language", *lengths, "rows", "questions", "not stated", unit)
         for name in sorted(self._buckets):
-            counter = self._buckets[name]
-            cells = [f"{counter[bucket]:,}" if counter[bucket] else "" for bucket in range(used[0], used[-1] + 1)]
-            numbers = counter.total(), self._questions[name], self._unknown[name], self._total[name]
-            table.add_row(*name, *cells, *(f"{number:,}" for number in numbers))
+            table.add_row(*name, *self._cells([name], span))
         if len(self._buckets) > 1:
-            total = sum(self._buckets.values(), Counter())
-            cells = [f"{total[bucket]:,}" if total[bucket] else "" for bucket in range(used[0], used[-1] + 1)]
-            numbers = total.total(), self._questions.total(), self._unknown.total(), self._total.total()
-            table.add_row("all", "", *cells, *(f"{number:,}" for number in numbers))
+            table.add_row("all", "", *self._cells(list(self._buckets), span))
         show(make_console(), table)
+
+    def _cells(self, names: list[tuple[str, str]], span: range) -> list[str]:
+        """The numbers of some tasks and languages together: rows of each range of lengths, and the totals."""
+        rows = Counter[int]()
+        for name in names:
+            rows += self._buckets[name]
+        sums = (sum(counter[name] for name in names) for counter in (self._questions, self._unknown, self._total))
+        by_length = [f"{rows[bucket]:,}" if rows[bucket] else "" for bucket in span]
+        return [*by_length, *(f"{number:,}" for number in (rows.total(), *sums))]

@@ -105,7 +105,8 @@ def read_texts(path: str | Path, joined: str = BETWEEN) -> Source:
     folder = Path(path).expanduser()
     if not folder.exists():
         raise UserError(f"haystack: {path} does not exist; expected a folder of .txt and .md files, or a file")
-    files = [folder] if folder.is_file() else sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES)
+    inside = (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    files = [folder] if folder.is_file() else sorted(inside)
     texts: list[str] = []
     size = 0
     for file in files:

@@ -241,6 +241,8 @@ def test_a_prompt_that_does_not_fit_is_a_failed_cell_and_the_others_go_on(tmp_pa
         main(command)
     assert ended.value.code == 1
     assert "1 of 2 prompts failed; the same command tries them again" in capsys.readouterr().out
+    errors = [json.loads(line).get("error", "") for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert any(error.endswith("give shorter prompts (--lengths)") for error in errors)
     monkeypatch.setattr(LocalModel, "_together", plain)
     assert main(command) == 0
     assert json.loads((tmp_path / "summary.json").read_text())["failed"] == 0

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from longalign.commands.interrupt import interruptible
 from longalign.commands.parse import call
+from longalign.counted import counted
 from longalign.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ def answer(
         raise UserError(f"out: no answer is left ({reasons.removeprefix(', ')}); raise --max_new_tokens")
     written = write_jsonl(target, rows)
     work.unlink()
-    log.info("%d conversation%s in %s%s", written, "" if written == 1 else "s", target, reasons)
+    log.info("%s in %s%s", counted(written, "conversation"), target, reasons)
 
 
 def _questions(path: str, count: int | None, setup: dict[str, Any]) -> tuple[dict[str, list[Any]], Counter[str]]:

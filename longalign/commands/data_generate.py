@@ -10,6 +10,7 @@ from typing import Any, Literal
 from longalign.commands.interrupt import interruptible
 from longalign.commands.parse import call
 from longalign.commands.screen import make_console, make_table, show
+from longalign.counted import counted
 from longalign.data.processes import num_cpus
 from longalign.data.synthetic import generate_conversations, write_jsonl
 from longalign.data.synthetic.tasks import STYLES, TASKS, generate_tasks
@@ -105,7 +106,7 @@ def generate(
     with interruptible("; nothing was written"):
         write_jsonl(target, tally.watch(rows, count))
     tally.show(unit)
-    log.info("%s: %d rows, %.1f MiB", out, count, target.stat().st_size / 2**20)
+    log.info("%s: %s, %.1f MiB", out, counted(count, "row"), target.stat().st_size / 2**20)
 
 
 def _checked(out: str) -> Path:

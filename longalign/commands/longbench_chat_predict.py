@@ -130,7 +130,7 @@ def predict(
 def _missing(cases: Sequence[Case], records: Records, setup: Setup) -> list[Case]:
     todo = to_do(cases, records, setup)
     if len(todo) < len(cases):
-        log.info("%d of %d answers are there already", len(cases) - len(todo), len(cases))
+        log.info("there already: %d of %d answers", len(cases) - len(todo), len(cases))
     return todo
 
 

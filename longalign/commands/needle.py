@@ -14,6 +14,7 @@ from longalign.commands.needle_models import Where, open_source
 from longalign.commands.needle_screen import grid_table
 from longalign.commands.parse import call
 from longalign.commands.screen import make_console, show
+from longalign.counted import counted
 from longalign.errors import UserError
 from longalign.evaluation.needle.build import Builder, grid
 from longalign.evaluation.needle.compat import CompatBuilder
@@ -142,7 +143,7 @@ def needle(
     if plan:
         lines = source.plan_lines(waiting, counts, price_in, price_out)
         if judge is not None:
-            lines.append(f"and {len(cells)} short calls to the judge {judge.model} at {judge.url}")
+            lines.append(f"and {counted(len(cells), 'short call')} to the judge {judge.model} at {judge.url}")
         show(make_console(), *count_lines(counts, cells), *lines)
         return
     for one in (endpoint, judge):
@@ -216,7 +217,7 @@ def _reports_of_a_part(folder: Path, rows: Callable[[], list[Any]], report: Call
         if not rows():
             raise
         summary = report()
-        part = f"{summary['prompts']} of {summary['planned']} prompts have been asked, see {folder / 'report.html'}"
+        part = f"{summary['prompts']} of {summary['planned']} prompts asked so far, see {folder / 'report.html'}"
         if isinstance(stop, KeyboardInterrupt):
             raise type(stop)(part) from None
         log.info("%s", part)

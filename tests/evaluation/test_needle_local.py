@@ -205,7 +205,7 @@ def test_the_command_asks_a_folder_in_its_own_format_and_rebuilds_its_ids(tmp_pa
     assert "text and ids are those of the run" in caplog.text
     assert main(["needle", f"--out={tmp_path}", *options, *grid, "--plan"]) == 0
     shown = capsys.readouterr().out
-    assert "4 are done" in shown and "PFLOP" in shown and "0 tokens to read" in shown
+    assert "; 4 done" in shown and "PFLOP" in shown and "0 tokens to read" in shown
 
 
 def test_another_gguf_file_of_a_folder_is_another_model(tmp_path, monkeypatch):

@@ -111,7 +111,7 @@ def read_texts(path: str | Path, joined: str = BETWEEN) -> Source:
     size = 0
     for file in files:
         if size > MAX_CHARACTERS:
-            said = "haystack: %d of %d files of %s are read (%d characters), the others are left out"
+            said = "haystack: read only %d of %d files of %s (%d characters); the rest is left out"
             log.warning(said, len(texts), len(files), path, size)
             break
         try:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from longalign.counted import counted
 from longalign.evaluation.needle.scoring import without_thoughts
 
 Z95 = 1.959963984540054
@@ -77,7 +78,7 @@ def effective_length(by_length: Mapping[int, Estimate]) -> EffectiveLength:
     if not held:
         most = max(e.n for e in known.values())
         needed = next(n for n in range(1, 10_000) if wilson(1.0, n)[0] >= threshold)
-        few = f"{most} prompts a length cannot show it: {needed} are needed at least" if most < needed else ""
+        few = f"{counted(most, 'prompt')} a length cannot show it, {needed} or more can" if most < needed else ""
         return EffectiveLength(None, threshold, few or f"no length has a lower bound of {threshold:.2f}")
     failed = [length for length in known if length < max(held) and length not in held]
     return EffectiveLength(max(held), threshold, f"but not {', '.join(map(str, failed))}" if failed else "")

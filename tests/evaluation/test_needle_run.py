@@ -178,7 +178,7 @@ def test_a_stop_while_reports_are_written_does_not_begin_them_again(tmp_path, mo
         calls.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("longalign.commands.needle.write_reports", stop)
+    monkeypatch.setattr("longalign.commands.needle_run.write_reports", stop)
     assert status_of("--fake=perfect", out=tmp_path) == 130
     assert len(calls) == 1 and len(rows_of(tmp_path)) == 8
 

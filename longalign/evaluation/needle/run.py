@@ -32,6 +32,7 @@ class PromptBuilder(Protocol):
 
     haystack: Haystack
     encoder: Encoder
+    max_new_tokens: int
 
     def draft(self, cell: Cell) -> Draft: ...
 

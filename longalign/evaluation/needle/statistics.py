@@ -8,6 +8,7 @@ from typing import Any
 
 from longalign.counted import counted
 from longalign.evaluation.needle.scoring import without_thoughts
+from longalign.records import FAILED
 
 Z95 = 1.959963984540054
 KEPT = 0.85
@@ -87,7 +88,7 @@ def effective_length(by_length: Mapping[int, Estimate]) -> EffectiveLength:
 def summarise(rows: Iterable[Row]) -> dict[str, Any]:
     """The summary of a run's rows as JSON values. Failed rows are counted, but are in no mean."""
     rows = list(rows)
-    good = [row for row in rows if row.get("status") != "failed"]
+    good = [row for row in rows if row.get("status") != FAILED]
     by_length = _group(good, "length")
     margins = {length: estimate(recalls) for length, recalls in by_length.items()}
     cells: dict[tuple[int, float], list[float]] = defaultdict(list)

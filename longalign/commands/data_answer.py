@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from longalign.commands.interrupt import interruptible
-from longalign.commands.parse import call
+from longalign.commands.parse import call, check_positive
 from longalign.counted import counted
 from longalign.errors import UserError
 
@@ -65,9 +65,7 @@ def answer(
     from longalign.files import write_jsonl
     from longalign.records import Records
 
-    for name, value in (("count", count), ("max_new_tokens", max_new_tokens), ("batch_size", batch_size)):
-        if value is not None and value < 1:
-            raise UserError(f"{name}: got {value}, expected 1 or more")
+    check_positive(count=count, max_new_tokens=max_new_tokens, batch_size=batch_size)
     target = Path(out).expanduser()
     if target.suffix != ".jsonl":
         raise UserError(f"out: got {out}, expected a file that ends in .jsonl")

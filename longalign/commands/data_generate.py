@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from longalign.commands.interrupt import interruptible
-from longalign.commands.parse import call
+from longalign.commands.parse import call, check_positive
 from longalign.commands.screen import make_console, make_table, show
 from longalign.counted import counted
 from longalign.data.processes import num_cpus
@@ -69,9 +69,7 @@ def generate(
         num_proc: number of processes that write long rows; by default up to the number of CPUs.
     """
     target = _checked(out)
-    for option, number in (("count", count), ("num_proc", num_proc)):
-        if number is not None and number < 1:
-            raise UserError(f"{option}: got {number}, expected 1 or more")
+    check_positive(count=count, num_proc=num_proc)
     given = _parse_range("length", length)
     asked = _parse_range("questions", questions)
     long_only = {

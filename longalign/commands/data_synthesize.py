@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longalign.commands.interrupt import interruptible
-from longalign.commands.parse import call
+from longalign.commands.parse import call, check_positive
 from longalign.counted import counted
 from longalign.errors import UserError
 
@@ -163,9 +163,7 @@ def _check(
         raise UserError(f"out: got {target}, expected a file that ends in .jsonl, .jsonl.gz or .jsonl.zst")
     if target.exists():
         raise UserError(f"out: {target} exists already; give a new file")
-    for name, value in (("count", count), ("max_new_tokens", max_new_tokens)):
-        if value < 1:
-            raise UserError(f"{name}: got {value}, expected 1 or more")
+    check_positive(count=count, max_new_tokens=max_new_tokens)
     for name, share in (("grounded", grounded), ("similar", similar)):
         if share is not None and not 0 <= share <= 1:
             raise UserError(f"{name}: got {share}, expected 0 to 1")

@@ -11,7 +11,7 @@ from longalign.api.budget import Budget, Prices
 from longalign.api.client import ChatClient, Endpoint
 from longalign.api.loop import run_loop
 from longalign.commands.interrupt import interruptible
-from longalign.commands.parse import call
+from longalign.commands.parse import call, check_positive
 from longalign.counted import counted
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.cases import Case, read_cases
@@ -97,9 +97,7 @@ def judge(
         timeout_s: seconds after which a request has failed.
         max_retries: how often a request is repeated whose failure may be temporary.
     """
-    for name, value in (("repeats", repeats), ("max_tokens", max_tokens)):
-        if value is not None and value < 1:
-            raise UserError(f"{name}: got {value}, expected 1 or more")
+    check_positive(repeats=repeats, max_tokens=max_tokens)
     prompt = load_prompt(preset, template, system)
     original = protocol == "original"
     if original:

@@ -10,7 +10,7 @@ from longalign.commands.interrupt import interruptible
 from longalign.commands.needle_models import Where, open_source
 from longalign.commands.needle_run import NeedleRun
 from longalign.commands.needle_screen import grid_table
-from longalign.commands.parse import call
+from longalign.commands.parse import call, check_positive
 from longalign.commands.screen import make_console, show
 from longalign.counted import counted
 from longalign.errors import UserError
@@ -205,8 +205,7 @@ def _cells(
 ) -> list[Cell]:
     sizes = _values("lengths", lengths)
     places = [float(value) for value in _values("depths", depths)]
-    if seeds < 1:
-        raise UserError(f"seeds: got {seeds}, expected 1 or more")
+    check_positive(seeds=seeds)
     if min(sizes) < 1 or not all(isinstance(size, int) for size in sizes):
         raise UserError(f"lengths: got {lengths!r}, expected whole numbers of tokens")
     if not 0 <= min(places) <= max(places) <= 100:
@@ -242,8 +241,7 @@ def _check(
     answers: str | list[str] | None,
     system: str,
 ) -> None:
-    if max_new_tokens < 1 or batch_size < 1:
-        raise UserError(f"max_new_tokens and batch_size: got {max_new_tokens} and {batch_size}, expected 1 or more")
+    check_positive(max_new_tokens=max_new_tokens, batch_size=batch_size)
     if system and compat != "none":
         raise UserError("system: --compat longalign has a system message of its own; leave --system out")
     if task != "single" and (compat != "none" or needle):

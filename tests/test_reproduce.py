@@ -12,12 +12,13 @@ from typing import ClassVar
 
 import psutil
 import pytest
+from torch.utils.tensorboard import SummaryWriter
 
 from longalign.commands.data_answer import answer
 from longalign.commands.data_generate import generate
 from longalign.commands.export import export
 from longalign.commands.needle import needle
-from longalign.commands.reproduce.figures import collect
+from longalign.commands.reproduce.figures import collect, training_figures
 from longalign.commands.reproduce.recipe import ACTS, Recipe
 from longalign.commands.reproduce.report import draw, report
 from longalign.commands.reproduce.runner import Runner
@@ -103,6 +104,20 @@ def test_the_tables_hold_the_files_figures(tmp_path):
     text = re.sub(" +", " ", report(found))
     assert "| as_it_comes | 0.50 (0.30-0.70) | 1,000 |" in text and "| aligned | 0.2500 | 0.5000 | 0.7500 |" in text
     assert text.index("as_it_comes") < text.index("| aligned |")
+
+
+def test_steps_that_a_resumed_run_repeated_count_once(tmp_path):
+    curves = {
+        "train/loss": 2.0, "train/sequences": 4.0, "train/tokens": 100.0, "perf/seconds_per_step": 0.5,
+        "perf/tokens_per_s": 200.0, "memory/peak_gib": 1.5,
+    }  # fmt: skip
+    for start, factor, steps in ((0, 3, (1, 2, 3)), (100, 1, (2, 3, 4))):  # killed after step 3, resumed from step 1
+        with SummaryWriter(str(tmp_path), filename_suffix=f".{start}") as writer:
+            for step in steps:
+                for tag, value in curves.items():
+                    writer.add_scalar(tag, factor * value, step, walltime=start + step)
+    expected = {"steps": 4, "sequences": 24, "tokens": 600, "seconds": 3, "tokens_per_s": 200, "peak_gib": 4.5}
+    assert training_figures(tmp_path) == expected
 
 
 def test_the_picture_shows_each_models_recall_where_it_was_measured(tmp_path):

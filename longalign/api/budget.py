@@ -12,6 +12,7 @@ from typing import Any
 
 from longalign.api.client import ChatClient, Completion, Job, Messages, RequestFailed, ask_all
 from longalign.api.loop import each
+from longalign.counted import counted
 from longalign.errors import UserError
 
 _CHARACTERS_A_TOKEN = 3.5  # of ASCII text; most tokenizers reach more, so token counts are overestimated
@@ -92,14 +93,14 @@ class Budget:
         cost = self.prices.cost(tokens_in, tokens_out)
         if self.max_cost is not None and cost > self.max_cost:
             raise UserError(
-                f"max_cost: {calls} calls with about {tokens_in:,} tokens in and up to {tokens_out:,} out may cost "
-                f"{cost:.4f}, more than {self.max_cost:g}; raise it, or ask for less"
+                f"max_cost: {counted(calls, 'call')} with about {tokens_in:,} tokens in and up to {tokens_out:,} out "
+                f"may cost {cost:.4f}, more than {self.max_cost:g}; raise it, or ask for less"
             )
         money = "no prices given (--price_in, --price_out)"
         if self.prices.tokens_in is not None:
             money = f"at most about {cost:.4f} at your prices"
         read, written = f"about {tokens_in:,} tokens in", f"up to {tokens_out:,} out"
-        return f"{model} at {url}: {calls} calls, {read}, {written}; {money}{note}"
+        return f"{model} at {url}: {counted(calls, 'call')}, {read}, {written}; {money}{note}"
 
     def stopped(self) -> UserError:
         """The error to raise when `begin` has returned False and no open call can make room."""
@@ -125,17 +126,17 @@ class Budget:
     def _has_room(self, cost: float) -> bool:
         return self.max_cost is None or self.spent + self._open + cost <= self.max_cost * (1 + 1e-9)
 
-    def end(self, most: tuple[int, int], counted: tuple[int, int] | None) -> None:
+    def end(self, most: tuple[int, int], usage: tuple[int, int] | None) -> None:
         """Close an open call.
 
         Args:
             most: the tokens in and out that it began with.
-            counted: those that the server counted, 0 for each that it did not; None if the call failed.
+            usage: those that the server counted, 0 for each that it did not; None if the call failed.
         """
         self._open -= self.prices.cost(*most)
-        if counted is None:
+        if usage is None:
             return
-        used = (counted[0] or most[0], counted[1] or (0 if counted[0] else most[1]))
+        used = (usage[0] or most[0], usage[1] or (0 if usage[0] else most[1]))
         self.calls += 1
         self.tokens_in += used[0]
         self.tokens_out += used[1]
@@ -143,8 +144,8 @@ class Budget:
 
     def __str__(self) -> str:
         money = "" if self.prices.tokens_in is None else f", cost {self.spent:.4f}"
-        lost = f", with {self.lost} attempts without an answer, counted in full" if self.lost and money else ""
-        return f"{self.calls} calls, {self.tokens_in:,} tokens in, {self.tokens_out:,} out{money}{lost}"
+        lost = f", {counted(self.lost, 'attempt')} without an answer counted in full" if self.lost and money else ""
+        return f"{counted(self.calls, 'call')}, {self.tokens_in:,} tokens in, {self.tokens_out:,} out{money}{lost}"
 
 
 @dataclass(frozen=True)
@@ -190,8 +191,8 @@ async def ask_within(
 
     def done(call: Call, result: Completion | RequestFailed) -> None:
         nonlocal open_calls
-        counted = None if isinstance(result, RequestFailed) else (result.prompt_tokens, result.completion_tokens)
-        budget.end(call.most, counted)
+        usage = None if isinstance(result, RequestFailed) else (result.prompt_tokens, result.completion_tokens)
+        budget.end(call.most, usage)
         open_calls -= 1
         ended.set()
         on_done(call.key, result)

@@ -25,6 +25,7 @@ from longalign.api.replies import (
     retry_after_s,
     well_formed,
 )
+from longalign.counted import counted
 from longalign.errors import UserError
 
 __all__ = ["ChatClient", "Completion", "Endpoint", "RequestFailed", "ask_all"]
@@ -243,7 +244,8 @@ class ChatClient:
         pause = min(self._backoff_s * 2 ** (failures - 1), MAX_BACKOFF_S) * random.uniform(0.75, 1)
         if problem.after_s is None:
             if not self._said_trouble:
-                log.info("%s; trying again, up to %d times a request", problem, self.endpoint.max_retries)
+                most = counted(self.endpoint.max_retries, "time")
+                log.info("%s; trying again, at most %s a request", problem, most)
                 self._said_trouble = True
         else:
             resume_at = time.monotonic() + min(problem.after_s, MAX_PAUSE_S)

@@ -83,7 +83,7 @@ def agrees(model: sentencepiece.SentencePieceProcessor, encode: Callable[[str], 
     if any(differ[: len(PROBES)]) or sum(differ) > len(probes) // 10:
         return False
     if any(differ):
-        log.warning("%s: %d of %d probes get other ids than sentencepiece's", file, sum(differ), len(probes))
+        log.warning("%s: other ids than sentencepiece's for %d of %d probes", file, sum(differ), len(probes))
     return True
 
 

@@ -150,7 +150,7 @@ def encode_row(
     )
     if shortened is None:
         return EncodedRow([], [], "too_long", _once(events))
-    return _row(*shortened, [*events, "cut_document"])
+    return _row(shortened.input_ids, shortened.labels, [*events, "cut_document"])
 
 
 def chat_encoder(

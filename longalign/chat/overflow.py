@@ -23,6 +23,14 @@ Encoded = tuple[list[int], list[int]]
 Span = tuple[int, int]
 
 
+class Shortened(NamedTuple):
+    """The messages of a shortened conversation, and their ids and labels."""
+
+    messages: list[Message]
+    input_ids: list[int]
+    labels: list[int]
+
+
 class _Turn(NamedTuple):
     message: int
     offsets: list[Span]  # the span of characters of each token
@@ -36,7 +44,7 @@ def shorten_document(
     encode: Callable[[list[Message]], Encoded],
     offsets: Callable[[str], list[Span]],
     cut_mark: str = CUT_MARK,
-) -> Encoded | None:
+) -> Shortened | None:
     """Shorten a conversation to at most `max_length` tokens, and close to it, by cutting out the middle of user turns.
 
     The longest user turn is cut until it is as long as the next one, then both are cut, and so on. Of a turn that keeps
@@ -50,22 +58,23 @@ def shorten_document(
         offsets: gives the span of characters of each token of a text.
 
     Returns:
-        What `encode` gives for the shortened messages; None if the user turns are too short to be cut by enough.
+        The longest result that fits; None if the user turns are too short to be cut by enough.
     """
     turns = [
         _Turn(index, offsets(message["content"])) for index, message in enumerate(messages) if message["role"] == "user"
     ]
     mark_tokens = len(offsets(cut_mark))
     excess = length - max_length
-    best: Encoded | None = None
+    best: Shortened | None = None
     for _ in range(_MAX_PASSES):
         kept = _budgets([len(turn.offsets) for turn in turns], excess, mark_tokens)
         if kept is None:
             break
-        encoded = encode(_cut(messages, turns, kept, cut_mark))
-        missing = max_length - len(encoded[0])
-        if missing >= 0 and (best is None or len(encoded[0]) > len(best[0])):
-            best = encoded
+        shorter = _cut(messages, turns, kept, cut_mark)
+        found = Shortened(shorter, *encode(shorter))
+        missing = max_length - len(found.input_ids)
+        if missing >= 0 and (best is None or len(found.input_ids) > len(best.input_ids)):
+            best = found
         if 0 <= missing <= _SLACK_TOKENS:
             break
         excess -= missing - _SLACK_TOKENS // 2

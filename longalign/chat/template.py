@@ -19,7 +19,9 @@ may write today's date; then the ids differ from day to day.
 """
 
 import re
+from bisect import bisect_left
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 import jinja2
@@ -290,11 +292,4 @@ def _match(frame: Frame, messages: list[Message], text: str) -> tuple[list[Span]
 
 def _first_token(offsets: list[Span], begin: int, position: int) -> int:
     """The first token, from `begin` on, that starts at or after a character position."""
-    low, high = begin, len(offsets)
-    while low < high:
-        middle = (low + high) // 2
-        if offsets[middle][0] < position:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    return bisect_left(offsets, position, begin, key=itemgetter(0))

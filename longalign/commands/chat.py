@@ -13,7 +13,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from longalign.chat import ChatFormat, load_tokenizer
 from longalign.commands.chat_session import Session, log, show_document
 from longalign.commands.conversation import Conversation, read_document
-from longalign.commands.parse import call
+from longalign.commands.parse import call, check_positive
 from longalign.errors import UserError
 from longalign.model.generate import Generator, generation_settings
 from longalign.model.loading import load_config, load_model, weights_folder
@@ -195,8 +195,7 @@ def find_dtype(name: Dtype, device: torch.device, config: PreTrainedConfig) -> t
 
 
 def _check_numbers(max_new_tokens: int, temperature: float | None, top_p: float | None) -> None:
-    if max_new_tokens < 1:
-        raise UserError(f"max_new_tokens: got {max_new_tokens}, expected 1 or more")
+    check_positive(max_new_tokens=max_new_tokens)
     if temperature is not None and not temperature >= 0:
         raise UserError(f"temperature: got {temperature}, expected 0 (greedy) or more")
     if top_p is not None and not 0 < top_p <= 1:

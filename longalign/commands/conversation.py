@@ -115,17 +115,18 @@ class Conversation:
     def _shorten(self, messages: list[Message], tokens: int) -> tuple[list[int], list[Message]]:
         assert self._context is not None
         room = self._context - self._max_new_tokens - int(SPARE * self._context * self._goes_on)
-        tried: list[tuple[list[int], list[Message]]] = []
-
-        def encode(shorter: list[Message]) -> tuple[list[int], list[int]]:
-            tried.append((self._encoder.prompt(shorter), shorter))
-            return tried[-1][0], []
-
-        found = shorten_document(messages, tokens, room, encode=encode, offsets=self._encoder.text.offsets)
+        found = shorten_document(
+            messages,
+            tokens,
+            room,
+            encode=lambda shorter: (self._encoder.prompt(shorter), []),
+            offsets=self._encoder.text.offsets,
+        )
         if found is None:
             return self._encoder.prompt(messages), messages
-        log.warning("%d of %d tokens were cut out of the middle of the longest text", tokens - len(found[0]), tokens)
-        return next((ids, shorter) for ids, shorter in tried if ids is found[0])
+        cut = tokens - len(found.input_ids)
+        log.warning("%d of %d tokens were cut out of the middle of the longest text", cut, tokens)
+        return found.input_ids, found.messages
 
     def _without_thoughts(self, answer: str) -> str:
         """An answer as it is shown in later prompts: templates of thinking models leave out earlier thoughts."""

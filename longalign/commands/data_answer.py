@@ -8,11 +8,16 @@ import itertools
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from longalign.commands.interrupt import interruptible
-from longalign.commands.parse import call
+from longalign.commands.parse import call, check_positive
+from longalign.counted import counted
 from longalign.errors import UserError
+
+if TYPE_CHECKING:
+    from longalign.evaluation.local_model import LocalModel
+    from longalign.records import Records
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +62,10 @@ def answer(
         gguf_file: name of a GGUF file in the model's folder, to load the model from.
     """
     from longalign.commands.needle_models import Local, Where
-    from longalign.evaluation.needle.encoders import ChatPrompts
     from longalign.files import write_jsonl
     from longalign.records import Records
 
-    for name, value in (("count", count), ("max_new_tokens", max_new_tokens), ("batch_size", batch_size)):
-        if value is not None and value < 1:
-            raise UserError(f"{name}: got {value}, expected 1 or more")
+    check_positive(count=count, max_new_tokens=max_new_tokens, batch_size=batch_size)
     target = Path(out).expanduser()
     if target.suffix != ".jsonl":
         raise UserError(f"out: got {out}, expected a file that ends in .jsonl")
@@ -77,29 +79,32 @@ def answer(
     work = target.with_name(f"{target.name}.work")
     with Records(work) as records:
         records.claim()
-        waiting = [(key, messages) for key, messages in asked.items() if not records.done(key)]
-        if waiting:
-            assert isinstance(encoder, ChatPrompts)
-            local, tokenizer = source.load(encoder), encoder.tokenizer
-            prompts = [encoder.prompt(messages) for _, messages in waiting]
-            answered = itertools.count(1)
-
-            def done(number: int, ids: list[int], ended: bool) -> None:
-                key, messages = waiting[number]
-                said = tokenizer.decode(ids, skip_special_tokens=True).strip()
-                records.append({"key": key, "messages": _with_answer(messages, said), "ended": ended})
-                there = len(asked) - len(waiting) + next(answered)
-                if there % 100 == 0:
-                    log.info("%d of %d answered", there, len(asked))
-
-            local.answer(prompts, max_new_tokens, done)
+        if not all(map(records.done, asked)):
+            _answer(asked, records, source.load(encoder), encoder, max_new_tokens)
         rows = _kept(records.rows(), asked, left_out)
     reasons = "".join(f", {number} {why}" for why, number in sorted(left_out.items()))
     if not rows:
         raise UserError(f"out: no answer is left ({reasons.removeprefix(', ')}); raise --max_new_tokens")
     written = write_jsonl(target, rows)
     work.unlink()
-    log.info("%d conversation%s in %s%s", written, "" if written == 1 else "s", target, reasons)
+    log.info("%s in %s%s", counted(written, "conversation"), target, reasons)
+
+
+def _answer(
+    asked: dict[str, list[Any]], records: "Records", model: "LocalModel", encoder: Any, max_new_tokens: int
+) -> None:
+    """Answer the prompts in `asked` that have no row yet; each answer is appended to `records` when it is there."""
+    waiting = [(key, messages) for key, messages in asked.items() if not records.done(key)]
+    answered = itertools.count(len(asked) - len(waiting) + 1)
+
+    def done(number: int, ids: list[int], ended: bool) -> None:
+        key, messages = waiting[number]
+        said = encoder.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        records.append({"key": key, "messages": [*messages, {"role": "assistant", "content": said}], "ended": ended})
+        if (there := next(answered)) % 100 == 0:
+            log.info("%d of %d answered", there, len(asked))
+
+    model.answer([encoder.prompt(messages) for _, messages in waiting], max_new_tokens, done)
 
 
 def _questions(path: str, count: int | None, setup: dict[str, Any]) -> tuple[dict[str, list[Any]], Counter[str]]:
@@ -134,10 +139,6 @@ def _well_formed(message: Any) -> Any:
     from longalign.api.replies import well_formed
 
     return {name: well_formed(value) if isinstance(value, str) else value for name, value in message.items()}
-
-
-def _with_answer(messages: list[Any], text: str) -> list[Any]:
-    return [*messages, {"role": "assistant", "content": text}]
 
 
 def _kept(rows: list[dict[str, Any]], asked: dict[str, list[Any]], left_out: Counter[str]) -> list[dict[str, Any]]:

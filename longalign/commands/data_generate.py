@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from longalign.commands.interrupt import interruptible
-from longalign.commands.parse import call
+from longalign.commands.parse import call, check_positive
 from longalign.commands.screen import make_console, make_table, show
+from longalign.counted import counted
 from longalign.data.processes import num_cpus
 from longalign.data.synthetic import generate_conversations, write_jsonl
 from longalign.data.synthetic.tasks import STYLES, TASKS, generate_tasks
@@ -68,9 +69,7 @@ def generate(
         num_proc: number of processes that write long rows; by default up to the number of CPUs.
     """
     target = _checked(out)
-    for option, number in (("count", count), ("num_proc", num_proc)):
-        if number is not None and number < 1:
-            raise UserError(f"{option}: got {number}, expected 1 or more")
+    check_positive(count=count, num_proc=num_proc)
     given = _parse_range("length", length)
     asked = _parse_range("questions", questions)
     long_only = {
@@ -80,12 +79,13 @@ def generate(
         "questions": asked is not None,
         "num_proc": num_proc is not None,
     }
-    if kind != "long" and (useless := [name for name, set_ in long_only.items() if set_]):
+    useless = [name for name, was_given in long_only.items() if was_given and kind != "long"]
+    if kind == "questions" and length is not None:
+        useless.append("length")
+    if useless:
         raise UserError(f"{useless[0]}: --kind {kind} does not use it; leave it out, or give --kind long")
     measure, unit = _measure(tokenizer)
     common: dict[str, Any] = {"seed": seed, "language": language, "split": split, "measure": measure}
-    if kind == "questions" and length is not None:
-        raise UserError("length: --kind questions does not use it; leave it out")
     if kind != "long":
         rows = generate_conversations(kind, count, length=given, **common)
     else:
@@ -104,7 +104,7 @@ def generate(
     with interruptible("; nothing was written"):
         write_jsonl(target, tally.watch(rows, count))
     tally.show(unit)
-    log.info("%s: %d rows, %.1f MiB", out, count, target.stat().st_size / 2**20)
+    log.info("%s: %s, %.1f MiB", out, counted(count, "row"), target.stat().st_size / 2**20)
 
 
 def _checked(out: str) -> Path:
@@ -187,17 +187,21 @@ class _Tally:
 
     def show(self, unit: str) -> None:
         """Print a table with a line for each task and language, and a column for each range of lengths."""
-        used = sorted({bucket for counter in self._buckets.values() for bucket in counter})
-        lengths = [f"{2**bucket:,}-" for bucket in range(used[0], used[-1] + 1)]
+        used = {bucket for counter in self._buckets.values() for bucket in counter}
+        span = range(min(used), max(used) + 1)
+        lengths = [f"{2**bucket:,}-" for bucket in span]
         table = make_table("task", "language", *lengths, "rows", "questions", "not stated", unit)
         for name in sorted(self._buckets):
-            counter = self._buckets[name]
-            cells = [f"{counter[bucket]:,}" if counter[bucket] else "" for bucket in range(used[0], used[-1] + 1)]
-            numbers = counter.total(), self._questions[name], self._unknown[name], self._total[name]
-            table.add_row(*name, *cells, *(f"{number:,}" for number in numbers))
+            table.add_row(*name, *self._cells([name], span))
         if len(self._buckets) > 1:
-            total = sum(self._buckets.values(), Counter())
-            cells = [f"{total[bucket]:,}" if total[bucket] else "" for bucket in range(used[0], used[-1] + 1)]
-            numbers = total.total(), self._questions.total(), self._unknown.total(), self._total.total()
-            table.add_row("all", "", *cells, *(f"{number:,}" for number in numbers))
+            table.add_row("all", "", *self._cells(list(self._buckets), span))
         show(make_console(), table)
+
+    def _cells(self, names: list[tuple[str, str]], span: range) -> list[str]:
+        """The numbers of some tasks and languages together: rows of each range of lengths, and the totals."""
+        rows = Counter[int]()
+        for name in names:
+            rows += self._buckets[name]
+        sums = (sum(counter[name] for name in names) for counter in (self._questions, self._unknown, self._total))
+        by_length = [f"{rows[bucket]:,}" if rows[bucket] else "" for bucket in span]
+        return [*by_length, *(f"{number:,}" for number in (rows.total(), *sums))]

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longalign.commands.interrupt import interruptible
-from longalign.commands.parse import call
+from longalign.commands.parse import call, check_positive
+from longalign.counted import counted
 from longalign.errors import UserError
 
 if TYPE_CHECKING:
@@ -131,9 +132,9 @@ def synthesize(
         failed = sum(reason == NO_REPLY for reason in outcomes.values())
         if failed and not skip_failed:
             log.warning(
-                "%d requests failed: the same command tries them again; with --skip_failed true it then takes other "
-                "documents for those that fail once more; %s is not written yet",
-                failed,
+                "%s failed: the same command tries again; with --skip_failed true other documents then take the place "
+                "of what fails once more; %s is not written yet",
+                counted(failed, "request"),
                 out,
             )
             raise SystemExit(1)
@@ -162,9 +163,7 @@ def _check(
         raise UserError(f"out: got {target}, expected a file that ends in .jsonl, .jsonl.gz or .jsonl.zst")
     if target.exists():
         raise UserError(f"out: {target} exists already; give a new file")
-    for name, value in (("count", count), ("max_new_tokens", max_new_tokens)):
-        if value < 1:
-            raise UserError(f"{name}: got {value}, expected 1 or more")
+    check_positive(count=count, max_new_tokens=max_new_tokens)
     for name, share in (("grounded", grounded), ("similar", similar)):
         if share is not None and not 0 <= share <= 1:
             raise UserError(f"{name}: got {share}, expected 0 to 1")
@@ -230,15 +229,16 @@ def _say_documents(
     from longalign.data.synthesis.selection import TASKS
 
     counts = count_reasons(known, ranges)
-    log.info("%d documents%s", len(known), f" ({_reasons(counts)})" if counts else "")
+    log.info("%s%s", counted(len(known), "document"), f" ({_reasons(counts)})" if counts else "")
     for bucket, quota in quotas.items():
         documents = there[bucket] // len(TASKS)
         note = ""
         if there[bucket] < quota:
-            note = f": {quota - there[bucket]} rows will be missing"
+            note = f": {counted(quota - there[bucket], 'row')} will be missing"
         elif documents < quota:
             note = ": documents are used several times, each time for another task"
-        log.info("  %s tokens: %d rows from %d documents%s", bucket, quota, documents, note)
+        rows, source = counted(quota, "row"), counted(documents, "document")
+        log.info("  %s tokens: %s from %s%s", bucket, rows, source, note)
     if not any(there.values()):
         raise UserError("buckets: no document has such a length; give longer documents, or other --buckets")
 
@@ -265,11 +265,11 @@ def _report(target: Path, work: "Synthesis", written: int, count: int, budget: "
     heads = ("bucket", "task", "language")
     rows = [{**dict(zip(heads, name, strict=True)), "outcomes": dict(counts)} for name, counts in groups.items()]
     report = {"rows": written, "asked_for": count, "setup": vars(work.setup), "groups": rows}
-    counted = [row["tokens"] for row in work.records.rows() if "tokens" in row]  # by the server, in all runs
-    report |= {"calls": len(counted), "tokens": [sum(each) for each in zip(*counted, strict=True)]}
+    usage = [row["tokens"] for row in work.records.rows() if "tokens" in row]  # by the server, in all runs
+    report |= {"calls": len(usage), "tokens": [sum(each) for each in zip(*usage, strict=True)]}
     tokens = [budget.tokens_in, budget.tokens_out]
     report |= {"this_run": {"calls": budget.calls, "tokens": tokens, "cost": budget.spent}}
     write_json(target.with_name(f"{target.name}.report.json"), report)
     if written < count:
         log.warning("%d of %d rows: no candidates are left; give more documents, or other --buckets", written, count)
-    log.info("%d rows in %s", written, target)
+    log.info("%s in %s", counted(written, "row"), target)

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from longalign.commands.screen import make_table, percent
+from longalign.counted import counted
 
 NAMES = {"en": "English", "zh": "Chinese", "other": "other"}
 
@@ -15,8 +16,8 @@ def import_screen(figures: dict[str, Any]) -> list[RenderableType]:
     """The parts of the screen, from top to bottom. figures: `Tally.as_dict()`."""
     rows = figures["rows"]
     head = (
-        f"{rows['read']:,} rows read, {rows['kept']:,} kept, {rows['dropped']:,} dropped; "
-        f"{figures['conversations']:,} conversations written"
+        f"{counted(rows['read'], 'row')} read, {rows['kept']:,} kept, {rows['dropped']:,} dropped; "
+        f"{counted(figures['conversations'], 'conversation')} written"
     )
     parts: list[RenderableType] = [Text(head)]
     for what in ("dropped", "repaired"):

@@ -11,7 +11,8 @@ from longalign.api.budget import Budget, Prices
 from longalign.api.client import ChatClient, Endpoint
 from longalign.api.loop import run_loop
 from longalign.commands.interrupt import interruptible
-from longalign.commands.parse import call
+from longalign.commands.parse import call, check_positive
+from longalign.counted import counted
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.cases import Case, read_cases
 from longalign.evaluation.longbench_chat.compare import compare as compare_runs
@@ -96,9 +97,7 @@ def judge(
         timeout_s: seconds after which a request has failed.
         max_retries: how often a request is repeated whose failure may be temporary.
     """
-    for name, value in (("repeats", repeats), ("max_tokens", max_tokens)):
-        if value is not None and value < 1:
-            raise UserError(f"{name}: got {value}, expected 1 or more")
+    check_positive(repeats=repeats, max_tokens=max_tokens)
     prompt = load_prompt(preset, template, system)
     original = protocol == "original"
     if original:
@@ -163,7 +162,7 @@ def _read_run(run: str, test_cases: str | None, few_shots: str | None) -> tuple[
     if not answers:
         raise UserError(f"run: {file} holds no answers")
     if missing := len({row["case"] for row in rows} - {row["case"] for row in answers}):
-        log.warning("%d cases have no answer, as their requests failed; predict tries them again", missing)
+        log.warning("%s without an answer, as requests failed; predict tries again", counted(missing, "case"))
     length, seed = parse_source(answers[0].get("source", "")) if test_cases is None else (LENGTH, 0)
     return answers, load_cases(test_cases, few_shots, length, seed)[0], path / "judgements.jsonl"
 
@@ -192,9 +191,9 @@ def _say_plan(
     if is_same_model(model, endpoint.model):
         log.warning("%s rates its own answers; models prefer their own: take a judge of another family", model)
     if not jobs:
-        log.info("%d of %d ratings are there already", total, total)
+        log.info("there already: %d of %d ratings", total, total)
         return
-    note = f" ({total - len(jobs)} of {total} ratings are there already)" if len(jobs) < total else ""
+    note = f" (there already: {total - len(jobs)} of {total} ratings)" if len(jobs) < total else ""
     note += f"; a rating that cannot be read is asked for {ORIGINAL_TRIES} times" if original else ""
     tokens_in, tokens_out = (sum(job.tokens[i] for job in jobs) for i in (0, 1))
     log.info("%s", budget.announce(endpoint.model, endpoint.url, len(jobs), tokens_in, tokens_out, note))
@@ -216,7 +215,8 @@ def _finish(records: Records, cases: Sequence[Case], predictions: Sequence[Row],
         log.info("wrote %s in the released code's format", file)
     print(markdown(compare_runs([found])), end="")
     if unread:
-        log.warning("%d ratings could not be read and are in no mean; --retry_unparsable true asks again", unread)
+        unreadable = counted(unread, "unreadable rating")
+        log.warning("%s, left out of the mean; --retry_unparsable true asks again", unreadable)
     if failed:
-        log.warning("%d ratings failed: the same command tries them again", failed)
+        log.warning("%s failed: the same command tries again", counted(failed, "rating"))
         raise SystemExit(1)

@@ -12,7 +12,7 @@ from longalign.api.client import ChatClient, Endpoint
 from longalign.api.loop import run_loop
 from longalign.commands.interrupt import interruptible
 from longalign.commands.longbench_chat import load_cases
-from longalign.commands.parse import call
+from longalign.commands.parse import call, check_positive
 from longalign.errors import UserError
 from longalign.evaluation.fingerprint import fingerprint
 from longalign.evaluation.longbench_chat.cases import Case
@@ -95,9 +95,7 @@ def predict(
     """
     if (model is None) == (api_model is None):
         raise UserError("give --model for a model to run here, or --api_model for one behind an API")
-    for name, value in (("max_new_tokens", max_new_tokens), ("max_length", max_length)):
-        if value is not None and value < 1:
-            raise UserError(f"{name}: got {value}, expected 1 or more")
+    check_positive(max_new_tokens=max_new_tokens, max_length=max_length)
     if temperature is not None and not temperature >= 0:
         raise UserError(f"temperature: got {temperature}, expected 0 (greedy) or more")
     model = str(Path(model).expanduser()) if model and model.startswith("~") else model
@@ -130,7 +128,7 @@ def predict(
 def _missing(cases: Sequence[Case], records: Records, setup: Setup) -> list[Case]:
     todo = to_do(cases, records, setup)
     if len(todo) < len(cases):
-        log.info("%d of %d answers are there already", len(cases) - len(todo), len(cases))
+        log.info("there already: %d of %d answers", len(cases) - len(todo), len(cases))
     return todo
 
 

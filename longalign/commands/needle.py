@@ -2,32 +2,28 @@
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 from longalign.api.client import Endpoint
 from longalign.commands.interrupt import interruptible
 from longalign.commands.needle_models import Where, open_source
+from longalign.commands.needle_run import NeedleRun
 from longalign.commands.needle_screen import grid_table
-from longalign.commands.parse import call
+from longalign.commands.parse import call, check_positive
 from longalign.commands.screen import make_console, show
+from longalign.counted import counted
 from longalign.errors import UserError
 from longalign.evaluation.needle.build import Builder, grid
 from longalign.evaluation.needle.compat import CompatBuilder
 from longalign.evaluation.needle.haystack import make_haystack, read_texts, tokenise
-from longalign.evaluation.needle.judge import judge_rows, judge_summary
 from longalign.evaluation.needle.plan import count, count_lines
-from longalign.evaluation.needle.report import headline, last_run, notes, write_reports
-from longalign.evaluation.needle.run import RESULTS, PromptBuilder, keep_settings, key, run_cells
+from longalign.evaluation.needle.report import headline, notes
+from longalign.evaluation.needle.run import RESULTS, PromptBuilder, keep_settings, key
 from longalign.evaluation.needle.tasks import Cell, Item, Language, Task, own_item
 from longalign.records import Records
 
 log = logging.getLogger(__name__)
-
-RATINGS = "judgements.jsonl"
 
 _PARTS = {"load": "to load", "prompts": "prompts", "model": "model", "rows": "to score and write"}
 """Parts of a command's time: their keys in summary.json, and their names in the log."""
@@ -142,7 +138,7 @@ def needle(
     if plan:
         lines = source.plan_lines(waiting, counts, price_in, price_out)
         if judge is not None:
-            lines.append(f"and {len(cells)} short calls to the judge {judge.model} at {judge.url}")
+            lines.append(f"and {counted(len(cells), 'short call')} to the judge {judge.model} at {judge.url}")
         show(make_console(), *count_lines(counts, cells), *lines)
         return
     for one in (endpoint, judge):
@@ -150,49 +146,36 @@ def needle(
             one.check()
     encoder = source.encoder(tokenizer, chat_format)
     builder = _builder(encoder, haystack, cells, compat, max_new_tokens, own, system)
-    settings = {
-        "model": source.name,
-        **source.identity(),
-        "task": task,
-        "language": language,
-        "lengths": sorted({cell.length for cell in cells}),
-        "depths": sorted({cell.depth for cell in cells}),
-        "seeds": len({cell.seed for cell in cells}),
-        "haystack": {**builder.haystack.source.record, "sha256": builder.haystack.source.sha256},
-        "tokenizer": encoder.identity,
-        "max_new_tokens": max_new_tokens,
-        "system": system,
-        "needle": own and [own.needles[0], own.question, *own.answers],
-        "compat": compat,
-    }
-    first = [builder.draft(cell) for cell in waiting[:1]]  # finds mistakes before files are written and weights loaded
+    test = NeedleRun(folder, records, cells, waiting, builder, judge, started)
+    settings = {"model": source.name, **source.identity(), **_settings(cells, builder, own, system, compat)}
+    for cell in waiting[:1]:
+        builder.draft(cell)  # finds mistakes before files are written and weights loaded
     with records:
         records.claim()
         keep_settings(folder, settings, records)
         log.info("%s", "; ".join(count_lines(counts, cells)[:2]))
-        more = last_run(folder)
-
-        def report() -> dict[str, Any]:
-            found = {} if judge is None else {"judge": judge_summary(Records(folder / RATINGS), rows(), judge)}
-            return write_reports(folder, rows(), settings, more | found)
-
-        def rows() -> list[dict[str, Any]]:
-            return [row for row in map(records.get, map(key, cells)) if row is not None]
-
-        with _reports_of_a_part(folder, rows, report):
-            if first:
-                answerer, more["versions"] = source.open(encoder)
-                load = time.monotonic() - started
-                progress = _Progress(waiting, records)
-                seconds = run_cells(cells, builder, answerer, records, more["versions"], progress)
-                more |= _times({"load": load, **seconds, "command": time.monotonic() - started}, len(waiting))
-            if judge is not None:
-                with Records(folder / RATINGS) as ratings:
-                    judge_rows(rows(), judge, ratings)
-        summary = report()
-    _show(folder, summary, ran=bool(first))
+        summary = test.run(source, settings)
+    _show(folder, summary, ran=bool(waiting))
     if summary["failed"]:
         raise SystemExit(1)
+
+
+def _settings(cells: list[Cell], builder: PromptBuilder, own: Item | None, system: str, compat: str) -> dict[str, Any]:
+    """What the results depend on beside the model, for settings.json."""
+    source = builder.haystack.source
+    return {
+        "task": cells[0].task,
+        "language": cells[0].language,
+        "lengths": sorted({cell.length for cell in cells}),
+        "depths": sorted({cell.depth for cell in cells}),
+        "seeds": len({cell.seed for cell in cells}),
+        "haystack": {**source.record, "sha256": source.sha256},
+        "tokenizer": builder.encoder.identity,
+        "max_new_tokens": builder.max_new_tokens,
+        "system": system,
+        "needle": own and [own.needles[0], own.question, *own.answers],
+        "compat": compat,
+    }
 
 
 def _builder(
@@ -205,27 +188,6 @@ def _builder(
     if path is None:
         raise UserError("compat: LongAlign's own test needs texts of yours; give --haystack FOLDER")
     return CompatBuilder(tokenise(read_texts(path, joined=""), encoder, longest), encoder, max_new_tokens, own=own)
-
-
-@contextmanager
-def _reports_of_a_part(folder: Path, rows: Callable[[], list[Any]], report: Callable[[], Any]) -> Iterator[None]:
-    """If the block is stopped by a signal or an error, write reports of the rows that are there before it is raised."""
-    try:
-        yield
-    except (KeyboardInterrupt, UserError) as stop:
-        if not rows():
-            raise
-        summary = report()
-        part = f"{summary['prompts']} of {summary['planned']} prompts have been asked, see {folder / 'report.html'}"
-        if isinstance(stop, KeyboardInterrupt):
-            raise type(stop)(part) from None
-        log.info("%s", part)
-        raise
-
-
-def _times(seconds: dict[str, float], asked: int) -> dict[str, Any]:
-    """Entries of the summary: this command's seconds up to the last answer, and how many prompts they were for."""
-    return {"seconds": seconds, "model_share": seconds["model"] / seconds["command"], "asked": asked}
 
 
 def _show(folder: Path, summary: dict[str, Any], *, ran: bool) -> None:
@@ -243,8 +205,7 @@ def _cells(
 ) -> list[Cell]:
     sizes = _values("lengths", lengths)
     places = [float(value) for value in _values("depths", depths)]
-    if seeds < 1:
-        raise UserError(f"seeds: got {seeds}, expected 1 or more")
+    check_positive(seeds=seeds)
     if min(sizes) < 1 or not all(isinstance(size, int) for size in sizes):
         raise UserError(f"lengths: got {lengths!r}, expected whole numbers of tokens")
     if not 0 <= min(places) <= max(places) <= 100:
@@ -280,8 +241,7 @@ def _check(
     answers: str | list[str] | None,
     system: str,
 ) -> None:
-    if max_new_tokens < 1 or batch_size < 1:
-        raise UserError(f"max_new_tokens and batch_size: got {max_new_tokens} and {batch_size}, expected 1 or more")
+    check_positive(max_new_tokens=max_new_tokens, batch_size=batch_size)
     if system and compat != "none":
         raise UserError("system: --compat longalign has a system message of its own; leave --system out")
     if task != "single" and (compat != "none" or needle):
@@ -290,24 +250,3 @@ def _check(
         raise UserError("question and answers go with --needle, a sentence of your own")
     if needle is not None and (not needle.strip() or not question):
         raise UserError("needle: give a sentence, and with --question what is asked about it")
-
-
-class _Progress:
-    """Logs failed rows, and the recall of a length when all its waiting cells have been answered."""
-
-    def __init__(self, waiting: list[Cell], records: Records) -> None:
-        self._left, self._records = Counter(cell.length for cell in waiting), records
-        self._started = time.monotonic()
-
-    def __call__(self, row: dict[str, Any]) -> None:
-        if row["status"] == "failed":
-            log.warning("%s: failed: %s", row["key"], row["error"])
-        self._left[row["length"]] -= 1
-        if self._left[row["length"]]:
-            return
-        rows = [known for known in self._records.rows() if known["length"] == row["length"]]
-        recalls = [known["recall"] for known in rows if known["status"] == "ok"]
-        if recalls:
-            mean = sum(recalls) / len(recalls)
-            seconds = time.monotonic() - self._started
-            log.info("%s tokens: recall %.2f (n=%d), %.1f s", f"{row['length']:,}", mean, len(recalls), seconds)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from longalign import __version__
 from longalign.api.client import Endpoint
+from longalign.counted import counted
 from longalign.errors import UserError
 from longalign.evaluation.fingerprint import fingerprint
 from longalign.evaluation.needle.answering import Answerer, Fake, FakeAnswerer, LocalAnswerer, ServerAnswerer
@@ -109,7 +110,8 @@ class Server:
     def plan_lines(
         self, cells: Sequence[Cell], counts: Counts, price_in: float | None, price_out: float | None
     ) -> list[str]:
-        return [f"{len(cells)} calls to {self.name} at {self._endpoint.url}", price_line(counts, price_in, price_out)]
+        calls = f"{counted(len(cells), 'call')} to {self.name} at {self._endpoint.url}"
+        return [calls, price_line(counts, price_in, price_out)]
 
     def open(self, encoder: Encoder) -> tuple[Answerer, dict[str, str]]:
         return ServerAnswerer(self._endpoint, self._max_new_tokens), versions("openai")

@@ -15,6 +15,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from longalign.commands.screen import percent
+from longalign.counted import counted
 from longalign.data.collate import Pack
 from longalign.data.dataset import PackDataset
 from longalign.data.tokenized import IGNORE_INDEX
@@ -57,10 +58,9 @@ def pack_screen(
     if pack.is_dummy:
         yield Text("empty: it fills up the last step with one token of weight 0")
         return
-    plural = "" if pack.num_sequences == 1 else "s"
     yield Text(
-        f"{pack.num_sequences} sequence{plural}, {pack.num_tokens:,} of {plan.max_length:,} tokens, "
-        f"{pack.num_targets:,} targets; loss {packs.loss}, weights of the step M = {pack.step_weight:,.6g}"
+        f"{counted(pack.num_sequences, 'sequence')}, {pack.num_tokens:,} of {plan.max_length:,} tokens, "
+        f"{counted(pack.num_targets, 'target')}; loss {packs.loss}, weights of the step M = {pack.step_weight:,.6g}"
     )
     yield Text(f"cu_seqlens {' '.join(map(str, pack.cu_seqlens.tolist()))}", style="dim")
     yield from _sequences(packs, pack, plan.pack(local), tokenizer, context, colour)

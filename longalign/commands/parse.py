@@ -46,6 +46,17 @@ def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
         raise UserError(with_own_options(str(error), inspect.signature(function).parameters)) from error
 
 
+def check_positive(**options: int | None) -> None:
+    """Check that each option that is given is 1 or more.
+
+    Raises:
+        UserError: one is not; the message names it.
+    """
+    for name, value in options.items():
+        if value is not None and value < 1:
+            raise UserError(f"{name}: got {value}, expected 1 or more")
+
+
 def _with_yes(args: list[str], parameters: Mapping[str, inspect.Parameter]) -> list[str]:
     """Write ``=true`` behind each option of type bool that has no value."""
     flags = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation is bool}

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from longalign.commands.plan_gpus import gpu_screen
 from longalign.commands.screen import make_table, percent
+from longalign.counted import counted
 from longalign.data.buckets import outside_text
 from longalign.data.mixture import held_out_text
 from longalign.data.plan_report import PlanSummary
@@ -136,12 +137,12 @@ def _strategies(strategies: list[dict[str, Any]]) -> Table:
 def _summary(figures: dict[str, Any]) -> Text:
     plan, lengths = figures["plan"], figures["lengths"]
     ranks = plan["world_size"]
-    steps = f"{plan['num_steps']:,} steps"
+    steps = counted(plan["num_steps"], "step")
     if plan["epochs"] > 1:
         steps = f"{plan['epochs']} epochs of {steps}, {plan['total_steps']:,} together"
     lines = [
         f"* as configured: {plan['strategy']}, loss {plan['loss']}, {plan['packs_per_step']} packs a step of "
-        f"{plan['max_length']:,} tokens, {ranks} rank{'s' if ranks > 1 else ''} × "
+        f"{plan['max_length']:,} tokens, {counted(ranks, 'rank')} × "
         f"{plan['packs_per_step'] // ranks} micro-steps",
         f"  {plan['sequences']:,} sequences in {plan['num_packs'] - plan['num_empty_packs']:,} packs "
         f"(+ {plan['num_empty_packs']} empty), {steps}",

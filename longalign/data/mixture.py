@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from longalign.counted import counted
 from longalign.data.buckets import Bucket, length_ranges
 from longalign.data.shares import KINDS, Part, check, row_counts
 from longalign.data.tokenized import TokenizedSource, decode_targets
@@ -189,7 +190,7 @@ def _num_held_out(name: str, source: Source, there: int, what: str) -> int:
 
 def held_out_text(rows: int, texts: int) -> str:
     """What is said of held-out rows that are fewer texts."""
-    return f"{rows:,} sequences held out, which are {texts:,} whole text{'' if texts == 1 else 's'}"
+    return f"{rows:,} sequences held out, which are {counted(texts, 'whole text')}"
 
 
 class Mixture:

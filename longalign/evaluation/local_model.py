@@ -131,7 +131,7 @@ class LocalModel:
         if longest + max_new_tokens > self._positions:
             raise UserError(
                 f"a prompt of {longest} tokens with {max_new_tokens} new ones: {self.model.config.model_type} has "
-                f"learned positions for only {self._positions} tokens; give shorter prompts (--lengths)"
+                f"learned positions for only {self._positions} tokens; give shorter prompts"
             )
         first = 0
         for size in self.batches(map(len, prompts), max_new_tokens):
@@ -151,7 +151,7 @@ class LocalModel:
         if len(prompts) == 1:
             others = beside_other_programs(self.model.device)
             raise UserError(
-                f"out of GPU memory with a prompt of {len(prompts[0])} tokens{others}; give smaller --lengths"
+                f"out of GPU memory with a prompt of {len(prompts[0])} tokens{others}; give shorter prompts"
             )
         half = len(prompts) // 2
         self._batch_size = max(1, half)

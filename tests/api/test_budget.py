@@ -64,7 +64,7 @@ def test_attempts_without_an_answer_count_in_full(trouble):
     with FakeOpenAIServer(lambda body: trouble) as server:
         results, said = ask(server, budget, ["hello"] * 4, timeout_s=0.4, concurrency=2)
     assert len(server.requests) == 2 and budget.lost == 2 and budget.spent == 2 * each
-    assert "2 attempts without an answer, counted in full" in said
+    assert "2 attempts without an answer counted in full" in said
     assert all(isinstance(result, RequestFailed) for result in results.values())
 
 

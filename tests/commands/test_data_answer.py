@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from longalign.__main__ import main
 from longalign.data.sources import read_conversations
@@ -51,6 +52,16 @@ def killed_after_one(ask, monkeypatch) -> None:
     monkeypatch.setattr(LocalModel, "answer", answer)
     with pytest.raises(SystemExit, match="130"):
         ask()
+
+
+def test_the_remedy_for_a_question_that_does_not_fit_names_no_option_of_another_command(ask, monkeypatch, capsys):
+    def none(self, prompts, max_new_tokens):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(LocalModel, "_together", none)
+    assert ask() == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.endswith("give shorter prompts") and "--lengths" not in said
 
 
 def test_each_question_gets_the_models_own_answer_once(ask, tmp_path, monkeypatch, caplog):

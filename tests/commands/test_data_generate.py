@@ -126,6 +126,7 @@ def test_short_chats_are_written_too(tmp_path, capsys):
         (["--unanswerable=2"], "unanswerable: got 2"),
         (["--language=fr"], "language"),
         (["--kind=short", "--tasks=count"], "tasks: --kind short does not use it"),
+        (["--kind=questions", "--length=9", "--tokenizer=./nothing"], "length: --kind questions does not use it"),
         (["--tokenizer=./nothing"], "--tokenizer must name"),
         (["--cuont=3"], "did you mean 'count'"),
     ],

@@ -128,9 +128,9 @@ def test_a_second_run_asks_nothing(longbench, server, at, runs, tmp_path):
     first = longbench("judge", f"--run={folder}", "--api_model=judge-1", at)[0]
     before = len(server.requests)
     _, said = longbench("predict", "--api_model=weak", at, f"--out={folder}", *SHORT)
-    assert "12 of 12 answers are there" in said
+    assert "there already: 12 of 12 answers" in said
     second, said = longbench("judge", f"--run={folder}", "--api_model=judge-1", at)
-    assert second == first and "24 of 24 ratings are there" in said
+    assert second == first and "there already: 24 of 24 ratings" in said
     assert len(server.requests) == before
 
 
@@ -217,7 +217,9 @@ def test_an_unreadable_rating_is_counted_and_never_guessed(longbench, runs, tmp_
     with FakeOpenAIServer(answer) as fake:
         options = [f"--run={folder}", "--api_model=judge", f"--base_url={fake.base_url}"]
         out, said = longbench("judge", *options)
-        assert "4 ratings could not be read, 2 cases have no rating" in out and "6.00 [6.00, 6.00] (n 10)" in out
+        assert (
+            "left out of its mean: 4 unreadable ratings, 2 unrated cases." in out and "6.00 [6.00, 6.00] (n 10)" in out
+        )
         assert "cut at 1024 tokens" in said and "no [[1]] to [[10]] in 'about seven'" in said
         unread = [row for row in rows_of(folder / "judgements.jsonl") if row["status"] == "unparsable"]
         assert len(unread) == 4 and all(row["score"] is None and row["raw"] for row in unread)
@@ -225,7 +227,7 @@ def test_an_unreadable_rating_is_counted_and_never_guessed(longbench, runs, tmp_
         assert len(fake.requests) == 24
         clear[0] = True
         out, _ = longbench("judge", *options, "--retry_unparsable=true")
-        assert len(fake.requests) == 28 and "(n 12)" in out and "could not be read" not in out
+        assert len(fake.requests) == 28 and "(n 12)" in out and "unreadable" not in out
 
 
 def test_the_original_protocol_is_that_of_the_released_code(longbench, runs, tmp_path):
@@ -260,6 +262,23 @@ def test_the_original_protocol_is_that_of_the_released_code(longbench, runs, tmp
     assert {row["score"] for row in scores[:-1]} <= {"12", "7.5"}
     total = sum(float(row["score"]) for row in scores[:-1])
     assert scores[-1]["total_score"] == total and f"total_score {total:g}" in out
+
+
+def test_the_original_protocol_resumed_asks_for_an_unreadable_rating_five_times_in_all(longbench, runs, tmp_path):
+    folder = copy(runs, "weak", tmp_path)
+    file = folder / "judgements.jsonl"
+    with FakeOpenAIServer("hm") as fake:
+        options = [f"--run={folder}", "--api_model=judge", f"--base_url={fake.base_url}", "--protocol=original"]
+        longbench("judge", *options)
+        assert len(fake.requests) == 12 * 5
+        stopped = [row for row in map(json.loads, file.read_text().splitlines()) if row["tries"] <= 3]
+        file.write_text("".join(json.dumps(row) + "\n" for row in stopped))
+        longbench("judge", *options)
+        assert len(fake.requests) == 12 * (5 + 2)
+        longbench("judge", *options)
+        assert len(fake.requests) == 12 * (5 + 2)
+        longbench("judge", *options, "--retry_unparsable=true")
+        assert len(fake.requests) == 12 * (5 + 2 + 5)
 
 
 def test_the_original_protocol_without_the_published_prompt_says_so(longbench, at, runs, tmp_path):

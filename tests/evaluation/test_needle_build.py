@@ -240,6 +240,7 @@ def test_texts_are_read_in_the_order_of_their_names_and_hashed(tmp_path):
     for name, text in (("b.txt", "Second."), ("a.md", "\ufeffFirst.\n"), ("c.pdf", "No."), ("d/e.txt", "Third.")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
+    (tmp_path / "notes.md").mkdir()  # a folder with the name of a text
     source = read_texts(tmp_path)
     assert source.text == "First.\n\nSecond.\n\nThird." and source.record["files"] == 3
     assert source[3 : 3 + 60] == (source.endless * 4)[3:63]

@@ -205,7 +205,7 @@ def test_the_command_asks_a_folder_in_its_own_format_and_rebuilds_its_ids(tmp_pa
     assert "text and ids are those of the run" in caplog.text
     assert main(["needle", f"--out={tmp_path}", *options, *grid, "--plan"]) == 0
     shown = capsys.readouterr().out
-    assert "4 are done" in shown and "PFLOP" in shown and "0 tokens to read" in shown
+    assert "; 4 done" in shown and "PFLOP" in shown and "0 tokens to read" in shown
 
 
 def test_another_gguf_file_of_a_folder_is_another_model(tmp_path, monkeypatch):
@@ -241,6 +241,8 @@ def test_a_prompt_that_does_not_fit_is_a_failed_cell_and_the_others_go_on(tmp_pa
         main(command)
     assert ended.value.code == 1
     assert "1 of 2 prompts failed; the same command tries them again" in capsys.readouterr().out
+    errors = [json.loads(line).get("error", "") for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert any(error.endswith("give shorter prompts (--lengths)") for error in errors)
     monkeypatch.setattr(LocalModel, "_together", plain)
     assert main(command) == 0
     assert json.loads((tmp_path / "summary.json").read_text())["failed"] == 0

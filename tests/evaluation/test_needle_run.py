@@ -108,7 +108,7 @@ def check_partial(out, said, planned):
     summary = summary_of(out)
     done = len(rows_of(out))
     assert 3 <= summary["prompts"] == done < planned == summary["planned"]
-    line = f"stopped: {done} of {planned} prompts have been asked, see {out}/report.html; the same command goes on"
+    line = f"stopped: {done} of {planned} prompts asked so far, see {out}/report.html; the same command goes on"
     assert said.strip().splitlines()[-1] == f"{line} where it stopped"
     page = (out / "report.html").read_text()
     assert f"(partial: {done} of {planned} prompts)</title>" in page and "<li>partial: " in page
@@ -155,7 +155,7 @@ def test_an_error_in_the_middle_leaves_partial_reports_too(tmp_path, key, capsys
         options = ["--api_model=m", f"--base_url={server.base_url}", "--tokenizer=words", "--concurrency=1"]
         assert needle(tmp_path, *options) == 2
     assert "refuses the API key" in capsys.readouterr().err
-    assert summary_of(tmp_path)["prompts"] == 3 and "3 of 8 prompts have been asked" in caplog.text
+    assert summary_of(tmp_path)["prompts"] == 3 and "3 of 8 prompts asked so far" in caplog.text
 
 
 def test_a_stop_before_the_first_answer_leaves_no_reports(tmp_path, monkeypatch, caplog):
@@ -178,7 +178,7 @@ def test_a_stop_while_reports_are_written_does_not_begin_them_again(tmp_path, mo
         calls.append(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("longalign.commands.needle.write_reports", stop)
+    monkeypatch.setattr("longalign.commands.needle_run.write_reports", stop)
     assert status_of("--fake=perfect", out=tmp_path) == 130
     assert len(calls) == 1 and len(rows_of(tmp_path)) == 8
 
@@ -189,12 +189,12 @@ def test_needles_far_from_their_depth_and_empty_answers_are_said(tmp_path, capsy
     assert needle(out, "--fake=perfect", f"--haystack={tmp_path}", "--depths=0,50,100") == 0
     summary = summary_of(out)
     assert summary["off_their_depth"] == 4 and summary["answers_empty"] == 0
-    assert "4 needles stand more than 10 % of the text from their depth" in capsys.readouterr().out
+    assert "4 needles more than 10 % of the text away from the depth asked for" in capsys.readouterr().out
     with FakeOpenAIServer("<think>a</think>") as server:
         options = ["--api_model=m", "--tokenizer=words", f"--base_url={server.base_url}"]
         assert needle(tmp_path / "empty", *options) == 0
     assert summary_of(tmp_path / "empty")["answers_empty"] == 8
-    assert "8 answers are empty" in (tmp_path / "empty" / "report.html").read_text()
+    assert "8 empty answers" in (tmp_path / "empty" / "report.html").read_text()
 
 
 def test_the_parts_of_a_commands_time_are_all_of_it_and_one_answer_needs_no_list(tmp_path):

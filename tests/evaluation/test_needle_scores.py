@@ -63,7 +63,7 @@ def test_the_effective_length_is_the_longest_with_85_percent_of_the_shortests_sc
 
 def test_the_effective_length_says_why_there_is_none():
     assert effective_length({}).reason == "no results"
-    assert "22 are needed at least" in effective_length({1000: estimate([1] * 10)}).reason
+    assert "10 prompts a length cannot show it, 22 or more can" in effective_length({1000: estimate([1] * 10)}).reason
     assert "nothing is found at 1,000" in effective_length({1000: estimate([0] * 30)}).reason
     hole = {1000: estimate([1] * 30), 2000: estimate([0] * 30), 4000: estimate([1] * 30)}
     assert effective_length(hole) == effective_length(hole).__class__(4000, 0.85, "but not 2000")

@@ -7,6 +7,7 @@ from typing import Any
 
 from longalign.commands.reproduce.recipe import BATCHING, SHARES
 from longalign.commands.reproduce.steps import SUMMARY, is_whole
+from longalign.commands.run_card.events import LOSS, read_events
 from longalign.files import read_json
 
 Models = dict[str, dict[str, Any]]
@@ -54,21 +55,14 @@ def in_order(models: Models) -> Models:
 
 def training_figures(folder: Path) -> dict[str, float]:
     """From a run's TensorBoard folder: totals of steps, sequences, tokens and seconds; median speed; peak memory."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
-
-    def values(tag: str) -> list[float]:
-        there = tag in events.Tags()["scalars"]
-        # by step, since a step that was repeated after a resume has two events
-        return list({event.step: event.value for event in events.Scalars(tag)}.values()) if there else []
-
+    events = read_events(sorted(folder.glob("events.out.tfevents.*")))
     figures = {
-        "steps": len(values("train/loss")),
-        "sequences": sum(values("train/sequences")),
-        "tokens": sum(values("train/tokens")),
-        "seconds": sum(values("perf/seconds_per_step")),
-        "tokens_per_s": median(values("perf/tokens_per_s")),
-        "peak_gib": max(values("memory/peak_gib")),
+        "steps": len(events.curves.get(LOSS, [])),
+        "sequences": sum(events.values("train/sequences")),
+        "tokens": sum(events.values("train/tokens")),
+        "seconds": sum(events.values("perf/seconds_per_step")),
+        "tokens_per_s": median(events.values("perf/tokens_per_s")),
+        "peak_gib": max(events.values("memory/peak_gib")),
     }
-    return figures | ({"mfu": median(values("perf/mfu"))} if values("perf/mfu") else {})
+    mfu = events.values("perf/mfu")
+    return figures | ({"mfu": median(mfu)} if mfu else {})

@@ -33,7 +33,7 @@ class Running:
 class Runner:
     """Runs steps side by side: on each GPU one that must be alone, or at most `parallel` others.
 
-    Arguments:
+    Args:
         out: the folder of all files. parallel: steps at the same time on a GPU.
         gpus: their names as in CUDA_VISIBLE_DEVICES; by default `visible_gpus`.
     """

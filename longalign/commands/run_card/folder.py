@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from longalign.commands.run_card.events import Events, read_events
+from longalign.counted import counted
 from longalign.errors import UserError
 
 CONFIG, TENSORBOARD, CHECKPOINTS, NEEDLES = "config.yaml", "tensorboard", "checkpoints", "needle.jsonl"
@@ -128,7 +129,7 @@ def _needles(file: Path, missing: list[str]) -> list[dict[str, Any]]:
             rows = [kept for kept in rows if kept["step"] < row["step"]]
         rows.append(row)
     if bad:
-        missing.append(f"{NEEDLES}: {bad} unreadable line{'s' if bad > 1 else ''} left out")
+        missing.append(f"{NEEDLES}: {counted(bad, 'unreadable line')} left out")
     return rows
 
 

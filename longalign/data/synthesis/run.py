@@ -16,6 +16,7 @@ from longalign.api.budget import Budget, Call, ask_within
 from longalign.api.client import ChatClient, Completion, RequestFailed
 from longalign.api.loop import taken_aside
 from longalign.api.thoughts import split_thoughts
+from longalign.counted import counted
 from longalign.data.synthesis import prompts
 from longalign.data.synthesis.documents import read_texts
 from longalign.data.synthesis.overlap import NearDuplicates, Passages
@@ -123,7 +124,7 @@ class Synthesis:
                 return
             for bucket, number in more.items():
                 self.asked[bucket] += number
-            log.info("rows are missing; asking about %d other candidates", sum(more.values()))
+            log.info("rows are missing; asking about %s", counted(sum(more.values()), "other candidate"))
 
     def _limit(self, step: str) -> int:
         return max(self.setup.max_new_tokens, 0 if step == ANSWER else QUESTION_TOKENS)

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from longalign.counted import counted
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.judge import OK, UNPARSABLE
 from longalign.evaluation.longbench_chat.statistics import Difference, Estimate, compare_paired, estimate_mean
@@ -184,14 +185,14 @@ def _check_judges(runs: Sequence[Run]) -> None:
 def _notes(runs: Sequence[Run]) -> list[str]:
     notes = []
     for run in runs:
-        counts = {
-            "ratings could not be read": run.count(UNPARSABLE),
-            "ratings failed": run.count(FAILED),
-            "cases have no rating": run.unrated,
+        lacking = {
+            "unreadable rating": run.count(UNPARSABLE),
+            "failed rating": run.count(FAILED),
+            "unrated case": run.unrated,
         }
-        said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        said = ", ".join(counted(number, what) for what, number in lacking.items() if number)
         if said:
-            notes.append(f"{run.name}: {said}; they are left out of its mean.")
+            notes.append(f"{run.name}: left out of its mean: {said}.")
         served = {row["served_model"] for row in run.rows if row.get("served_model")}
         if len(served) > 1:
             notes.append(f"{run.name}: the judge's name changed on the way: {', '.join(sorted(served))}.")

@@ -10,7 +10,7 @@ from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.cases import Case
 
 if TYPE_CHECKING:  # tokenizers and all that come with them are slow to import
-    from longalign.chat import ChatFormat, Message
+    from longalign.chat import ChatFormat
 
 Span = tuple[int, int]
 
@@ -73,22 +73,20 @@ def fit_case(case: Case, how: Meter, max_length: int | None, max_new_tokens: int
 
     start, end = document_span(case)
     before, document, after = case.prompt[:start], case.prompt[start:end], case.prompt[end:]
-    tried: list[tuple[list[int], str]] = []
-
-    def encode(shorter: "list[Message]") -> tuple[list[int], list[int]]:
-        text = before + shorter[0]["content"] + after
-        tried.append((how.encode(text), text))
-        return tried[-1][0], []
-
-    message: Message = {"role": "user", "content": document}
-    found = shorten_document([message], len(ids), max_length - max_new_tokens, encode=encode, offsets=how.offsets)
+    found = shorten_document(
+        [{"role": "user", "content": document}],
+        len(ids),
+        max_length - max_new_tokens,
+        encode=lambda shorter: (how.encode(before + shorter[0]["content"] + after), []),
+        offsets=how.offsets,
+    )
     if found is None:
         raise UserError(
             f"case {case.idx}: its question does not fit into max_length {max_length} with max_new_tokens "
             f"{max_new_tokens}; give a larger --max_length or a smaller --max_new_tokens"
         )
-    text = next(text for tokens, text in tried if tokens is found[0])
-    return Prompt(text, found[0], len(found[0]), len(ids) - len(found[0]))
+    text, tokens = before + found.messages[0]["content"] + after, len(found.input_ids)
+    return Prompt(text, found.input_ids, tokens, len(ids) - tokens)
 
 
 def document_span(case: Case) -> Span:

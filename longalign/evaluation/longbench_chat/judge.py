@@ -95,15 +95,14 @@ async def rate(jobs: Sequence[Job], records: Records, setup: JudgeSetup, client:
     parameters: dict[str, Any] = {} if setup.temperature is None else {"temperature": setup.temperature}
     if setup.protocol == "paper" or budget.max_cost is not None:
         parameters["max_tokens"] = setup.max_tokens  # the released code sets no limit
-    tries = ORIGINAL_TRIES if setup.protocol == "original" else 1
 
     def done(job: Job, result: Completion | RequestFailed) -> None:
         records.append(_row(job, setup, result, tried=(records.get(job.key) or {}).get("tries", 0) + 1))
 
-    for _ in range(tries):
+    while jobs:
         calls = (Call(job, job.messages, parameters, setup.max_tokens) for job in jobs)
         await ask_within(budget, client, calls, done)
-        jobs = [job for job in jobs if (records.get(job.key) or {}).get("status") == UNPARSABLE]
+        jobs = [job for job in jobs if _has_tries_left(records.get(job.key) or {}, setup)]
 
 
 def to_do(jobs: Sequence[Job], records: Records, setup: JudgeSetup, retry_unparsable: bool = False) -> list[Job]:
@@ -119,10 +118,14 @@ def to_do(jobs: Sequence[Job], records: Records, setup: JudgeSetup, retry_unpars
 
     def again(job: Job) -> bool:
         row = records.get(job.key) or {}
-        unfinished = setup.protocol == "original" and row.get("tries", 0) < ORIGINAL_TRIES
-        return row.get("status") == UNPARSABLE and (retry_unparsable or unfinished)
+        return (retry_unparsable and row.get("status") == UNPARSABLE) or _has_tries_left(row, setup)
 
     return [job for job in jobs if not records.done(job.key) or again(job)]
+
+
+def _has_tries_left(row: Row, setup: JudgeSetup) -> bool:
+    """Whether an unreadable rating is asked for again without `retry_unparsable`, which allows as many tries again."""
+    return setup.protocol == "original" and row.get("status") == UNPARSABLE and row["tries"] % ORIGINAL_TRIES != 0
 
 
 def answer_as_judged(text: str, setup: JudgeSetup, prompt: JudgePrompt) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from longalign.api.budget import Budget, Call, ask_within
 from longalign.api.client import ChatClient, Completion, RequestFailed
 from longalign.api.thoughts import split_thoughts
+from longalign.counted import counted
 from longalign.evaluation.longbench_chat.cases import Case, content_key
 from longalign.evaluation.longbench_chat.fit import Meter, Prompt, fit_case
 from longalign.records import FAILED, Records, Row, refuse_other_setups
@@ -127,7 +128,7 @@ def summary(records: Records, setup: Setup) -> str:
         "failed": failures(records, setup),
     }
     special = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    return f"{len(rows)} answers in {records.path}" + (f" ({special})" if special else "")
+    return f"{counted(len(rows), 'answer')} in {records.path}" + (f" ({special})" if special else "")
 
 
 def _ask(prompt: Prompt) -> list[dict[str, str]]:

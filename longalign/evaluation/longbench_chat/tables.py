@@ -4,6 +4,7 @@ import csv
 import io
 from typing import Any
 
+from longalign.counted import counted
 from longalign.evaluation.longbench_chat.compare import Comparison, Run
 from longalign.evaluation.longbench_chat.statistics import Estimate
 from longalign.markdown import escape, table
@@ -77,9 +78,9 @@ def _pair_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
 
 def facts(run: Run) -> str:
     """A line about a run: its ratings, the released code's total score, and how well repeated ratings agree."""
-    total = next(iter(run.scores.values()), None) is not None
-    parts = [f"{len(run.rows)} ratings of {len({row['case'] for row in run.rows})} answers of {run.rows[0]['model']}"]
-    if total and run.setup["protocol"] == "original":
+    ratings, answers = counted(len(run.rows), "rating"), counted(len({row["case"] for row in run.rows}), "answer")
+    parts = [f"{ratings} of {answers} of {run.rows[0]['model']}"]
+    if run.scores and run.setup["protocol"] == "original":
         complete = not run.unrated
         parts.append(f"total_score {sum(run.scores.values()):g}" if complete else "total_score none (some unrated)")
     if run.agreement:

@@ -125,7 +125,7 @@ class LocalAnswerer:
         try:
             self._model.answer([prompt.input_ids for prompt in prompts], self._max_new_tokens, done)
         except UserError as error:  # only this batch fails: others may fit
-            failed = str(error)
+            failed = f"{error} (--lengths)"
         self.model_s += model_s()
         for prompt in left.values():
             on_done(prompt, failed)

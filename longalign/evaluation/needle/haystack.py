@@ -105,12 +105,13 @@ def read_texts(path: str | Path, joined: str = BETWEEN) -> Source:
     folder = Path(path).expanduser()
     if not folder.exists():
         raise UserError(f"haystack: {path} does not exist; expected a folder of .txt and .md files, or a file")
-    files = [folder] if folder.is_file() else sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES)
+    inside = (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    files = [folder] if folder.is_file() else sorted(inside)
     texts: list[str] = []
     size = 0
     for file in files:
         if size > MAX_CHARACTERS:
-            said = "haystack: %d of %d files of %s are read (%d characters), the others are left out"
+            said = "haystack: read only %d of %d files of %s (%d characters); the rest is left out"
             log.warning(said, len(texts), len(files), path, size)
             break
         try:

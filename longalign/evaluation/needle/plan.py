@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from longalign.counted import counted
 from longalign.evaluation.needle.statistics import KEPT, wilson
 from longalign.evaluation.needle.tasks import Cell
 
@@ -32,14 +33,14 @@ def count_lines(counts: Counts, cells: Sequence[Cell]) -> list[str]:
     """The counts in words, and how narrow an interval so many prompts of a length can give."""
     lengths, depths = {cell.length for cell in cells}, {cell.depth for cell in cells}
     seeds = {cell.seed for cell in cells}
+    axes = [counted(len(found), name) for found, name in ((lengths, "length"), (depths, "depth"), (seeds, "seed"))]
     each = len(depths) * len(seeds)
     low = wilson(1.0, each)[0]
     shows = "" if low >= KEPT else f": too few for an effective length, which needs a lower bound of {KEPT}"
     return [
-        f"{counts.cells} prompts: {len(lengths)} lengths × {len(depths)} depths × {len(seeds)} seeds"
-        + (f"; {counts.done} are done" if counts.done else ""),
+        f"{counted(counts.cells, 'prompt')}: {' × '.join(axes)}" + (f"; {counts.done} done" if counts.done else ""),
         f"{counts.prompt_tokens:,} tokens to read, at most {counts.answer_tokens:,} to write",
-        f"{each} prompts a length: if all are right, the 95 % interval begins at {low:.2f}{shows}",
+        f"{counted(each, 'prompt')} a length: if all are right, the 95 % interval begins at {low:.2f}{shows}",
     ]
 
 

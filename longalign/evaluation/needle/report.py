@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from longalign.counted import counted
 from longalign.errors import UserError
 from longalign.evaluation.needle.heatmap import colour, draw_heatmap
 from longalign.evaluation.needle.statistics import OFF, summarise
@@ -114,20 +115,20 @@ def notes(summary: Mapping[str, Any]) -> list[str]:
     """What a reader must know beside the headline, one line for each point."""
     found = []
     if part := _part(summary):
-        found.append(f"partial: {part} have been asked; the same command goes on")
+        found.append(f"partial: {part} asked so far; the same command goes on")
     if summary["failed"]:
         found.append(f"{summary['failed']} of {summary['prompts']} prompts failed; the same command tries them again")
     if off := summary.get("off_their_depth"):
         found.append(
-            f"{off} needles stand more than {OFF} % of the text from their depth, as no sentence ends there; "
-            "results.csv has the depth reached"
+            f"{counted(off, 'needle')} more than {OFF} % of the text away from the depth asked for, as no sentence "
+            "ends there; results.csv has the depth reached"
         )
     if empty := summary.get("answers_empty"):
-        found.append(f"{empty} answers are empty (thoughts are no part of an answer)")
-    if summary["answers_not_ended"]:
-        found.append(f"{summary['answers_not_ended']} answers were ended by max_new_tokens")
-    if summary["answers_with_a_decoy"]:
-        found.append(f"{summary['answers_with_a_decoy']} answers name a decoy's value")
+        found.append(f"{counted(empty, 'empty answer')} (thoughts are no part of an answer)")
+    if cut := summary["answers_not_ended"]:
+        found.append(f"{counted(cut, 'answer')} ended by max_new_tokens")
+    if wrong := summary["answers_with_a_decoy"]:
+        found.append(f"{counted(wrong, 'answer')} with a decoy's value")
     if judged := summary.get("judge"):
         mean = "none" if judged["mean_rating"] is None else f"{judged['mean_rating']:.2f} of 10"
         found.append(

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+from longalign.counted import counted
 from longalign.errors import UserError
 from longalign.evaluation.needle.answering import Answer, Answerer
 from longalign.evaluation.needle.build import Draft, Prompt, around
@@ -31,6 +32,7 @@ class PromptBuilder(Protocol):
 
     haystack: Haystack
     encoder: Encoder
+    max_new_tokens: int
 
     def draft(self, cell: Cell) -> Draft: ...
 
@@ -77,7 +79,8 @@ def run_cells(
     drafts = [builder.draft(cell) for cell in waiting]
     drafted = time.monotonic() - started
     if drafts:
-        log.info("%d prompts laid out in %.1f s, %s tokens", len(drafts), drafted, f"{sum(d.tokens for d in drafts):,}")
+        tokens = sum(draft.tokens for draft in drafts)
+        log.info("%s laid out in %.1f s, %s tokens", counted(len(drafts), "prompt"), drafted, f"{tokens:,}")
 
     def done(prompt: Prompt, answer: Answer | str) -> None:
         nonlocal rows_s

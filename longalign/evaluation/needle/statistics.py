@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from longalign.counted import counted
 from longalign.evaluation.needle.scoring import without_thoughts
+from longalign.records import FAILED
 
 Z95 = 1.959963984540054
 KEPT = 0.85
@@ -77,7 +79,7 @@ def effective_length(by_length: Mapping[int, Estimate]) -> EffectiveLength:
     if not held:
         most = max(e.n for e in known.values())
         needed = next(n for n in range(1, 10_000) if wilson(1.0, n)[0] >= threshold)
-        few = f"{most} prompts a length cannot show it: {needed} are needed at least" if most < needed else ""
+        few = f"{counted(most, 'prompt')} a length cannot show it, {needed} or more can" if most < needed else ""
         return EffectiveLength(None, threshold, few or f"no length has a lower bound of {threshold:.2f}")
     failed = [length for length in known if length < max(held) and length not in held]
     return EffectiveLength(max(held), threshold, f"but not {', '.join(map(str, failed))}" if failed else "")
@@ -86,7 +88,7 @@ def effective_length(by_length: Mapping[int, Estimate]) -> EffectiveLength:
 def summarise(rows: Iterable[Row]) -> dict[str, Any]:
     """The summary of a run's rows as JSON values. Failed rows are counted, but are in no mean."""
     rows = list(rows)
-    good = [row for row in rows if row.get("status") != "failed"]
+    good = [row for row in rows if row.get("status") != FAILED]
     by_length = _group(good, "length")
     margins = {length: estimate(recalls) for length, recalls in by_length.items()}
     cells: dict[tuple[int, float], list[float]] = defaultdict(list)

@@ -109,7 +109,7 @@ class NeedleProbe(Callback):
             self._probe(trainer, pl_module)
         took = time.perf_counter() - self.started
         log.info(
-            "needle probes took %.1f s, %.1f%% of the run's time; %d were left out",
+            "needle probes took %.1f s, %.1f%% of the run's time; %d left out",
             self.spent_s,
             100 * self.spent_s / max(took, 1e-9),
             self.left_out,

@@ -267,6 +267,7 @@ def quiet_libraries() -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()  # it propagates to our own
         logger.setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)  # the table of trainer.profiler
     for message in (
         ".*sync_dist=True.*",  # StepLogger sums over ranks itself
         ".*LeafSpec.*",

@@ -119,6 +119,8 @@ def test_missing_config_and_broken_yaml(mistake, tmp_path):
     broken.write_bytes("data: x".encode("utf-16"))
     assert "config: not UTF-8 text" in mistake("fit", "--config", broken)
     assert "config: not UTF-8 text" in mistake("export", "--config", broken)
+    broken.write_text("optimizer: {lr: 5}\n")
+    assert "unknown key 'optimizer.lr'; did you mean 'model.optimizer'?" in mistake("fit", "--config", broken)
     broken.write_text("data: {max_lenght: 5}\n")
     assert "max_lenght" in mistake("fit", "--config", broken)
 
@@ -189,6 +191,14 @@ def test_early_stopping_by_a_metric_that_does_not_exist_is_one_line(fit):
     stopping = "{class_path: lightning.pytorch.callbacks.EarlyStopping, init_args: {monitor: nothere}}"
     line = fit(trainer__callbacks=f"[{stopping}]", trainer__max_steps=1, data__packs_per_step=1)
     assert "trainer.callbacks: EarlyStopping: got monitor 'nothere', expected one of val/loss" in line
+
+
+def test_averages_of_weights_that_cannot_be_are_refused(fit):
+    known = "lightning.pytorch.callbacks"
+    assert "use EMAWeightAveraging" in fit(
+        trainer__callbacks=f"[{{class_path: {known}.StochasticWeightAveraging, init_args: {{swa_lrs: 1.0}}}}]"
+    )
+    assert "give --trainer.strategy auto" in fit(trainer__callbacks=f"[{{class_path: {known}.EMAWeightAveraging}}]")
 
 
 def test_bad_strategy_is_one_line(fit):

@@ -115,11 +115,11 @@ def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]]) ->
 
 @contextmanager
 def _full_disk_of(path: Path) -> Iterator[None]:
-    """Give the error of a full disk, which comes without one, the name of the file that is written."""
+    """Give the error of a full disk or quota, which comes without one, the name of the file that is written."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and error.filename is None:
             error.filename = str(path)
         raise
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import transformers
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import StochasticWeightAveraging, WeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -28,6 +29,7 @@ from longalign.training.data_record import write_data_record
 from longalign.training.environment import write_environment
 from longalign.training.module import LongAlignModule
 from longalign.training.ranks import cluster_environment, end_with_parent, use_rank_launcher
+from longalign.training.strategy import ShardStrategy
 
 log = logging.getLogger(__name__)
 
@@ -166,6 +168,7 @@ class LongAlignCLI(LightningCLI):
         if config.plugins is None and (environment := cluster_environment(self.launch)):
             kwargs["plugins"] = environment
         trainer = super().instantiate_trainer(**kwargs)
+        refuse_averages(trainer)
         # StepCheckpoint handles stop signals; Lightning's handlers communicate with other ranks inside a signal
         trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
         use_rank_launcher(trainer)
@@ -255,10 +258,24 @@ def follow_launcher(trainer: Any, launch: Launch, given: Sequence[str]) -> None:
         trainer[key] = started
 
 
+def refuse_averages(trainer: Trainer) -> None:
+    """Refuse callbacks that average weights where they would fail, or change the schedule and average nothing."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        name = type(callback).__name__
+        if isinstance(callback, StochasticWeightAveraging):
+            raise UserError(
+                f"trainer.callbacks: {name} counts epochs, and all of data.epochs are one to Lightning: "
+                "use EMAWeightAveraging"
+            )
+        if isinstance(callback, WeightAveraging) and isinstance(trainer.strategy, ShardStrategy):
+            raise UserError(f"trainer.callbacks: {name} cannot copy sharded weights: give --trainer.strategy auto")
+
+
 def known_keys(cli: LongAlignCLI) -> list[str]:
     """Every key of the config, with dots."""
     parsers = getattr(cli, "_subcommand_parsers", {})
-    return sorted({action.dest for parser in parsers.values() for action in parser._actions if action.dest})
+    found = {action.dest for parser in parsers.values() for action in parser._actions if action.dest}
+    return sorted(key for key in found if not key.endswith(".help"))
 
 
 def quiet_libraries() -> None:
@@ -267,6 +284,8 @@ def quiet_libraries() -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()  # it propagates to our own
         logger.setLevel(logging.WARNING)
+    for asked_for in ("profilers", "callbacks.model_summary"):  # tables
+        logging.getLogger(f"lightning.pytorch.{asked_for}").setLevel(logging.INFO)
     for message in (
         ".*sync_dist=True.*",  # StepLogger sums over ranks itself
         ".*LeafSpec.*",

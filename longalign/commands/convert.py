@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
+from longalign.commands.interrupt import interruptible
 from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.files import new_folder
@@ -17,7 +18,8 @@ log = logging.getLogger(__name__)
 
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and convert."""
-    call(convert, name, args)
+    with interruptible("; nothing was written"):
+        call(convert, name, args)
 
 
 def convert(

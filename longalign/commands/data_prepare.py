@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from longalign.commands.interrupt import interruptible
 from longalign.commands.options import OwnOptions
 
 
@@ -13,7 +14,8 @@ def run(name: str, args: list[str]) -> None:
         "many rows were read, dropped and cut, and what is in the mix.",
     )
     _, rest = options.parse_known_args(args)
-    prepare(rest, options)
+    with interruptible():
+        prepare(rest, options)
 
 
 def prepare(args: list[str], options: OwnOptions) -> None:

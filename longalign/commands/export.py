@@ -14,6 +14,7 @@ from torch.distributed.checkpoint import FileSystemReader
 from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
+from longalign.commands.interrupt import interruptible
 from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.files import new_folder
@@ -29,7 +30,8 @@ SIZE = re.compile(r"\d+(\.\d+)?\s*[KMGT]B", re.IGNORECASE)
 
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and export."""
-    call(export, name, args)
+    with interruptible("; nothing was written"):
+        call(export, name, args)
 
 
 def export(

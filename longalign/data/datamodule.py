@@ -241,10 +241,11 @@ class LongAlignData(LightningDataModule):
             raise UserError(
                 f"trainer.max_epochs: got {trainer.fit_loop.max_epochs}; all epochs are planned as one: set data.epochs"
             )
-        if trainer.limit_train_batches not in (None, 1):
-            raise UserError("trainer.limit_train_batches: use trainer.max_steps or a source's count")
-        if getattr(trainer, "overfit_batches", 0):
-            raise UserError("trainer.overfit_batches: use a source's count and data.epochs")
+        if overfit := getattr(trainer, "overfit_batches", 0):  # it sets limit_train_batches, too
+            raise UserError(f"trainer.overfit_batches: got {overfit:g}: use a source's count and data.epochs")
+        if (limit := trainer.limit_train_batches) not in (None, 1):
+            key = "fast_dev_run" if getattr(trainer, "fast_dev_run", False) else "limit_train_batches"
+            raise UserError(f"trainer.{key}: got {limit:g}: use trainer.max_steps or a source's count")
         if trainer._accelerator_connector.use_distributed_sampler:
             raise UserError(
                 "trainer.use_distributed_sampler: got true; the plan deals the packs to the ranks: set false"

@@ -33,6 +33,7 @@ def _watch_parent() -> None:
     if _parent is None or os.getppid() != _parent:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends its children
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what the parent does on it is not for its children
 
     def watch(parent: int) -> None:
         while os.getppid() == parent:

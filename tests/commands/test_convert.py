@@ -4,6 +4,7 @@ import json
 import os
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -241,6 +242,18 @@ def test_a_killed_conversion_leaves_nothing_that_looks_whole_and_the_next_one_wo
     convert(tmp_path / "source", tmp_path / "glm")
     assert (tmp_path / "glm/model.safetensors.index.json").exists()
     assert not hidden.exists()
+
+
+def test_a_conversion_that_is_told_to_stop_leaves_nothing_and_says_so(tmp_path, monkeypatch, caplog):
+    def stop(*_, **__):
+        assert (tmp_path / ".glm.incomplete").is_dir()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("longalign.commands.convert.convert_to_glm", stop)
+    with caplog.at_level("INFO"), pytest.raises(SystemExit) as end:
+        convert(TINY, tmp_path / "glm")
+    assert end.value.code == 143 and caplog.messages[-1] == "stopped; nothing was written"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_takes_one_line(tmp_path, disk_of, capfd):

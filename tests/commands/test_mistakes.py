@@ -119,6 +119,8 @@ def test_missing_config_and_broken_yaml(mistake, tmp_path):
     broken.write_bytes("data: x".encode("utf-16"))
     assert "config: not UTF-8 text" in mistake("fit", "--config", broken)
     assert "config: not UTF-8 text" in mistake("export", "--config", broken)
+    broken.write_text("optimizer: {lr: 5}\n")
+    assert "unknown key 'optimizer.lr'; did you mean 'model.optimizer'?" in mistake("fit", "--config", broken)
     broken.write_text("data: {max_lenght: 5}\n")
     assert "max_lenght" in mistake("fit", "--config", broken)
 
@@ -175,7 +177,9 @@ def test_remote_code_is_refused_without_a_question(fit, tmp_path):
 
 def test_trainer_keys_that_the_plan_owns(fit):
     assert "data.epochs" in fit(trainer__max_epochs=3)
-    assert "trainer.max_steps" in fit(trainer__limit_train_batches=5)
+    assert "trainer.limit_train_batches: got 5: use trainer.max_steps" in fit(trainer__limit_train_batches=5)
+    assert "trainer.fast_dev_run: got 2: use trainer.max_steps" in fit(trainer__fast_dev_run=2)
+    assert "trainer.overfit_batches: got 2: use a source's count" in fit(trainer__overfit_batches=2)
     assert "packs_per_step" in fit(trainer__accumulate_grad_batches=5)
     assert "use_distributed_sampler" in fit(trainer__use_distributed_sampler="true")
     assert "model.compute_dtype" in fit(trainer__precision="bf16-true")
@@ -187,6 +191,14 @@ def test_early_stopping_by_a_metric_that_does_not_exist_is_one_line(fit):
     stopping = "{class_path: lightning.pytorch.callbacks.EarlyStopping, init_args: {monitor: nothere}}"
     line = fit(trainer__callbacks=f"[{stopping}]", trainer__max_steps=1, data__packs_per_step=1)
     assert "trainer.callbacks: EarlyStopping: got monitor 'nothere', expected one of val/loss" in line
+
+
+def test_averages_of_weights_that_cannot_be_are_refused(fit):
+    known = "lightning.pytorch.callbacks"
+    assert "use EMAWeightAveraging" in fit(
+        trainer__callbacks=f"[{{class_path: {known}.StochasticWeightAveraging, init_args: {{swa_lrs: 1.0}}}}]"
+    )
+    assert "give --trainer.strategy auto" in fit(trainer__callbacks=f"[{{class_path: {known}.EMAWeightAveraging}}]")
 
 
 def test_bad_strategy_is_one_line(fit):

@@ -13,6 +13,7 @@ from byte_tokenizer import byte_tokenizer
 
 from longalign.chat import encode_conversation
 from longalign.data import cache, encoding
+from longalign.data.orphans import children_end_with_us
 from longalign.data.synthetic import generate_conversations
 from longalign.data.tokenize import report_table, tokenize_source
 from longalign.data.tokenized import TokenizedSource
@@ -260,6 +261,22 @@ def test_ctrl_c_ends_all_processes_without_a_traceback(rows, write_rows, tmp_pat
     assert results.get(timeout=30) == "stopped"
     process.join(10)
     assert "Traceback" not in capfd.readouterr().err
+
+
+def _handler_of_sigterm(results):
+    results.put(signal.getsignal(signal.SIGTERM))
+
+
+def test_a_child_leaves_what_its_parent_does_on_sigterm_to_it():
+    results, before = FORK.Queue(), signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with children_end_with_us():
+            process = FORK.Process(target=_handler_of_sigterm, args=(results,))
+            process.start()
+        assert results.get(timeout=30) == signal.SIG_DFL
+        process.join(10)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _children(pid: int) -> list[int]:

@@ -200,6 +200,14 @@ def test_too_many_bad_gradients_stop_the_run(arguments, monkeypatch, capfd):
     assert "model.max_skipped_steps" in capfd.readouterr().err
 
 
+def test_a_profiler_and_a_summary_show_their_tables(arguments, caplog):
+    asked = ["--trainer.profiler=simple", "--trainer.callbacks+=lightning.pytorch.callbacks.ModelSummary"]
+    with caplog.at_level("INFO"):
+        run_here(arguments(*asked, "--data.packs_per_step=1", "--trainer.max_steps=1"))
+    assert any("Trainable params" in line for line in caplog.messages)
+    assert any("Profiler Report" in line and "optimizer_step" in line for line in caplog.messages)
+
+
 def test_ctrl_c_says_how_far_the_run_is_and_how_it_goes_on(arguments, tmp_path, monkeypatch, caplog):
     step, handler = LongAlignModule.training_step, signal.getsignal(signal.SIGINT)
 

@@ -276,6 +276,8 @@ class LongAlignModule(LightningModule):
             self._forward_checked = True
 
     def on_fit_start(self) -> None:
+        if self.trainer.gradient_clip_algorithm == "value":
+            raise UserError("trainer.gradient_clip_algorithm: got value, expected norm")
         self.check_forward()
 
     def on_validation_start(self) -> None:
@@ -321,8 +323,6 @@ class LongAlignModule(LightningModule):
 
         Without gradients the optimizer changes neither weights nor states. The norm is global, so all ranks agree.
         """
-        if gradient_clip_algorithm == "value":
-            raise UserError("trainer.gradient_clip_algorithm: got value, expected norm")
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
         norm = get_total_norm(gradients)
         norm = norm.full_tensor() if isinstance(norm, DTensor) else norm

@@ -185,6 +185,7 @@ def test_trainer_keys_that_the_plan_owns(fit):
     assert "model.compute_dtype" in fit(trainer__precision="bf16-true")
     assert "got bf16-true, expected 32-true" in fit(trainer__precision="bf16-true", trainer__strategy="auto")
     assert "trainer.max_steps: got 0" in fit(trainer__max_steps=0)
+    assert "trainer.gradient_clip_algorithm: got value" in fit(trainer__gradient_clip_algorithm="value")
 
 
 def test_early_stopping_by_a_metric_that_does_not_exist_is_one_line(fit):

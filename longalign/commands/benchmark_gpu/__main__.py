@@ -30,6 +30,7 @@ from longalign.commands.benchmark_gpu.chart import charted, describe, draw
 from longalign.commands.benchmark_gpu.fit import run_case
 from longalign.commands.benchmark_gpu.gpu import gemm_tflops
 from longalign.commands.benchmark_gpu.peer import compare_losses, run_peer
+from longalign.files import write_json
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -93,7 +94,7 @@ def run_cases(names: list[str], settings: Settings) -> dict[str, Any]:
         row = others[name](settings) if name in others else run_case(name, CASES[name], settings)
         result["rows"].append(row)
         print(describe(row, gemm), flush=True)
-        (settings.out / "results.json").write_text(json.dumps(result, indent=1) + "\n")
+        write_json(settings.out / "results.json", result)
     return result
 
 

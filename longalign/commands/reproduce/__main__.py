@@ -78,13 +78,13 @@ def run(name: str, args: list[str]) -> None:
 
 
 def run_acts(acts: list[list[Step]], runner: Runner) -> None:
-    """Run the steps of all acts, and write the results whenever an act is complete."""
+    """Run the steps of all acts, and write the results whenever an act is complete and others go on."""
     left = [{step for step in act if not step.is_done()} for act in acts]
     for step in runner([step for act in acts for step in act]):
         for steps in left:
             if step in steps:
                 steps.remove(step)
-                if not steps:
+                if not steps and any(left):
                     write_results(runner.out, collect(runner.out))
 
 

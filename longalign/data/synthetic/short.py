@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Callable
 
+from longalign.counted import counted
 from longalign.data.synthetic.documents import Language, Slots
 from longalign.data.synthetic.world import World
 
@@ -70,7 +71,7 @@ def _journey(world: World, slots: Slots) -> tuple[Turn, Turn]:
     leave, arrive = (f"{t // 60:02d}:{t % 60:02d}" for t in (start, end))
     place, other = world.place(), world.place()
     hours, rest = divmod(minutes, 60)
-    took_en = " and ".join(_plural(n, unit) for n, unit in ((hours, "hour"), (rest, "minute")) if n)
+    took_en = " and ".join(counted(n, unit) for n, unit in ((hours, "hour"), (rest, "minute")) if n)
     took_zh = (f"{hours}小时" if hours else "") + (f"{rest}分钟" if rest else "")
     return (
         (
@@ -210,10 +211,6 @@ def _largest(world: World, slots: Slots) -> tuple[Turn, Turn]:
         ),
         (f"这些数里最大的和最小的各是哪个：{shown}？", f"最大的是{high}，最小的是{low}。"),
     )
-
-
-def _plural(number: int, unit: str) -> str:
-    return f"{number} {unit}" + ("" if number == 1 else "s")
 
 
 KINDS: tuple[Callable[[World, Slots], tuple[Turn, Turn]], ...] = (

@@ -5,9 +5,11 @@ In: queries, keys, values of T tokens end to end and ``cu_seqlens``. Out: attent
 """
 
 import importlib
+import os
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -160,6 +162,25 @@ def _flash3_backward(
 
 # flash_attn_4: Hopper and Blackwell, package flash-attn-4 (module flash_attn.cute). Compiles on its first calls.
 
+COMPILED = Path("~/.cache/longalign/flash_attn_4")
+"""Where the package keeps what it has compiled, for the processes after this one, unless its own variables say else."""
+
+
+def _flash4_missing(device: torch.device, dtype: torch.dtype) -> str | None:
+    if device.type == "cuda":
+        _keep_compiled(COMPILED.expanduser())
+    return _FLASH4_NEEDS(device, dtype)
+
+
+def _keep_compiled(folder: Path) -> None:
+    """Have the package keep its compiled kernels in a folder; it reads these variables when it is imported."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # every process compiles for itself, as the package does by default
+        return
+    os.environ.setdefault("FLASH_ATTENTION_CUTE_DSL_CACHE_ENABLED", "1")
+    os.environ.setdefault("FLASH_ATTENTION_CUTE_DSL_CACHE_DIR", str(folder))
+
 
 def _flash4_forward(
     q: Tensor, k: Tensor, v: Tensor, cu: Tensor, max_seqlen: int, scale: float
@@ -212,12 +233,10 @@ def _import_failure(module: str) -> str | None:
 
 AMPERE = "an Ampere GPU or newer", range(8, 100)
 
+_FLASH4_NEEDS = _needs("a Hopper or Blackwell GPU", (9, 10), module="flash_attn.cute.interface", package="flash-attn-4")
+
 BACKENDS: dict[str, Backend] = {
-    "flash_attn_4": Backend(
-        _flash4_forward,
-        _flash4_backward,
-        _needs("a Hopper or Blackwell GPU", (9, 10), module="flash_attn.cute.interface", package="flash-attn-4"),
-    ),
+    "flash_attn_4": Backend(_flash4_forward, _flash4_backward, _flash4_missing),
     "flash_attn_3": Backend(
         _flash3_forward,
         _flash3_backward,

@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 from types import ModuleType
 
@@ -6,7 +8,7 @@ import torch
 
 from longalign.errors import UserError
 from longalign.model.attention import _attention_forward, _no_mask, attention_name, choose_backend, varlen_attention
-from longalign.model.kernels import BACKENDS
+from longalign.model.kernels import BACKENDS, _keep_compiled
 
 LENGTHS = [[257], [1], [1, 1, 1], [5, 1, 64, 130]]
 
@@ -161,3 +163,45 @@ def test_nothing_is_ignored_in_silence():
     assert _no_mask(attention_mask=torch.ones(2, 3)) is None
     with pytest.raises(NotImplementedError, match="padding"):
         _no_mask(attention_mask=torch.tensor([[0, 1, 1]]))
+
+
+KEEP = "FLASH_ATTENTION_CUTE_DSL_CACHE_ENABLED", "FLASH_ATTENTION_CUTE_DSL_CACHE_DIR"
+
+
+def test_compiled_kernels_are_kept_where_a_folder_can_be_made_and_as_the_user_says(tmp_path, monkeypatch):
+    for name in KEEP:
+        monkeypatch.setenv(name, "")  # so that it is restored
+        monkeypatch.delenv(name)
+    (tmp_path / "file").touch()
+    _keep_compiled(tmp_path / "file" / "kernels")
+    assert not any(name in os.environ for name in KEEP)
+    _keep_compiled(tmp_path / "kernels")
+    assert [os.environ[name] for name in KEEP] == ["1", str(tmp_path / "kernels")]
+    monkeypatch.setenv(KEEP[0], "0")
+    _keep_compiled(tmp_path / "elsewhere")
+    assert [os.environ[name] for name in KEEP] == ["0", str(tmp_path / "kernels")]
+
+
+ATTEND = """
+import torch
+from longalign.model.kernels import BACKENDS
+x, cu = torch.ones(9, 2, 64, device="cuda", dtype=torch.bfloat16), torch.tensor([0, 9], device="cuda").int()
+if reason := BACKENDS["flash_attn_4"].missing(x.device, x.dtype):
+    raise SystemExit(f"skip: {reason}")
+out, lse = BACKENDS["flash_attn_4"].forward(x, x, x, cu, 9, 0.1)
+BACKENDS["flash_attn_4"].backward(out, x, x, x, out, lse, cu, 9, 0.1)
+torch.cuda.synchronize()
+"""
+
+
+@pytest.mark.gpu
+def test_a_second_process_finds_the_kernels_that_the_first_has_compiled(tmp_path):
+    found = []
+    for _ in range(2):
+        command = [sys.executable, "-c", ATTEND]
+        done = subprocess.run(command, env=os.environ | {KEEP[1]: str(tmp_path)}, capture_output=True, text=True)
+        if done.stderr.startswith("skip:"):
+            pytest.skip(done.stderr)
+        assert done.returncode == 0, done.stderr
+        found.append({file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.o")})
+    assert found[0] and found[0] == found[1]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from longalign.commands.reproduce.figures import Models
-from longalign.commands.reproduce.recipe import BATCHING, TASKS
+from longalign.commands.reproduce.recipe import BATCHING, SHARES, TASKS
 from longalign.markdown import table
 
 
@@ -36,19 +36,24 @@ def loss_table(models: Models, group: str) -> str:
 
 
 def training_table(models: Models) -> str:
-    """A row for each run; for the ways of batching also their time as a share of `naive`'s (the paper's Figure 5)."""
+    """A row for each run; for the ways of batching also their time as a share of `naive`'s (the paper's Figure 5).
+
+    Runs of `SHARES` have no times, because several of them may have had the same GPU.
+    """
     runs = {name: model["training"] for name, model in models.items() if "training" in model}
-    keys = ("steps", "sequences", "tokens", "seconds", "tokens_per_s", "peak_gib")
+    amounts, speeds = ("steps", "sequences", "tokens", "peak_gib"), ("seconds", "tokens_per_s")
     lines = []
     for name, row in runs.items():
-        mfu = f"{row['mfu']:.3f}" if "mfu" in row else "–"
+        timed = name not in SHARES
+        mfu = f"{row['mfu']:.3f}" if timed and "mfu" in row else "–"
         beside = (
             f"{row['seconds'] / runs['naive']['seconds']:.2f}"
             if {name, "naive"} <= BATCHING.keys() & runs.keys()
             else "–"
         )
-        lines.append([name, *(f"{row[key]:,.0f}" for key in keys), mfu, beside])
-    return table(["training", *keys, "MFU", "time / naive's"], lines)
+        measured = [f"{row[key]:,.0f}" if timed else "–" for key in speeds]
+        lines.append([name, *(f"{row[key]:,.0f}" for key in amounts), *measured, mfu, beside])
+    return table(["training", *amounts, *speeds, "MFU", "time / naive's"], lines)
 
 
 def number(value: float | None) -> str:

@@ -6,7 +6,7 @@ EACH_STEP = 16  # sequences in a step of `naive` and `sorted`, as many as `longa
 
 PASSES = 2  # over the model's own answers, which keep it close to what it was
 
-COMPARED = 0.08  # share of the data that is used to compare ways of batching and shares of long data
+COMPARED = 0.05  # share of the data that is used to compare ways of batching and shares of long data
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ SCALES = {
         grid=("--lengths=1000:64000:10", "--depths=10:90:10", "--seeds=3"),
         probe=("--lengths=1000,4000,16000,32000,64000", "--depths=10,50,90", "--seeds=8"),
         long=1300,
-        medium=5000,
+        medium=8000,
         short=400,
         own=1700,
         held_out=60,

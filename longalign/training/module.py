@@ -150,7 +150,7 @@ class LongAlignModule(LightningModule):
         """Build the model, once: as FSDP2 shards under ``ShardStrategy``, as a whole copy under any other strategy."""
         if self.model is not None:
             return
-        # TF32 would round positions above 2048 in the product of rotary angles
+        # TF32 could round positions above 2048 in the product that makes rotary angles
         torch.set_float32_matmul_precision("highest")
         strategy = self.trainer.strategy
         dtype = self._compute_dtype(strategy.root_device)

@@ -1,4 +1,4 @@
-"""Rotary angles far from the start: transformers makes them by an fp32 product, which TF32 would ruin."""
+"""Rotary angles far from the start, which transformers makes by an fp32 product: TF32 could round the positions."""
 
 import pytest
 import torch
@@ -34,9 +34,3 @@ def largest_error(config, device):
 def test_angles_at_64k_and_128k_are_right(architecture, device, precision):
     precision("highest")
     assert largest_error(CONFIGS[architecture], device) < 131_072 * 2**-24  # fp32's own rounding of the angle
-
-
-@pytest.mark.gpu
-def test_tf32_would_ruin_them(precision):
-    precision("high")
-    assert largest_error(CONFIGS["llama"], "cuda") > 0.1

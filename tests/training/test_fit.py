@@ -99,6 +99,7 @@ def test_raw_text_trains_a_longer_context_that_the_export_names(arguments, tmp_p
     (tmp_path / "books").mkdir()
     for number in range(6):
         (tmp_path / "books" / f"{number}.txt").write_text(f"river stone lamp {number} " * (10 + 30 * number))
+    torch.set_float32_matmul_precision("high")
     run_here(
         arguments(
             *STEPS,
@@ -118,6 +119,7 @@ def test_raw_text_trains_a_longer_context_that_the_export_names(arguments, tmp_p
     config = LlamaConfig.from_pretrained(tmp_path / "hf")
     assert config.rope_parameters["rope_theta"] == 2e6 and config.max_position_embeddings == 4096
     assert AutoTokenizer.from_pretrained(tmp_path / "hf").model_max_length >= 4096
+    assert torch.get_float32_matmul_precision() == "highest"  # in TF32 positions could be rounded
 
 
 def test_a_generation_config_that_transformers_finds_fault_with_is_kept_without_a_word(arguments, tmp_path, caplog):

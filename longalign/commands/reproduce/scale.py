@@ -34,7 +34,7 @@ SCALES = {
         grid=("--lengths=1000:64000:10", "--depths=10:90:10", "--seeds=3"),
         probe=("--lengths=1000,4000,16000,32000,64000", "--depths=10,50,90", "--seeds=8"),
         long=1300,
-        medium=8000,
+        medium=2500,
         short=400,
         own=1700,
         held_out=60,

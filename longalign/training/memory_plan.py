@@ -64,19 +64,20 @@ class MemorySettings:
     def _room(self, free_bytes: int) -> int:
         return free_bytes if self.gpu_memory_gib is None else min(free_bytes, int(self.gpu_memory_gib * GIB))
 
-    def plan(self, step: StepMemory, free_bytes: int, host: Host) -> StepMemory:
+    def plan(self, step: StepMemory, free_bytes: int, host: Host, others: str = "") -> StepMemory:
         """``fit_into``, and log what is expected.
 
-        A mode that the user asks for by name is tried even if the estimate says that it does not fit.
+        A mode that the user asks for by name is tried even if the estimate says that it does not fit. others: what
+        ``beside_other_programs`` says of the GPU.
 
         Raises:
-            NoRoom: checkpointing is auto and nothing fits.
+            UserError: checkpointing is auto and nothing fits.
         """
         try:
             found = self.fit_into(step, free_bytes, host)
         except NoRoom as error:
             if self.checkpointing == "auto":
-                raise
+                raise UserError(f"{error}; this run is{others.removeprefix(',')}" if others else str(error)) from error
             log.warning("%s", error)
             mode, offload = self.checkpointing, self.offload != "none"
             return replace(step, checkpointing=mode, kept_layers=self.kept_layers, offload=offload)

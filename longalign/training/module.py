@@ -239,7 +239,8 @@ class LongAlignModule(LightningModule):
             fused=fused,
             resharded=strategy.reshard_after_forward,
         )
-        return self.memory_settings.plan(step, *free_memory(strategy, self.trainer.num_devices))
+        others = beside_other_programs(strategy.root_device)
+        return self.memory_settings.plan(step, *free_memory(strategy, self.trainer.num_devices), others)
 
     def _autocast(self) -> torch.autocast:
         """Compute in bf16 also where no FSDP2 policy says so: under strategies other than ``ShardStrategy``."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import GlmConfig, LlamaConfig
 
+from longalign.errors import UserError
 from longalign.model.flops import model_shape
 from longalign.model.hardware import beside_other_programs, free_host_bytes, host_link_bytes_per_s
 from longalign.model.memory import (
@@ -16,7 +17,8 @@ from longalign.model.memory import (
     optimizer_state_bytes,
     optimizer_update_bytes,
 )
-from longalign.model.memory_choice import Host, NoRoom, choose_checkpointing
+from longalign.model.memory_choice import UNKNOWN_HOST, Host, NoRoom, choose_checkpointing
+from longalign.training.memory_plan import MemorySettings
 
 
 def llama(layers):
@@ -180,6 +182,16 @@ def test_an_error_says_when_other_programs_hold_the_gpu(monkeypatch):
     assert beside_other_programs(torch.device("cuda")) == ", beside other programs with 48 of the GPU's 80 GiB"
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 76 * GIB)
     assert beside_other_programs(torch.device("cuda")) == beside_other_programs(torch.device("cpu")) == ""
+
+
+@pytest.mark.parametrize("others", ["", ", beside other programs with 133 of the GPU's 140 GiB"])
+def test_a_run_without_room_says_who_else_is_on_the_gpu(others):
+    settings = MemorySettings("auto", 0, "auto", None)
+    remedy = r"there are 3 .*: use 8 GPUs"
+    with pytest.raises(
+        UserError, match=remedy + ("; this run is beside other programs with 133 .*" if others else "$")
+    ):
+        settings.plan(StepMemory(llama(8), 8192), 5 * GIB, UNKNOWN_HOST, others)
 
 
 @pytest.mark.gpu

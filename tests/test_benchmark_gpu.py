@@ -13,7 +13,7 @@ from transformers import LlamaConfig
 from longalign.chat import encode_conversation, load_tokenizer
 from longalign.commands.benchmark_gpu import __main__ as program
 from longalign.commands.benchmark_gpu.cases import ADAMW, CASES, MODELS, Case, Settings
-from longalign.commands.benchmark_gpu.chart import describe, draw
+from longalign.commands.benchmark_gpu.chart import charted, describe, draw
 from longalign.commands.benchmark_gpu.fit import fit_command, predicted, run_case
 from longalign.commands.benchmark_gpu.inputs import all_lengths, make_data, make_model
 from longalign.data.sources import read_conversations
@@ -97,6 +97,8 @@ def test_the_chart_is_drawn_of_what_has_figures(tmp_path):
     result = {"gpu": "a GPU", "gemm_tflops": 790.0, "rows": [row, {"case": "7b-mix", "failed": "out of memory"}]}
     draw([result], tmp_path / "chart.png")
     assert (tmp_path / "chart.png").stat().st_size > 10_000
+    again = result | {"rows": [row | {"tflops_per_s_per_gpu": 510.0}]}
+    assert [drawn["tflops_per_s_per_gpu"] for drawn in charted([result, again])] == [510]  # the last of a case
 
 
 def test_a_case_fits_a_consumer_card():

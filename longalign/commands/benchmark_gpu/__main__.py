@@ -42,7 +42,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--steps", type=int, default=10 + WARM_UP, help="optimizer steps of each fit")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmark"), help="folder of all files")
-    parser.add_argument("--draw", type=Path, nargs="+", help="run nothing: draw one chart.png of these results.json")
+    parser.add_argument(
+        "--draw",
+        type=Path,
+        nargs="+",
+        help="run nothing: draw one chart.png of these results.json (of a case in several the last counts)",
+    )
     parser.add_argument("options", nargs="*", help="more options of fit, after --")
     return parser
 

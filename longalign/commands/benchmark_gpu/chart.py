@@ -34,8 +34,12 @@ def describe(row: Row, gemm: float) -> str:
 
 
 def charted(results: Sequence[dict[str, Any]]) -> list[Row]:
-    """The rows with TFLOP/s, which failed cases and unknown GPUs do not have. results: of each call."""
-    return [row for result in results for row in result["rows"] if "tflops_per_s_per_gpu" in row]
+    """The rows with TFLOP/s, which failed cases and unknown GPUs do not have; of a case that has several the last.
+
+    results: of each call.
+    """
+    measured = (row for result in results for row in result["rows"] if "tflops_per_s_per_gpu" in row)
+    return list({row["case"]: row for row in measured}.values())
 
 
 def draw(results: Sequence[dict[str, Any]], file: Path) -> None:

@@ -17,6 +17,55 @@ from torch.autograd.graph import saved_tensors_hooks
 _Group = list["weakref.ref[_Waiting]"]
 
 
+class HostChunks:
+    """Host memory in chunks, which are pinned once and used again, and a stream for the copies to them and back.
+
+    Chunks are small because torch pins powers of two: 3 GiB in one piece would take 4. All copies run on one stream, so
+    a chunk is never written before it has been read. On a CPU tensors are copied, too, for tests.
+    """
+
+    def __init__(self, chunk_bytes: int = 1 << 24) -> None:
+        self.chunk_bytes = chunk_bytes
+        self.free: list[Tensor] = []
+        self._streams: dict[torch.device, torch.cuda.Stream] = {}
+
+    def send(self, data: Tensor) -> tuple[list[Tensor], torch.cuda.Event | None]:
+        """Begin to copy bytes (uint8 ``[size]``) to the host: their chunks, and the event of the copy's end."""
+        on_gpu = data.device.type == "cuda"
+        parts = data.split(self.chunk_bytes)
+        chunks = [self._take(pin_memory=on_gpu) for _ in parts]
+        with self._beside(data.device) as stream:
+            for chunk, part in zip(chunks, parts, strict=True):
+                chunk[: len(part)].copy_(part, non_blocking=True)
+            return chunks, None if stream is None else stream.record_event()
+
+    def bring(self, chunks: list[Tensor], target: Tensor) -> torch.cuda.Event | None:
+        """Begin to copy chunks into ``target`` (uint8 ``[size]``), and take them back; the event of the copy's end."""
+        with self._beside(target.device) as stream:
+            for chunk, part in zip(chunks, target.split(self.chunk_bytes), strict=True):
+                part.copy_(chunk[: len(part)], non_blocking=True)
+            self.free += chunks
+            return None if stream is None else stream.record_event()
+
+    def _take(self, pin_memory: bool) -> Tensor:
+        if self.free:
+            return self.free.pop()
+        return torch.empty(self.chunk_bytes, dtype=torch.uint8, pin_memory=pin_memory)
+
+    @contextmanager
+    def _beside(self, device: torch.device) -> Iterator[torch.cuda.Stream | None]:
+        """A copy stream that has waited for all work given to the device so far; nothing on a CPU."""
+        if device.type != "cuda":
+            yield None
+            return
+        if device not in self._streams:
+            self._streams[device] = torch.cuda.Stream(device)
+        stream = self._streams[device]
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):
+            yield stream
+
+
 class _Waiting:
     """A tensor that is kept in host memory: its bytes, in chunks of which it may not fill the last, and its form."""
 
@@ -33,18 +82,14 @@ class ActivationOffload:
     """Within ``layer()``, what ``torch.utils.checkpoint.checkpoint`` saves goes to the host.
 
     There, ``pack`` can be called for other tensors, too, which ``unpack`` gives back in the backward. Tensors of fewer
-    than ``min_bytes`` stay where they are. The others go into chunks of host memory that are pinned once and used again
-    in each step, by packs of any size. Chunks are small because torch pins powers of two: 3 GiB in one piece would take
-    4. All copies run on one stream, so a chunk is never written before it has been read. On a CPU tensors are copied,
-    too, for tests.
+    than ``min_bytes`` stay where they are. The others go into chunks of host memory, which packs of any size share.
     """
 
     def __init__(self, min_bytes: int = 1 << 20, chunk_bytes: int = 1 << 24) -> None:
-        self._min_bytes, self._chunk_bytes = min_bytes, chunk_bytes
-        self._free: list[Tensor] = []
+        self._min_bytes = min_bytes
+        self.host = HostChunks(chunk_bytes)
         self._layers: list[_Group] = []  # in the order of the forward; the backward takes them from the end
         self._leaving: list[tuple[Any, torch.cuda.Event]] = []  # tensors held until their copy is done
-        self._streams: dict[torch.device, torch.cuda.Stream] = {}
 
     @contextmanager
     def layer(self) -> Iterator[None]:
@@ -59,14 +104,10 @@ class ActivationOffload:
         """Begin to copy a tensor of this layer to the host. Returns what ``unpack`` takes in its place."""
         if tensor.nbytes < self._min_bytes:
             return tensor
-        on_gpu = tensor.device.type == "cuda"
-        parts = tensor.detach().contiguous().view(-1).view(torch.uint8).split(self._chunk_bytes)
-        chunks = [self._take(pin_memory=on_gpu) for _ in parts]
-        with self._beside(tensor.device) as stream:
-            for chunk, part in zip(chunks, parts, strict=True):
-                chunk[: len(part)].copy_(part, non_blocking=True)
-            if stream is not None:
-                self._leaving.append((parts, stream.record_event()))
+        data = tensor.detach().contiguous().view(-1).view(torch.uint8)
+        chunks, copied = self.host.send(data)
+        if copied is not None:
+            self._leaving.append((data, copied))
         layer = self._layers[-1]
         waiting = _Waiting(chunks, tensor.nbytes, tensor.dtype, tensor.shape, tensor.device, layer)
         layer.append(weakref.ref(waiting))
@@ -81,8 +122,6 @@ class ActivationOffload:
         tensor, saved.back = saved.back, None
         if saved.arrived is not None:
             torch.cuda.current_stream(saved.device).wait_event(saved.arrived)
-        self._free += saved.chunks
-        saved.chunks = []
         if any(saved.layer is layer for layer in self._layers):
             self._fetch_layers(saved.layer)
         assert tensor is not None
@@ -94,25 +133,17 @@ class ActivationOffload:
         ``Tensor.record_stream`` would free it only when the host sees that the copy is done. As the host runs layers
         ahead of the GPU, the allocator would take more memory in the meantime, fill the GPU, and then have to stop it.
         """
-        for parts, copied in self._leaving:
-            torch.cuda.current_stream(parts[0].device).wait_event(copied)
+        for data, copied in self._leaving:
+            torch.cuda.current_stream(data.device).wait_event(copied)
         self._leaving.clear()
-
-    def _take(self, pin_memory: bool) -> Tensor:
-        if self._free:
-            return self._free.pop()
-        return torch.empty(self._chunk_bytes, dtype=torch.uint8, pin_memory=pin_memory)
 
     def _fetch(self, waiting: _Waiting) -> None:
         """Begin to copy a tensor back to its device, unless that has begun."""
         if waiting.back is not None:
             return
         waiting.back = torch.empty(waiting.size, dtype=torch.uint8, device=waiting.device)
-        with self._beside(waiting.device) as stream:
-            for chunk, part in zip(waiting.chunks, waiting.back.split(self._chunk_bytes), strict=True):
-                part.copy_(chunk[: len(part)], non_blocking=True)
-            if stream is not None:
-                waiting.arrived = stream.record_event()
+        waiting.arrived = self.host.bring(waiting.chunks, waiting.back)
+        waiting.chunks = []
 
     def _fetch_layers(self, last: _Group) -> None:
         """Begin to copy back the other tensors of layer ``last``, and those of the layer before it."""
@@ -125,16 +156,3 @@ class ActivationOffload:
             waiting = reference()
             if waiting is not None and waiting.chunks:
                 self._fetch(waiting)
-
-    @contextmanager
-    def _beside(self, device: torch.device) -> Iterator[torch.cuda.Stream | None]:
-        """A copy stream that has waited for all work given to the device so far; nothing on a CPU."""
-        if device.type != "cuda":
-            yield None
-            return
-        if device not in self._streams:
-            self._streams[device] = torch.cuda.Stream(device)
-        stream = self._streams[device]
-        stream.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(stream):
-            yield stream

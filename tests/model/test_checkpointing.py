@@ -101,7 +101,7 @@ def test_offloaded_activations_give_the_same_gradients_and_attention_runs_once(m
     ours, runs = gradients(mode, kept_layers=1, offload=True, device=device)
     assert len(calls) == (5 if mode == "full" else 3)
     of_layers = {"full": [1, 1], "attention": [2, 2], "matmuls": [2, 2, 2]}[mode]  # input; attention output
-    assert len(offload._free) == sum(of_layers)
+    assert len(offload.host.free) == sum(of_layers)
     assert runs == [2, 2, 2 if mode == "matmuls" else 1]
     for name, gradient in expected.items():
         torch.testing.assert_close(ours[name], gradient, atol=0 if device == "cpu" else 1e-6, rtol=0)
@@ -141,7 +141,7 @@ def test_host_buffers_are_used_again_and_forwards_without_backward_do_no_harm(de
     ours = steps(layers, offload, x, backward)
     for gradient, truth in zip(ours, expected, strict=True):
         torch.testing.assert_close(gradient, truth, atol=0, rtol=0)
-    assert len(offload._free) == 5
+    assert len(offload.host.free) == 5
 
 
 def test_packs_of_all_sizes_share_the_chunks():
@@ -155,4 +155,5 @@ def test_packs_of_all_sizes_share_the_chunks():
         layers.zero_grad()
         for ours, truth in zip(steps(layers, offload, x, (True,)), expected, strict=True):
             torch.testing.assert_close(ours, truth, atol=0, rtol=0)
-    assert [len(chunk) for chunk in offload._free] == [500] * 3 * 5  # 64 rows of 8 numbers of 4 bytes, in each layer
+    chunks = [len(chunk) for chunk in offload.host.free]
+    assert chunks == [500] * 3 * 5  # 64 rows of 8 numbers of 4 bytes, in each layer

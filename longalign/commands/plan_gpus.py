@@ -54,6 +54,7 @@ def gpu_figures(
                 "kept_layers": found.kept_layers,
                 "layers": found.sizes.layers,
                 "offload": found.offload,
+                "states_offloaded": found.states_offloaded,
                 "gib": found.estimate().gib(),
                 "seconds_per_step": seconds / steps,
                 "tokens_per_s": float(mixture.lengths.sum()) / epoch_s,
@@ -101,4 +102,4 @@ def _activations(row: dict[str, Any]) -> str:
         parts = ["layers again" if mode == "full" else "attention kept"]
         if row["kept_layers"]:
             parts.append(f"matrix products of {kept}" if mode == "matmuls" else f"{kept} whole")
-    return ", ".join(parts + ["offloaded"] * row["offload"])
+    return ", ".join(parts + ["offloaded"] * row["offload"] + ["states offloaded"] * row["states_offloaded"])

@@ -114,6 +114,7 @@ class StepMemory:
     kept_layers: int = 0
     offload: bool = False  # inputs and kept attention outputs of checkpointed layers wait in the host's memory
     resharded: bool = True  # a layer's gathered weights are freed between its forward and its backward
+    states_offloaded: bool = False  # each layer's optimizer states wait there, too, from its forward to its backward
 
     def __str__(self) -> str:
         """The line of the log that says how the activations are kept."""
@@ -121,15 +122,17 @@ class StepMemory:
         return (
             f"checkpointing: {self.checkpointing}, {self.kept_layers} of {self.sizes.layers} layers "
             f"{'with matrix products kept' if self.checkpointing == 'matmuls' else 'kept whole'}"
-            f"{f', {what} offloaded' if self.offload else ''}; "
+            f"{f', {what} offloaded' if self.offload else ''}"
+            f"{', optimizer states offloaded' if self.states_offloaded else ''}; "
             f"expecting a peak of {self.estimate().peak / GIB:.1f} GiB"
         )
 
     @property
     def offloaded(self) -> int:
-        """Bytes of one GPU's activations that wait in the host's memory."""
+        """Bytes of one GPU's activations and optimizer states that wait in the host's memory."""
         of_layer = self.tokens * self.sizes.movable(self.checkpointing, self.compute_bytes)
-        return of_layer * (self.sizes.layers - self.layers_kept_whole) if self.offload else 0
+        activations = of_layer * (self.sizes.layers - self.layers_kept_whole) if self.offload else 0
+        return activations + (self._states(self.sizes.layers) - self._states(0) if self.states_offloaded else 0)
 
     @property
     def layers_kept_whole(self) -> int:
@@ -155,13 +158,11 @@ class StepMemory:
         shard = 4 * sizes.parameters // self.ranks
         root = 4 * sizes.root_parameters // self.ranks
         weights = n * shard + root
-        optimizer = int(self.state_bytes * sizes.total_parameters / self.ranks)
         moments = [
-            MemoryEstimate(weights, optimizer, **moment)
-            for moment in (self._at_loss(), *self._at_layers(), self._at_embeddings())
+            MemoryEstimate(weights, **moment) for moment in (self._at_loss(), *self._at_layers(), self._at_embeddings())
         ]
         copy = int(self.update_bytes * sizes.total_parameters / self.ranks)
-        moments.append(MemoryEstimate(weights, optimizer + copy, weights, 0, 0, 0))
+        moments.append(MemoryEstimate(weights, self._states(n) + copy, weights, 0, 0, 0))
         return max(moments, key=lambda moment: moment.peak)
 
     def _at_layers(self) -> Iterator[dict[str, int]]:
@@ -174,6 +175,7 @@ class StepMemory:
             done = n if self.micro_steps > 1 else n - layer
             lm_head = self.compute_bytes * sizes.lm_head_parameters  # not yet reduced
             yield {
+                "optimizer": self._states(n - layer),  # of this layer they are not yet gone, or there already
                 "gradients": done * 4 * sizes.parameters // self.ranks + lm_head,
                 "gathered": self._gathered(),
                 "activations": sum(kept[:layer]) + everything + self._beside_layers(),
@@ -186,6 +188,7 @@ class StepMemory:
         before = 4 * sizes.total_parameters // self.ranks if self.micro_steps > 1 else 0
         logits = min(LOGITS_BYTES, 4 * self.tokens * sizes.lm_head_parameters // sizes.hidden)
         return {
+            "optimizer": self._states(1),  # the last layer's are not yet gone
             "gradients": before + 4 * sizes.lm_head_parameters,
             "gathered": self._gathered(),
             "activations": sum(self._kept()) + self._beside_layers(),
@@ -197,7 +200,15 @@ class StepMemory:
         sizes = self.sizes
         layers = 4 * sizes.layers * sizes.parameters // self.ranks
         more = max(self.compute_bytes, 4 // self.ranks) * sizes.root_parameters
-        return {"gradients": layers + 4 * sizes.root_parameters + more, "gathered": 0, "activations": 0, "working": 0}
+        gradients = layers + 4 * sizes.root_parameters + more
+        nothing = {"gathered": 0, "activations": 0, "working": 0}
+        return {"optimizer": self._states(sizes.layers), "gradients": gradients, **nothing}
+
+    def _states(self, layers: int) -> int:
+        """Bytes of optimizer states on the GPU: the root's, and those of some layers if the others' are offloaded."""
+        there = layers if self.states_offloaded else self.sizes.layers
+        parameters = self.sizes.root_parameters + there * self.sizes.parameters
+        return int(self.state_bytes * parameters / self.ranks)
 
     def _kept(self) -> list[int]:
         """Bytes that each layer keeps between its forward and its backward."""

@@ -31,7 +31,7 @@ class MemorySettings:
 
     checkpointing: Literal["auto", "none", "full", "attention", "matmuls"]
     kept_layers: int
-    offload: Literal["auto", "none", "activations"]
+    offload: Literal["auto", "none", "activations", "all"]
     gpu_memory_gib: float | None
 
     def __post_init__(self) -> None:
@@ -47,8 +47,8 @@ class MemorySettings:
     def unplanned(self, sizes: LayerSizes) -> StepMemory:
         """What is asked for, without a GPU's memory to plan with: auto means attention, and no offloading."""
         mode: Checkpointing = "attention" if self.checkpointing == "auto" else self.checkpointing
-        offload = self.offload == "activations"
-        return StepMemory(sizes, tokens=0, checkpointing=mode, kept_layers=self.kept_layers, offload=offload)
+        step = StepMemory(sizes, tokens=0, checkpointing=mode, kept_layers=self.kept_layers)
+        return replace(step, offload=self.offload in ("activations", "all"), states_offloaded=self.offload == "all")
 
     def fit_into(self, step: StepMemory, free_bytes: int, host: Host = UNKNOWN_HOST) -> StepMemory:
         """The way that these settings allow a step on a GPU with so much free memory, of which it uses at most
@@ -57,8 +57,8 @@ class MemorySettings:
         Raises:
             NoRoom: it does not fit.
         """
-        offload = {"auto": None, "none": False, "activations": True}[self.offload]
-        step = replace(step, kept_layers=self.kept_layers)
+        offload = {"auto": None, "none": False, "activations": True, "all": True}[self.offload]
+        step = replace(step, kept_layers=self.kept_layers, states_offloaded=self.offload == "all")
         return choose_checkpointing(step, self._room(free_bytes), self.checkpointing, offload, host)
 
     def _room(self, free_bytes: int) -> int:
@@ -79,8 +79,8 @@ class MemorySettings:
             if self.checkpointing == "auto":
                 raise UserError(f"{error}; this run is{others.removeprefix(',')}" if others else str(error)) from error
             log.warning("%s", error)
-            mode, offload = self.checkpointing, self.offload != "none"
-            return replace(step, checkpointing=mode, kept_layers=self.kept_layers, offload=offload)
+            step = replace(step, offload=self.offload != "none", states_offloaded=self.offload == "all")
+            return replace(step, checkpointing=self.checkpointing, kept_layers=self.kept_layers)
         log.info("%s of %.1f", found, self._room(free_bytes) / GIB)
         return found
 

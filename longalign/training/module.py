@@ -40,9 +40,10 @@ from longalign.model.memory import (
     optimizer_update_bytes,
 )
 from longalign.model.packed import check_packed_forward
-from longalign.model.sharding import prepare_model, shard_model
+from longalign.model.sharding import decoder_layers, prepare_model, shard_model
 from longalign.training.memory_plan import MemorySettings, free_memory
 from longalign.training.schedule import WarmupCosine
+from longalign.training.state_offload import StateOffload
 from longalign.training.strategy import ShardStrategy
 
 log = logging.getLogger(__name__)
@@ -75,8 +76,9 @@ class LongAlignModule(LightningModule):
         kept_layers: how many of the last layers keep all activations where ``checkpointing`` is full or attention, and
             the outputs of matrix products where it is matmuls.
         offload: activations keeps the inputs of checkpointed layers, and their attention outputs, in the host's memory
-            until the backward; none keeps them on the GPU; auto moves them where a step would not fit otherwise, or
-            where it is faster, as the link to the host is fast enough to hide the copies.
+            until the backward; all does so, and keeps the layers' optimizer states there from forward to backward; none
+            keeps everything on the GPU; auto moves activations where a step would not fit otherwise, or where it is
+            faster, as the link to the host is fast enough to hide the copies.
         gpu_memory_gib: how much of each GPU's memory to plan with; by default all that is free.
         compute_dtype: of activations and gathered weights: auto is bfloat16 on a GPU and float32 on a CPU. Master
             weights, gradients between ranks and optimizer states are float32.
@@ -102,7 +104,7 @@ class LongAlignModule(LightningModule):
         fused: Literal["auto", "liger", "none"] = "auto",
         checkpointing: Literal["auto", "none", "full", "attention", "matmuls"] = "auto",
         kept_layers: int = 0,
-        offload: Literal["auto", "none", "activations"] = "auto",
+        offload: Literal["auto", "none", "activations", "all"] = "auto",
         gpu_memory_gib: float | None = None,
         compute_dtype: Literal["auto", "bfloat16", "float32"] = "auto",
         optimizer: OptimizerCallable = paper_adamw,
@@ -138,6 +140,7 @@ class LongAlignModule(LightningModule):
         self.skipped_steps = self.skipped_in_a_row = 0
         self.loaded_step = 0  # step of the checkpoint from which the weights were loaded
         self._forward_checked = False
+        self._states: StateOffload | None = None  # of the optimizer, if they are offloaded
 
     def sequence_cost(self) -> SequenceCost:
         """How long a sequence of a given length takes, for the plan.
@@ -280,12 +283,16 @@ class LongAlignModule(LightningModule):
         if self.trainer.gradient_clip_algorithm == "value":
             raise UserError("trainer.gradient_clip_algorithm: got value, expected norm")
         self.check_forward()
+        if self.memory_settings.offload == "all":
+            self._states = StateOffload(self.trainer.optimizers[0], decoder_layers(self.model))
 
     def on_validation_start(self) -> None:
         self.check_forward()
 
     def training_step(self, pack: Pack, batch_idx: int) -> dict[str, Tensor]:
         """Loss of one pack, scaled so that averaging over micro-steps and ranks gives Σ w·ce / M of the step."""
+        if self._states is not None:
+            self._states.begin(last_micro_step=(batch_idx + 1) % self.trainer.accumulate_grad_batches == 0)
         with self._autocast():
             loss_sum, token_losses = self.model.packed_loss(pack)
         packs_per_step = self.trainer.world_size * self.trainer.accumulate_grad_batches
@@ -316,6 +323,10 @@ class LongAlignModule(LightningModule):
         """Step, and free the gradients at once: Lightning would hold them through the next forward."""
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         optimizer.zero_grad(set_to_none=True)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        if self._states is not None:
+            self._states.wait()
 
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None

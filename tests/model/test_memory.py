@@ -103,6 +103,20 @@ def test_kept_matrix_products_take_two_thirds_of_whole_layers_and_leave_little_t
     assert replace(products, offload=True).offloaded == 32 * 65536 * ((4096 + 4096) * 2 + 32 * 4)
 
 
+def test_offloaded_states_leave_room_for_activations_and_are_there_when_the_optimizer_steps():
+    step = StepMemory(llama(32), 65536, ranks=2, checkpointing="matmuls", kept_layers=20, offload=True)
+    away = replace(step, states_offloaded=True)
+    layers, root = (8 * parameters / 2 for parameters in (32 * step.sizes.parameters, step.sizes.root_parameters))
+    assert away.offloaded - step.offloaded == layers
+    assert step.estimate().optimizer == layers + root
+    one = layers / 32
+    assert root < away.estimate().optimizer <= root + 2 * one  # in the backward of the last layer, the fullest moment
+    more = choose_checkpointing(away, 86 * GIB, offload=True).kept_layers
+    assert more == choose_checkpointing(step, 86 * GIB, offload=True).kept_layers + 6
+    short = replace(away, tokens=512)  # then the fullest moment is the update
+    assert short.estimate().optimizer == layers + root
+
+
 def test_more_ranks_need_less_and_micro_steps_more():
     step = StepMemory(llama(32), 65536)
     assert replace(step, ranks=8).estimate().peak < replace(step, ranks=2).estimate().peak < step.estimate().peak

@@ -48,9 +48,14 @@ def check_messages(messages: Any) -> list[Message]:
 def is_learnt(message: Mapping[str, Any]) -> bool:
     """Whether an assistant's message is a target, and not only context for those after it.
 
-    It is context if it has `"weight": 0`, as in OpenAI's format, or false in one of `LEARNT_KEYS`.
+    It is context if it has `"weight": 0`, as in OpenAI's format, or false (or 0) in one of `LEARNT_KEYS`.
     """
-    return message.get("weight") != 0 and not any(message.get(key) is False for key in LEARNT_KEYS)
+    return not any(message.get(key) == 0 for key in ("weight", *LEARNT_KEYS))
+
+
+def unclear_weight(message: Mapping[str, Any]) -> str | None:
+    """The key of an answer that should say whether it is learnt, but is neither a yes nor a no; None if all are."""
+    return next((key for key in ("weight", *LEARNT_KEYS) if message.get(key) not in (None, 0, 1)), None)
 
 
 def _check_message(number: int, message: Any) -> Message:
@@ -74,8 +79,9 @@ def _check_message(number: int, message: Any) -> Message:
     if not isinstance(content, str):
         remedy = "; leave the row out, or write an empty string" if content is None else ""
         raise UserError(f"message {number} ({role}): content must be a string, got {_kind(content)}{remedy}")
-    if role == "assistant" and message.get("weight") not in (None, 0, 1):
-        raise UserError(f"message {number} (assistant): weight must be 0 or 1, got {_kind(message['weight'])}")
+    if role == "assistant" and (key := unclear_weight(message)):
+        expected = "0 or 1" if key == "weight" else "true or false"
+        raise UserError(f"message {number} (assistant): {key} must be {expected}, got {_kind(message[key])}")
     checked = {"role": role, "content": content}
     return checked if role != "assistant" or is_learnt(message) else checked | {"weight": 0}
 

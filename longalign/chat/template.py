@@ -24,7 +24,6 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
-import jinja2
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from longalign.chat.formats import require_eos
@@ -149,9 +148,9 @@ class TemplateEncoder:
                 add_generation_prompt=prompt,
                 **self.variables,
             )
-        except (jinja2.TemplateError, TypeError) as error:
+        except Exception as error:  # a template is a program, which can fail in any way
             roles = ", ".join(message["role"] for message in messages[:8]) + (", …" if len(messages) > 8 else "")
-            reason = " ".join(str(error).split())
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise UserError(f"the chat template refuses the roles {roles}: {reason}; {_REMEDY}") from None
         return texts[0], [(start, end) for start, end in spans[0]] if marks else []
 

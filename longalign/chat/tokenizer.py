@@ -53,12 +53,20 @@ def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: 
 
 
 def _with_ids_of_its_file(tokenizer: Any, folder: Path) -> Any:
-    """The tokenizer with the ids of the folder's tokenizer.json, of which LlamaTokenizer takes only the vocabulary."""
-    if type(tokenizer).__name__ != "LlamaTokenizer":
-        return tokenizer
+    """The tokenizer with the ids of the folder's tokenizer.json, of which LlamaTokenizer takes only the vocabulary.
+
+    So do other classes. But where transformers prefers them to the class that the folder names, an exported folder
+    would not keep other ids than theirs.
+    """
     backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
     one, other = (encoder_of(each)(PROBES[0]) for each in (backend, tokenizer.backend_tokenizer))
-    return tokenizer if one == other else _with_backend(tokenizer, backend, folder)
+    if one == other:
+        return tokenizer
+    name = type(tokenizer).__name__
+    if name == "LlamaTokenizer":
+        return _with_backend(tokenizer, backend, folder)
+    log.warning("%s: its ids are those of transformers' %s, and not those of its tokenizer.json", folder, name)
+    return tokenizer
 
 
 def _with_ids_of_sentencepiece(tokenizer: Any, folder: Path) -> Any:

@@ -1,6 +1,7 @@
 """``longalign fit`` and ``longalign validate``: run the trainer that a config describes."""
 
 import logging
+import shlex
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def run(name: str, args: list[str]) -> None:
     if name == "validate" and trainer.is_global_zero:
         show_validation(trainer)
     if name == "fit" and newest_checkpoint(checkpoint_folder(trainer)):
-        root = trainer.default_root_dir
+        root = shlex.quote(str(trainer.default_root_dir))
         log.info("curves: tensorboard --logdir %s", root)
         log.info("model:  longalign export --checkpoint %s --target FOLDER", root)
 

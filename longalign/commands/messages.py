@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from itertools import zip_longest
 from pathlib import Path
@@ -23,8 +23,13 @@ OPTION_OF_SOURCE = re.compile(r"NestedArg\(key='([^']*)', val=(.*)\)$")
 
 @contextmanager
 def explained(keys: Callable[[], Sequence[str]], args: Sequence[str]) -> Iterator[None]:
-    """In the block, turn errors of a parser of ``args`` into a UserError of one line. keys: gives all known keys."""
+    """In the block, turn errors of a parser of ``args`` into a UserError of one line. keys: gives all known keys.
+
+    Raises:
+        UserError: also before the block, for a config file that has a key twice.
+    """
     try:
+        _refuse_repeated_keys(args)
         yield
     except jsonargparse.ArgumentError as error:
         raise UserError(explain_parser_error(str(error), keys(), args)) from error
@@ -83,6 +88,30 @@ def _broken_yaml(args: Sequence[str]) -> str | None:
             _load(file)
         except yaml.YAMLError:
             return file
+    return None
+
+
+def _refuse_repeated_keys(args: Sequence[str]) -> None:
+    for file in _config_files(args):
+        with suppress(yaml.YAMLError):  # of which the parser will tell
+            if key := _repeated_key(yaml.compose(Path(file).read_text(encoding="utf-8"), yaml.SafeLoader)):
+                line = key.start_mark.line + 1
+                raise UserError(f"{file} has the key {key.value!r} again at line {line}: the earlier one would be lost")
+
+
+def _repeated_key(node: yaml.Node | None) -> yaml.Node | None:
+    """The first key of a YAML document that stands in its mapping for the second time."""
+    if isinstance(node, yaml.SequenceNode):
+        return next(filter(None, map(_repeated_key, node.value)), None)
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    seen = set()
+    for key, value in node.value:
+        if str(key.value) in seen:
+            return key
+        seen.add(str(key.value))
+        if again := _repeated_key(value):
+            return again
     return None
 
 

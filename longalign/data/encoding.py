@@ -87,8 +87,8 @@ def _mistakes_in_one_line(folder: Path, desc: str) -> Iterator[None]:
             raise UserError(f"{desc}: a process was killed (out of memory?); try a smaller data.num_proc") from None
         raise
     except Exception as error:
-        if isinstance(error.__context__, KeyboardInterrupt):  # on Ctrl-C `datasets` raises an error of its own
-            raise KeyboardInterrupt from None
+        if isinstance(ended_by := error.__context__, KeyboardInterrupt):  # `datasets` raises an error of its own
+            raise ended_by from None  # Ctrl-C, or what the command makes of SIGTERM
         raise
 
 

@@ -40,6 +40,8 @@ def find_files(path: str, key: str, suffixes: tuple[str, ...] = SUFFIXES) -> lis
     """
     path = os.path.expanduser(path)  # a shell leaves the ~ of --data.long=~/chats.jsonl, and a YAML has no shell
     if os.path.isdir(path):
+        if any(os.path.isfile(os.path.join(path, name)) for name in ("state.json", "dataset_dict.json")):
+            raise UserError(f"data folder {path} was written by save_to_disk of `datasets`: use to_parquet ({key})")
         there = [entry.path for entry in os.scandir(path)]
         files = sorted(file for file in there if os.path.isfile(file) and _is_data(file, suffixes))
         if not files:
@@ -159,9 +161,9 @@ def open_file(file: str) -> BinaryIO:
     if file.endswith(".gz"):
         return cast(BinaryIO, gzip.open(file, "rb"))
     if file.endswith(".zst"):
-        import zstandard
+        import pyarrow as pa  # to `zstandard` a file that was cut off is a whole one
 
-        return io.BufferedReader(zstandard.open(file, "rb"))
+        return io.BufferedReader(pa.input_stream(file, compression="zstd"))  # type: ignore[arg-type]
     return open(file, "rb")
 
 

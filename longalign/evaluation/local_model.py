@@ -353,7 +353,7 @@ class _Rows:
 
     def _neighbours(self, query: Tensor, key: Tensor, value: Tensor, columns: int, scale: float | None) -> Tensor:
         """One call for each group of neighbouring rows of equal length; without a mask, so fast kernels can be used."""
-        out = torch.empty_like(query)
+        out = query.new_empty(*query.shape[:-1], value.shape[-1])
         for first, rows in groupby(range(len(self._firsts)), key=self._firsts.__getitem__):
             some = list(rows)
             chosen = slice(some[0], some[-1] + 1)

@@ -51,8 +51,11 @@ def _obstacle(config: PreTrainedConfig) -> str | None:
     for key in ("attn_logit_softcapping", "final_logit_softcapping"):
         if getattr(config, key, None):
             return f"its {key} is {getattr(config, key)}"
-    if not getattr(MODEL_FOR_CAUSAL_LM_MAPPING[type(config)], "_supports_attention_backend", False):
+    model: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    if not getattr(model, "_supports_attention_backend", False):
         return "its attention does not go through transformers' attention interface"
+    if not getattr(model, "_supports_sdpa", False):
+        return "its attention is more than a softmax of scores (transformers has none by SDPA for it)"
     return None
 
 

@@ -72,6 +72,8 @@ class ShardStrategy(ModelParallelStrategy):
         if any(self._gather_flags(failure is not None)):
             if self.is_global_zero:
                 remove(temporary)
+            if _is_ctrl_c(failure):
+                raise KeyboardInterrupt from None
             full = shutil.disk_usage(final.parent).free < 64 * 2**20  # torch's message does not say so
             reason = "the disk is full" if full else _reason(failure)
             raise OSError(f"checkpoint {final} could not be written: {reason}") from failure
@@ -91,6 +93,8 @@ class ShardStrategy(ModelParallelStrategy):
             with _only_weights():
                 return super().load_checkpoint(checkpoint_path, weights_only=weights_only)
         except (OSError, ValueError, KeyError, RuntimeError, EOFError, UnpicklingError, CheckpointException) as error:
+            if _is_ctrl_c(error):
+                raise KeyboardInterrupt from None
             raise UserError(f"ckpt_path: {checkpoint_path} cannot be loaded: {_reason(error)}") from error
 
     def _gather_flags(self, flag: bool) -> list[bool]:
@@ -113,6 +117,12 @@ def _only_weights() -> Iterator[None]:
             del os.environ[key]
         else:
             os.environ[key] = before
+
+
+def _is_ctrl_c(failure: BaseException | None) -> bool:
+    """Whether Ctrl-C ended the writing or reading: torch wraps whatever a rank meets in an error of its own."""
+    causes = failure.failures.values() if isinstance(failure, CheckpointException) else ()
+    return any(isinstance(cause, KeyboardInterrupt) for cause, _ in causes)
 
 
 def _reason(failure: BaseException | None) -> str:

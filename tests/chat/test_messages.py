@@ -30,6 +30,7 @@ def test_an_answer_that_its_source_excludes_gets_weight_0(key):
     said = {"role": "assistant", "content": "a"}
     messages = [USER | {key: False}, said | {key: False}, USER, said | {key: True}]
     assert parse_messages({"messages": messages}) == [USER, said | {"weight": 0}, USER, said]
+    assert parse_messages({"messages": [USER, said | {key: 0}]}) == [USER, said | {"weight": 0}]
 
 
 @pytest.mark.parametrize("key", ["tool_calls", "function_call", "reasoning_content", "reasoning", "thinking"])
@@ -65,6 +66,10 @@ def test_text_parts_are_joined():
             "weight must be 0 or 1, got float",
         ),
         ({"messages": [USER, {"role": "assistant", "content": "a", "weight": "no"}]}, "weight must be 0 or 1, got str"),
+        (
+            {"messages": [USER, {"role": "assistant", "content": "a", "train": "false"}]},
+            "train must be true or false, got str 'false'",
+        ),
         ({"messages": [USER], "tools": [{"type": "function"}]}, "'tools' cannot be trained on"),
         ({"messages": [{"role": "user", "content": 5}]}, r"message 1 \(user\): content must be a string, got int '5'"),
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "must be of type 'text', got 'image'"),

@@ -210,6 +210,20 @@ def test_templates_whose_targets_cannot_be_found_are_refused(name, messages, sai
     assert "chatglm3 or llama2" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ messages[0].content.index('not there') }}", "substring not found"),
+        ("{{ range(999999999) | length }}", "Range too big"),
+        ("{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}", "recursion"),
+    ],
+)
+def test_whatever_goes_wrong_in_a_template_is_one_line(code, said):
+    with pytest.raises(UserError, match=f"the chat template refuses the roles .*{said}"):
+        encode_conversation(MESSAGES, byte_level(code + templates.CHATML))
+
+
 def test_a_thought_that_the_template_adds_to_the_last_answer_is_part_of_its_target():
     tokenizer = byte_level(templates.THINKING)
     ids, labels = encode_conversation(MESSAGES, tokenizer)

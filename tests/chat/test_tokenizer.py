@@ -7,7 +7,8 @@ import pytest
 import sentencepiece as spm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers_for_tests import GOLDEN, TEXT, sentencepiece
+from tokenizers import pre_tokenizers
+from tokenizers_for_tests import GOLDEN, TEXT, byte_level, sentencepiece
 from transformers import AutoTokenizer
 
 from longalign.chat import encode_conversation, load_tokenizer
@@ -127,6 +128,19 @@ def test_a_sentencepiece_model_that_is_not_llamas_kind_is_refused(tmp_path, opti
     write(tmp_path, tokenizer_config__json={"tokenizer_class": "LlamaTokenizer"})
     with pytest.raises(UserError, match=r"of another kind than Llama's.*; use a folder with a tokenizer.json"):
         load_tokenizer(tmp_path)
+
+
+def test_ids_that_are_not_those_of_the_folders_file_are_said(tmp_path, caplog):
+    tokenizer = byte_level()
+    tokenizer.save_pretrained(tmp_path)
+    load_tokenizer(tmp_path)
+    assert not caplog.records
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.save_pretrained(tmp_path)
+    write(tmp_path, config__json={"model_type": "qwen2"})
+    ids = load_tokenizer(tmp_path)("Hello", add_special_tokens=False).input_ids
+    assert ids != tokenizer("Hello", add_special_tokens=False).input_ids
+    assert "its ids are those of transformers' Qwen2Tokenizer, and not those of its tokenizer.json" in caplog.text
 
 
 @pytest.mark.parametrize("options", [{}, {"add_dummy_prefix": False}], ids=str)

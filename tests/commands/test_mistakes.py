@@ -68,6 +68,21 @@ def test_unknown_key_names_the_nearest(fit, mistake):
     assert "did you mean 'checkpoint'" in mistake("export", "--checkpont", "x")
 
 
+@pytest.mark.parametrize(
+    ("text", "key", "line"),
+    [
+        ("data:\n  max_length: 5\n  max_length: 6\n", "max_length", 3),
+        ("data: {max_length: 5}\nmodel: {}\ndata: {seed: 1}\n", "data", 3),
+        ("trainer:\n  callbacks:\n  - {class_path: a, class_path: b}\n", "class_path", 3),
+    ],
+)
+def test_a_key_that_a_config_has_twice_is_refused(text, key, line, mistake, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(text)
+    for command in ("fit", "plan", "chat"):
+        assert f"config.yaml has the key '{key}' again at line {line}" in mistake(command, f"--config={config}")
+
+
 def test_unknown_key_of_an_optimizer_is_named(fit):
     line = fit(model__optimizer="{class_path: torch.optim.AdamW, init_args: {wieght_decay: 0.1}}")
     assert "wieght_decay" in line

@@ -149,6 +149,19 @@ def test_answers_that_are_not_to_be_learnt_stay_so(tmp_path, mark):
         assert tally.repaired["answers that are not to be learnt: weight 0"] == 1
 
 
+@pytest.mark.parametrize("mark", [{"weight": 0.5}, {"weight": "0"}, {"train": "false"}])
+def test_an_answer_whose_weight_is_unclear_is_not_learnt_by_mistake(tmp_path, mark):
+    rows, tally = _import(tmp_path, [{"messages": [U, A]}, {"messages": [U, A | mark]}])
+    assert [row["messages"] for row in rows] == [[U, A]]
+    assert dict(tally.dropped) == {"a weight is neither 0 nor 1": 1}
+
+
+def test_a_row_with_tools_is_not_imported_without_them(tmp_path):
+    rows, tally = _import(tmp_path, [{"messages": [U, A], "tools": some} for some in ([{"name": "f"}], [], None, "[]")])
+    assert len(rows) == 1
+    assert dict(tally.dropped) == {"tools": 1, "duplicate": 2}
+
+
 def test_odd_rows_are_counted(tmp_path):
     _, tally = _import(tmp_path, [None, 3, "x", [], {}, {"a": 1}, {"messages": [U, A]}])
     assert dict(tally.dropped) == {"the row is no object": 4, "a key is missing": 2}

@@ -64,6 +64,18 @@ def test_a_row_knows_its_line(tmp_path):
     assert [where for where, _ in read_conversations(str(file))] == [f"{file} line {n}" for n in (1, 2, 3)]
 
 
+def _cut_behind_a_line() -> bytes:
+    """A compressed file without its end, whose lines are whole."""
+    compressor = zstandard.ZstdCompressor().compressobj()
+    return compressor.compress(LINES.encode()) + compressor.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+
+
+def test_compressed_files_may_be_joined(tmp_path):
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(LINES.encode()) * 2)
+    (tmp_path / "b.jsonl.zst").write_bytes(zstandard.compress(LINES.encode()) * 2)
+    assert len(_messages(tmp_path)) == 12
+
+
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
@@ -81,6 +93,9 @@ def test_a_row_knows_its_line(tmp_path):
         ("a.txt", LINES, "should end in one of .jsonl"),
         ("a.jsonl.gz", "no gzip", "cannot read"),
         ("a.jsonl.zst", "no zstd", "cannot read"),
+        ("a.jsonl.gz", gzip.compress(LINES.encode())[:-9], "cannot read"),
+        ("a.jsonl.zst", zstandard.compress(LINES.encode())[:-1], "cannot read"),
+        ("a.jsonl.zst", _cut_behind_a_line(), "cannot read"),
         ("a.parquet", "no parquet", "cannot read"),
     ],
 )
@@ -104,6 +119,16 @@ def test_missing_files_are_told_in_one_line(tmp_path):
     assert _error(tmp_path / "no.jsonl") == f"data file {tmp_path / 'no.jsonl'} does not exist (data.long)"
     assert "no data file matches" in _error(tmp_path / "*.jsonl")
     assert "holds no file that ends in" in _error(tmp_path)
+
+
+def test_a_folder_of_save_to_disk_is_told_in_one_line(tmp_path):
+    import datasets
+
+    rows = datasets.Dataset.from_list([ROW])
+    rows.save_to_disk(tmp_path / "one")
+    datasets.DatasetDict(train=rows).save_to_disk(tmp_path / "splits")
+    for name in ("one", "splits"):
+        assert "was written by save_to_disk of `datasets`: use to_parquet" in _error(tmp_path / name)
 
 
 def test_a_name_on_the_hub_goes_through_datasets(monkeypatch):

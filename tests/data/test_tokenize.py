@@ -12,6 +12,7 @@ import pytest
 from byte_tokenizer import byte_tokenizer
 
 from longalign.chat import encode_conversation
+from longalign.commands.interrupt import interruptible
 from longalign.data import cache, encoding
 from longalign.data.orphans import children_end_with_us
 from longalign.data.synthetic import generate_conversations
@@ -240,25 +241,31 @@ def test_a_run_killed_while_it_tokenises_leaves_nothing_taken_for_whole(rows, to
     assert not any(_alive(child) for child in children), "workers outlive their parent"
 
 
-def _tokenise_until_ctrl_c(path, cache_dir, results):
+def _tokenise_until_stopped(path, cache_dir, results):
     os.setsid()  # a terminal of its own
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     try:
-        _tokenise_in_process(path, cache_dir, 2, 0.5, results)
-    except KeyboardInterrupt:
-        results.put("stopped")
+        with interruptible():
+            _tokenise_in_process(path, cache_dir, 2, 0.5, results)
+    except SystemExit as end:
+        results.put(end.code)
 
 
-def test_ctrl_c_ends_all_processes_without_a_traceback(rows, write_rows, tmp_path, capfd):
+@pytest.mark.parametrize(
+    ("end", "number", "status"),
+    [(os.killpg, signal.SIGINT, 130), (os.kill, signal.SIGTERM, 143)],
+    ids=["ctrl_c", "kill"],
+)
+def test_a_stop_ends_all_processes_without_a_traceback(end, number, status, rows, write_rows, tmp_path, capfd):
     results = FORK.Queue()
-    process = FORK.Process(target=_tokenise_until_ctrl_c, args=(write_rows("a.jsonl", rows), tmp_path, results))
+    process = FORK.Process(target=_tokenise_until_stopped, args=(write_rows("a.jsonl", rows), tmp_path, results))
     process.start()
     deadline = time.monotonic() + 30
     while len(_children(process.pid)) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.3)
-    os.killpg(process.pid, signal.SIGINT)
-    assert results.get(timeout=30) == "stopped"
+    end(process.pid, number)
+    assert results.get(timeout=30) == status
     process.join(10)
     assert "Traceback" not in capfd.readouterr().err
 

@@ -56,6 +56,18 @@ def test_answers_in_a_batch_are_those_of_each_prompt_alone(network, monkeypatch,
     assert stopped[1] == (batched[1][0][: batched[1][0].index(stop)], True) and not batched[1][1]
 
 
+def test_a_model_whose_values_are_narrower_than_its_keys_answers_in_a_batch():
+    config = AutoConfig.for_model(
+        "deepseek_v3", vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=4, q_lora_rank=24, kv_lora_rank=16, qk_rope_head_dim=8, qk_nope_head_dim=16, v_head_dim=12,
+        first_k_dense_replace=2,
+    )  # fmt: skip
+    network = random_model(config).eval()
+    batched = LocalModel(network, [2])
+    assert batched.backend is not None
+    assert answers(batched, prompts()) == answers(one_at_a_time(LocalModel(network, [2])), prompts())
+
+
 @pytest.mark.parametrize(
     "config",
     [

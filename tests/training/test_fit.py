@@ -145,6 +145,13 @@ def test_tied_embeddings_survive_shards_and_export(arguments, tmp_path):
     assert not torch.equal(model.lm_head.weight, before.lm_head.weight)
 
 
+def test_the_commands_that_a_run_ends_with_can_be_pasted(arguments, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        run_here(arguments("--trainer.max_steps=1", root="my run"))
+    assert f"longalign export --checkpoint '{tmp_path}/my run' --target" in caplog.text
+    assert f"tensorboard --logdir '{tmp_path}/my run'" in caplog.text
+
+
 def test_a_new_run_does_not_write_into_another(arguments, capfd):
     run_here(arguments(*STEPS))
     assert main(arguments(*STEPS)) == 2

@@ -119,6 +119,20 @@ def test_a_stop_signal_before_the_first_step_ends_with_the_status_of_later_ones(
     assert signal.getsignal(number) == before
 
 
+@pytest.mark.parametrize("moment", ["FileSystemWriter.write_data", "FileSystemReader.read_data"])
+def test_ctrl_c_while_a_checkpoint_is_written_or_read_is_no_mistake(moment, whole, tmp_path, monkeypatch, capfd):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    build, _, _ = whole
+    run_here(build(tmp_path, "--trainer.max_steps=4"))
+    before = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    monkeypatch.setattr(f"torch.distributed.checkpoint.filesystem.{moment}", stopped)
+    assert main(build(tmp_path, "--ckpt_path=auto")) == 130
+    assert "error:" not in capfd.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == before
+
+
 def test_a_full_disk_while_saving_costs_one_line_and_no_checkpoint(whole, tmp_path, disk_of, capfd):
     build, _, _ = whole
     run_here(build(tmp_path, "--trainer.max_steps=4"))

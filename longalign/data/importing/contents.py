@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from longalign.chat.messages import THOUGHT_KEYS, TOOL_KEYS, Message, is_learnt
+from longalign.chat.messages import THOUGHT_KEYS, TOOL_KEYS, Message, is_learnt, unclear_weight
 from longalign.data.importing.unusable import Unusable, kind
 
 ROLES = {
@@ -32,8 +32,8 @@ def read_turns(turns: Any, columns: Mapping[str, str], drop_roles: Sequence[str]
             is not wanted.
 
     Raises:
-        Unusable: the turns are malformed, or have a role that is unknown or not wanted, a call of a tool, or thoughts
-            beside the content.
+        Unusable: the turns are malformed, or have a role that is unknown or not wanted, a call of a tool, thoughts
+            beside the content, or a weight that is neither 0 nor 1.
     """
     if isinstance(turns, Mapping) and is_columns(turns):
         turns = [dict(zip(turns, values, strict=True)) for values in zip(*turns.values(), strict=True)]
@@ -74,7 +74,11 @@ def _read_turn(number: int, turn: Any, columns: Mapping[str, str], drop_roles: S
     if not any(key in turn for key in keys):
         raise Unusable("a turn has no content", f"turn {number}: keys {', '.join(map(str, list(turn)[:6]))}")
     message = {"role": role, "content": read_text(_first(turn, keys), f"turn {number}")}
-    return message | {"weight": 0} if role == "assistant" and not is_learnt(turn) else message
+    if role != "assistant":
+        return message
+    if key := unclear_weight(turn):
+        raise Unusable("a weight is neither 0 nor 1", f"turn {number}: {key} is {kind(turn[key])}")
+    return message if is_learnt(turn) else message | {"weight": 0}
 
 
 def read_text(value: Any, place: str) -> str:

@@ -140,10 +140,12 @@ def read_row(row: Any, name: str, reading: Reading) -> list[Message]:
     """Turn a row of the format `name` into messages, with the system message of the row's own key, if any, in front.
 
     Raises:
-        Unusable: a key is missing, or a value is not what the format has there.
+        Unusable: a key is missing, a value is not what the format has there, or the row has tools.
     """
     if not isinstance(row, Mapping):
         raise Unusable("the row is no object", kind(row))
+    if row.get("tools") not in (None, "", "[]", []):
+        raise Unusable("tools", f"{kind(row['tools'])}; answers that use them cannot be learnt without them")
     chosen = FORMATS[name]
     missing = [field for field in chosen.needs if not reading.has(row, field)]
     if missing:

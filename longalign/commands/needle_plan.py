@@ -10,7 +10,7 @@ from longalign.duration import duration
 from longalign.evaluation.local_model import bytes_of_a_token
 from longalign.evaluation.needle.plan import Counts
 from longalign.evaluation.needle.tasks import Cell
-from longalign.model.flops import model_shape
+from longalign.model.flops import forward_flops, model_shape
 from longalign.model.hardware import device_peak_flops
 
 GPU_SHARE = 0.4
@@ -24,8 +24,7 @@ def model_lines(
 
     cells: those without results; counts.longest is of all cells. itemsize: bytes of a number in the cache.
     """
-    shape = model_shape(config)
-    flops = sum(2.0 * shape.linear * cell.length + 2.0 * shape.attention_width * cell.length**2 for cell in cells)
+    flops = forward_flops(model_shape(config), [cell.length for cell in cells])
     rate, how = _rate(device)
     cache = bytes_of_a_token(config, itemsize) * counts.longest / 2**30
     time_needed = "time unknown" if rate is None else f"about {duration(flops / rate)} to read, {how}"

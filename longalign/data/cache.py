@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from longalign.errors import UserError
 from longalign.files import write_text
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 _RACY_S = 2.0  # a file changed this recently may change again without a new mtime: its digest is not remembered
 
@@ -129,7 +129,7 @@ def _lock(path: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=10)
     except Timeout:
-        logger.info("waiting for another process that makes %s", path.with_suffix(""))
+        log.info("waiting for another process that makes %s", path.with_suffix(""))
         lock.acquire()
     try:
         yield

@@ -21,7 +21,7 @@ from longalign.data.mixture import Mixture, Source, check_sources, held_out_text
 from longalign.data.plan import BatchPlan, SequenceCost, plan_batches
 from longalign.data.sampler import PlanSampler
 from longalign.data.tokenize import tokenize_source
-from longalign.errors import UserError
+from longalign.errors import UserError, check_least
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +84,7 @@ class LongAlignData(LightningDataModule):
         self.epochs, self.seed = epochs, seed
         self.cache_dir, self.num_proc, self.num_workers = Path(cache_dir).expanduser(), num_proc, num_workers
         for key, least in (("max_length", 2), ("packs_per_step", 1), ("epochs", 1), ("num_workers", 0), ("seed", 0)):
-            if getattr(self, key) < least:
-                raise UserError(f"data.{key}: got {getattr(self, key)}, expected {least} or more")
+            check_least(f"data.{key}", getattr(self, key), least)
         self._tokenizer: Any = None
         self._failure: str | None = None
         self.mixture: Mixture | None = None

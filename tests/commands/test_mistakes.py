@@ -101,7 +101,26 @@ def test_values_that_a_config_or_an_optimizer_does_not_take(fit):
     assert "model.config_overrides: could not convert" in fit(model__config_overrides="{rope_theta: abc}")
     line = fit(model__optimizer="{class_path: torch.optim.AdamW, init_args: {lr: -1}}")
     assert "model.optimizer: Invalid learning rate: -1" in line
-    assert "data.seed: got -1, expected 0 or more" in fit(data__seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("data.seed", -1, "got -1, expected 0 or more"),
+        ("checkpoint.keep", -1, "got -1, expected 0 or more"),  # it would remove what was just saved
+        ("checkpoint.every_n_steps", -1, "got -1, expected 0 or more"),
+        ("progress.every_n_steps", 0, "got 0, expected 1 or more"),
+        ("model.max_skipped_steps", 0, "got 0, expected 1 or more"),
+        ("model.kept_layers", -1, "got -1, expected 0 or more"),
+        ("model.gpu_memory_gib", 0, "got 0.0, expected more than 0"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_before_anything_is_read(fit, key, value, said):
+    assert f"error: {key}: {said}" in fit(**{key: value, "data.long": "none.jsonl"})
+
+
+def test_more_kept_layers_than_the_model_has(fit):
+    assert "model.kept_layers: got 4, the model has only 3" in fit(model__kept_layers=4, model__checkpointing="full")
 
 
 def test_wrong_type(fit):

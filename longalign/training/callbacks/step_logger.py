@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from longalign.data.collate import Pack
 from longalign.data.datamodule import data_of
 from longalign.duration import duration
+from longalign.errors import check_least
 from longalign.model.hardware import device_peak_flops
 from longalign.training.metrics import StepMeter
 from longalign.training.module import LongAlignModule
@@ -33,6 +34,7 @@ class StepLogger(Callback):
     """
 
     def __init__(self, every_n_steps: int = 10) -> None:
+        check_least("progress.every_n_steps", every_n_steps, 1)
         self.every_n_steps = every_n_steps
         self.progress: Progress | None = None
         self.since = 0.0

@@ -57,6 +57,16 @@ def check_positive(**options: int | None) -> None:
             check_least(name, value, 1)
 
 
+def check_temperature(temperature: float | None) -> None:
+    """Check a sampling temperature; None leaves it to the model or the server.
+
+    Raises:
+        UserError: it is below 0.
+    """
+    if temperature is not None and not temperature >= 0:
+        raise UserError(f"temperature: got {temperature}, expected 0 (greedy) or more")
+
+
 def _with_yes(args: list[str], parameters: Mapping[str, inspect.Parameter]) -> list[str]:
     """Write ``=true`` behind each option of type bool that has no value."""
     flags = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation is bool}

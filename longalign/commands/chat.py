@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 
+from longalign.api.replies import well_formed
 from longalign.chat import load_tokenizer
 from longalign.commands.chat_session import Session, log, show_document
 from longalign.commands.conversation import Conversation, read_document
@@ -109,5 +110,5 @@ def _check_texts(prompt: str, system: str) -> None:
     if prompt and not prompt.strip():
         raise UserError("prompt: got white space, expected a question; leave --prompt out for a conversation")
     for option, text in (("prompt", prompt), ("system", system)):
-        if text is not None and any("\ud800" <= character <= "\udfff" for character in text):
+        if well_formed(text) != text:
             raise UserError(f"{option}: not UTF-8 text")

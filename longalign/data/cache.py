@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 _RACY_S = 2.0  # a file changed this recently may change again without a new mtime: its digest is not remembered
 
 
-def content_key(parts: Mapping[str, Any]) -> str:
-    """sha256 of the parts as canonical JSON."""
+def content_key(parts: Mapping[str, Any] | Sequence[Any]) -> str:
+    """sha256 of the parts as canonical JSON: the same on every machine, whatever the order of a mapping's keys."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

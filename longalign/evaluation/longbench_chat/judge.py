@@ -17,7 +17,7 @@ from typing import Any
 from longalign.api.budget import Budget, Call, ask_within, estimate_tokens
 from longalign.api.client import ChatClient, Completion, RequestFailed
 from longalign.errors import UserError
-from longalign.evaluation.longbench_chat.cases import Case, content_key
+from longalign.evaluation.longbench_chat.cases import Case, row_key
 from longalign.evaluation.longbench_chat.prompts import (
     JudgePrompt,
     parse_rating,
@@ -163,7 +163,7 @@ def _job(
 ) -> Job:
     answer = answer_as_judged(prediction["text"], setup, prompt)
     messages = prompt.messages(case, [case.few_shots[i] for i in order], answer)
-    key = content_key("judgement", messages, setup.as_row(), case.key, repeat)
+    key = row_key("judgement", messages, setup.as_row(), case.key, repeat)
     return Job(key, case, prediction, repeat, order, messages, (estimate_tokens(messages), setup.max_tokens))
 
 

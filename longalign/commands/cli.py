@@ -154,7 +154,7 @@ class LongAlignCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         try:
             super().instantiate_classes()
-        except (ValueError, MisconfigurationException) as error:
+        except (TypeError, ValueError, MisconfigurationException) as error:
             raise UserError(f"trainer: {error}") from error
         if self.datamodule.tokenizer_path == self.model.path:
             self.datamodule.gguf_file = self.model.gguf_file

@@ -123,9 +123,14 @@ def test_more_kept_layers_than_the_model_has(fit):
     assert "model.kept_layers: got 4, the model has only 3" in fit(model__kept_layers=4, model__checkpointing="full")
 
 
-def test_wrong_type(fit):
-    line = fit(data__max_length="abc")
-    assert "data.max_length" in line and "abc" in line
+def test_a_wrong_type_is_said_without_names_of_python(fit, mistake):
+    assert fit(data__max_length="abc").endswith("error: data.max_length: got abc, expected a whole number")
+    assert fit(data__num_proc="x").endswith("error: data.num_proc: got x, expected a whole number or null")
+    assert fit(data__strategy="x").endswith("data.strategy: got x, expected balanced, packing, sorted, naive")
+    assert fit(model__config_overrides="x").endswith("got x, expected a mapping such as {KEY: VALUE} or null")
+    line = mistake("data", "import", "--source=a", "--out=b", "--html=maybe")
+    assert line == "longalign data import: error: html: got maybe, expected auto or true or false"
+    assert "trainer: `devices`" in fit(trainer__devices="{a: 1}")
 
 
 def test_missing_config_and_broken_yaml(mistake, tmp_path):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from longalign.counted import counted
 from longalign.data.balance import balanced_packs
 from longalign.data.packing import best_fit_decreasing, group_by_pack
 from longalign.errors import UserError
@@ -264,7 +265,8 @@ def _checked(
         raise UserError(f"data.strategy: got {strategy!r}, expected {', '.join(STRATEGIES)}")
     if packs_per_step < 1 or world_size < 1 or packs_per_step % world_size:
         raise UserError(
-            f"data.packs_per_step: got {packs_per_step} for {world_size} rank(s), expected a multiple of {world_size}"
+            f"data.packs_per_step: got {packs_per_step} for {counted(world_size, 'rank')}, expected a multiple of "
+            f"{world_size}"
         )
     if len(lengths) == 0:
         raise UserError("data: there is no sequence to plan; look at the counts and filters of the sources")

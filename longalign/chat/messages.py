@@ -53,6 +53,11 @@ def is_learnt(message: Mapping[str, Any]) -> bool:
     return message.get("weight") != 0 and not any(message.get(key) is False for key in LEARNT_KEYS)
 
 
+def num_answered(messages: Sequence[Message]) -> int:
+    """The number of messages up to the last answer."""
+    return max((n for n, message in enumerate(messages, start=1) if message["role"] == "assistant"), default=0)
+
+
 def _check_message(number: int, message: Any) -> Message:
     if not isinstance(message, Mapping):
         raise UserError(f"message {number} must be an object with role and content, got {_kind(message)}")

@@ -9,7 +9,14 @@ from longalign.api.replies import well_formed
 from longalign.chat import load_tokenizer
 from longalign.commands.chat_session import Session, log, show_document
 from longalign.commands.conversation import Conversation, read_document
-from longalign.commands.network import Dtype, find_device, find_dtype, find_format, load_network, quiet_transformers
+from longalign.commands.model_loading import (
+    Dtype,
+    find_device,
+    find_dtype,
+    find_format,
+    load_network,
+    quiet_transformers,
+)
 from longalign.commands.parse import call, check_positive, check_temperature
 from longalign.errors import UserError
 from longalign.model.generate import Generator, generation_settings

@@ -15,7 +15,7 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from longalign.commands.interrupt import interruptible
-from longalign.commands.network import quiet_transformers
+from longalign.commands.model_loading import quiet_transformers
 from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.files import new_folder

@@ -154,7 +154,7 @@ async def _predict_there(
 def _predict_here(cases: Sequence[Case], records: Records, setup: Setup, source: str, device: str, dtype: Any) -> None:
     from longalign.chat import load_tokenizer
     from longalign.commands.conversation import Conversation
-    from longalign.commands.network import find_device, find_dtype, find_format, load_network, quiet_transformers
+    from longalign.commands.model_loading import find_device, find_dtype, find_format, load_network, quiet_transformers
     from longalign.model.generate import Generator, generation_settings
     from longalign.model.loading import load_config
 

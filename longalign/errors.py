@@ -1,4 +1,4 @@
-"""The exception for users' mistakes, which the command line prints as one line before it exits with status 2."""
+"""Users' mistakes: an exception, which the command line prints as one line before it exits with status 2."""
 
 
 class UserError(Exception):
@@ -6,3 +6,13 @@ class UserError(Exception):
 
     Mistakes of our own are assertions instead.
     """
+
+
+def check_least(key: str, value: float, least: float) -> None:
+    """Check that an option's value is `least` or more.
+
+    Raises:
+        UserError: it is not; the message names `key`.
+    """
+    if not value >= least:
+        raise UserError(f"{key}: got {value}, expected {least} or more")

@@ -32,10 +32,8 @@ def new_folder(target: str | Path, option: str = "target") -> Iterator[Path]:
     if final.exists():
         raise UserError(f"{option}: {target} exists already; give a new folder")
     temporary = final.with_name(f".{final.name}.incomplete")
-    lock = FileLock(final.with_name(f".{final.name}.lock"), timeout=0)
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with lock:
+        with _only_writer(final, option):
             if final.exists():  # another process may have finished it before we had the lock
                 raise UserError(f"{option}: {target} exists already; give a new folder")
             try:
@@ -45,9 +43,6 @@ def new_folder(target: str | Path, option: str = "target") -> Iterator[Path]:
                 os.replace(temporary, final)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
-                Path(lock.lock_file).unlink(missing_ok=True)
-    except Timeout:
-        raise UserError(f"{option}: another process is writing {target}") from None
     except OSError as error:
         copies = error.args[0] if isinstance(error, shutil.Error) and isinstance(error.args[0], list) else []
         reason = copies[0][2] if copies else error.strerror or error  # one of many files that could not be copied
@@ -93,24 +88,47 @@ def write_bytes(file: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]]) -> int:
+def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]], option: str = "out") -> int:
     """Write rows as JSON lines and return how many there were. `path` appears complete or not at all.
 
-    The output is compressed if `path` ends in .gz or .zst. The same rows always give the same bytes.
+    The output is compressed if `path` ends in .gz or .zst. The same rows always give the same bytes. A process that is
+    killed leaves a hidden file; the next call for the same `path` overwrites it.
+
+    Args:
+        option: the name of the command-line option that gave ``path``, for error messages.
+
+    Raises:
+        UserError: another process is writing `path`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.incomplete")
     count = 0
-    try:
-        with _full_disk_of(path), open(temporary, "wb") as raw, _compressed(raw, path.suffix) as file:
-            for row in rows:
-                file.write(json_line(row))
-                count += 1
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _only_writer(path, option):
+        try:
+            with _full_disk_of(path), open(temporary, "wb") as raw, _compressed(raw, path.suffix) as file:
+                for row in rows:
+                    file.write(json_line(row))
+                    count += 1
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
     return count
+
+
+@contextmanager
+def _only_writer(path: Path, option: str) -> Iterator[None]:
+    """Make the folder of a file or folder that is to be written, and keep other processes from writing it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"{option}: another process is writing {path}") from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
 
 
 @contextmanager

@@ -3,9 +3,14 @@
 import errno
 import io
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
+from filelock import FileLock
 
+from longalign.errors import UserError
 from longalign.files import write_jsonl, write_text
 
 
@@ -30,3 +35,28 @@ def test_a_full_disk_leaves_the_old_file_and_is_said_with_its_name(tmp_path, mon
         write_text(file, "new")
     assert found.value.filename == str(file)
     assert file.read_text() == '{"a": 1}\n' and list(tmp_path.iterdir()) == [file]
+
+
+KILLED = """
+import os, signal, sys
+from longalign.files import write_jsonl
+def rows():
+    yield {"a": "half"}
+    os.kill(os.getpid(), signal.SIGKILL)
+write_jsonl(sys.argv[1], rows())
+"""
+
+
+def test_what_a_killed_writer_of_rows_left_is_gone_after_the_next_one(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(file)])
+    assert killed.returncode == -signal.SIGKILL and not file.exists() and list(tmp_path.iterdir())
+    write_jsonl(file, [{"a": 1}])
+    assert file.read_text() == '{"a": 1}\n' and list(tmp_path.iterdir()) == [file]
+
+
+def test_two_processes_do_not_write_the_same_rows(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    with FileLock(tmp_path / ".rows.jsonl.lock"), pytest.raises(UserError, match="out: another process is writing"):
+        write_jsonl(file, [{"a": 1}])
+    assert not file.exists()

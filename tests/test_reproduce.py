@@ -252,7 +252,7 @@ def test_steps_begin_as_soon_as_what_they_read_and_a_gpu_are_free(tmp_path, monk
 
 def test_a_stop_signal_takes_the_running_steps_along(tmp_path):
     running = subprocess.Popen([sys.executable, "-c", STOPPED, tmp_path])
-    while len(list(tmp_path.glob(".*.jsonl*"))) < 2:
+    while len(list(tmp_path.glob(".*.jsonl.incomplete"))) < 2:
         assert running.poll() is None
         time.sleep(0.1)
     steps = psutil.Process(running.pid).children(recursive=True)

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from longalign.errors import UserError
+from longalign.errors import UserError, check_least
 
 OPENAI = "https://api.openai.com/v1"
 
@@ -44,9 +44,8 @@ class Endpoint:
         """
         if not self.model:
             raise UserError("api_model: empty; give the name of the model that the server serves")
-        for name, value, least in (("concurrency", self.concurrency, 1), ("max_retries", self.max_retries, 0)):
-            if value < least:
-                raise UserError(f"{name}: got {value}, expected {least} or more")
+        check_least("concurrency", self.concurrency, 1)
+        check_least("max_retries", self.max_retries, 0)
         if not self.timeout_s > 0:
             raise UserError(f"timeout_s: got {self.timeout_s}, expected more than 0 seconds")
         self._check_url()
@@ -83,15 +82,16 @@ class Endpoint:
         return " ".join(_LOOKS_LIKE_A_KEY.sub("***", text).split())
 
     def _check_url(self) -> None:
+        source = "base_url" if self.base_url else "OPENAI_BASE_URL"
         try:
             parts = urlsplit(self.url)
             bad = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
         except ValueError:
             bad = True
         if bad:
-            raise UserError(f"base_url: got {self.base_url!r}, expected an address such as http://localhost:8000/v1")
+            raise UserError(f"{source}: got {self.url!r}, expected an address such as http://localhost:8000/v1")
         if parts.username or parts.password or parts.query:
             raise UserError(
-                "base_url: holds a user, a password or a query, which would be written into results; "
+                f"{source}: holds a user, a password or a query, which would be written into results; "
                 f"give the address alone and the key in {self.api_key_env}"
             )

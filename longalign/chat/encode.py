@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, Literal, Protocol, get_args
 
 from longalign.chat.formats import CHATGLM3, LLAMA2, DummyPrefix, PlainEncoder
-from longalign.chat.messages import Message, check_messages, parse_messages
+from longalign.chat.messages import Message, check_messages, num_answered, parse_messages
 from longalign.chat.overflow import Overflow, shorten_document
 from longalign.chat.targets import IGNORE
 from longalign.chat.template import TemplateEncoder
@@ -142,7 +142,7 @@ def encode_row(
     if overflow != "shorten_document":
         raise UserError(f"data.overflow {overflow!r} is unknown, expected one of {', '.join(get_args(Overflow))}")
     shortened = shorten_document(
-        messages[: _answered(messages)],
+        messages[: num_answered(messages)],
         len(input_ids),
         max_length,
         encode=lambda shorter: encoder.encode(shorter, []),
@@ -187,11 +187,6 @@ def _row(input_ids: list[int], labels: list[int], events: list[str]) -> EncodedR
 
 def _has_target(labels: list[int]) -> bool:
     return any(label != IGNORE for label in labels[1:])  # the first token has nothing before it to be predicted from
-
-
-def _answered(messages: list[Message]) -> int:
-    """The number of messages up to the last answer."""
-    return max((n for n, message in enumerate(messages, start=1) if message["role"] == "assistant"), default=0)
 
 
 def _once(events: list[str]) -> tuple[str, ...]:

@@ -58,6 +58,11 @@ def unclear_weight(message: Mapping[str, Any]) -> str | None:
     return next((key for key in ("weight", *LEARNT_KEYS) if message.get(key) not in (None, 0, 1)), None)
 
 
+def num_answered(messages: Sequence[Message]) -> int:
+    """The number of messages up to the last answer."""
+    return max((n for n, message in enumerate(messages, start=1) if message["role"] == "assistant"), default=0)
+
+
 def _check_message(number: int, message: Any) -> Message:
     if not isinstance(message, Mapping):
         raise UserError(f"message {number} must be an object with role and content, got {_kind(message)}")

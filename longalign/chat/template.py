@@ -27,7 +27,7 @@ from typing import Any, NamedTuple, cast
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from longalign.chat.formats import require_eos
-from longalign.chat.messages import Message, is_learnt
+from longalign.chat.messages import Message, is_learnt, num_answered
 from longalign.chat.targets import TargetBuilder
 from longalign.chat.text import Span, TextEncoder
 from longalign.errors import UserError
@@ -91,7 +91,7 @@ class TemplateEncoder:
 
     def encode(self, messages: list[Message], events: list[str]) -> tuple[list[int], list[int]]:
         """(input_ids, labels) of a conversation; both are empty if it has no answer."""
-        answered = max((i for i, m in enumerate(messages, 1) if m["role"] == "assistant"), default=0)
+        answered = num_answered(messages)
         if answered < len(messages):
             events.append("trailing_user_dropped")
             messages = messages[:answered]

@@ -1,25 +1,26 @@
 """``longalign chat``: ask a model questions in its own chat format, also about long documents."""
 
-import sys
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
 import torch
-import transformers
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
-from transformers import PreTrainedConfig, PreTrainedModel
 
-from longalign.chat import ChatFormat, load_tokenizer
+from longalign.api.replies import well_formed
+from longalign.chat import load_tokenizer
 from longalign.commands.chat_session import Session, log, show_document
 from longalign.commands.conversation import Conversation, read_document
-from longalign.commands.parse import call, check_positive
+from longalign.commands.model_loading import (
+    Dtype,
+    find_device,
+    find_dtype,
+    find_format,
+    load_network,
+    quiet_transformers,
+)
+from longalign.commands.parse import call, check_positive, check_temperature
 from longalign.errors import UserError
 from longalign.model.generate import Generator, generation_settings
-from longalign.model.loading import load_config, load_model, weights_folder
-from longalign.model.record import NAME, read_record
-
-Dtype = Literal["auto", "bfloat16", "float16", "float32"]
+from longalign.model.loading import load_config
 
 
 def run(name: str, args: list[str]) -> None:
@@ -65,17 +66,11 @@ def chat(
         gguf_file: a GGUF file in the model's folder.
     """
     _check_numbers(max_new_tokens, temperature, top_p)
-    if prompt and not prompt.strip():
-        raise UserError("prompt: got white space, expected a question; leave --prompt out for a conversation")
-    for option, text in (("prompt", prompt), ("system", system)):
-        if text is not None and any("\ud800" <= character <= "\udfff" for character in text):
-            raise UserError(f"{option}: not UTF-8 text")
+    _check_texts(prompt, system)
     model = str(Path(model).expanduser()) if model.startswith("~") else model
     document = None if file is None else read_document(file)
     place = find_device(device)
-    transformers.utils.logging.set_verbosity_error()
-    if not sys.stderr.isatty():
-        transformers.utils.logging.disable_progress_bar()
+    quiet_transformers()
     config = load_config(model, gguf_file=gguf_file, packed=False)
     tokenizer = load_tokenizer(model, gguf_file=gguf_file)
     kind = find_format(model, chat_format, tokenizer)
@@ -93,16 +88,8 @@ def chat(
         show_document(file, conversation.load(document))
     asked = conversation.ask(prompt) if prompt else None  # before the weights are read, as it may be too long
     network = load_network(model, config, place, find_dtype(dtype, place, config), gguf_file)
-    room = f", {context:,} tokens" if context else ""
-    log.info(
-        "%s: %s, %s on %s, chat format %s%s",
-        model,
-        type(network).__name__,
-        str(network.dtype).removeprefix("torch."),
-        place,
-        kind,
-        room,
-    )
+    numbers, room = str(network.dtype).removeprefix("torch."), f", {context:,} tokens" if context else ""
+    log.info("%s: %s, %s on %s, chat format %s%s", model, type(network).__name__, numbers, place, kind, room)
     if seed is not None:
         torch.manual_seed(seed)
     settings = generation_settings(
@@ -119,84 +106,16 @@ def chat(
         raise KeyboardInterrupt
 
 
-def find_format(model: str, chat_format: str, tokenizer: Any) -> ChatFormat:
-    """The chat format of a model: the option's, else (auto) that in its longalign.json, else its chat template.
-
-    Raises:
-        UserError: longalign.json names an unknown format, or there is neither a format nor a chat template.
-    """
-    found = chat_format if chat_format != "auto" else _record(model).get("chat_format", "template")
-    if found not in get_args(ChatFormat):
-        raise UserError(f"{model}: {NAME} has chat_format {found!r}, expected one of {', '.join(get_args(ChatFormat))}")
-    if found == "template" and not tokenizer.chat_template:
-        raise UserError(
-            f"{model} has no chat template and no other format in {NAME}; give --chat_format chatglm3 or llama2, "
-            "the one that it was trained with"
-        )
-    return found  # type: ignore[return-value]
-
-
-def _record(model: str) -> dict[str, Any]:
-    if Path(model).is_dir():
-        return read_record(Path(model))
-    try:
-        return read_record(Path(hf_hub_download(model, NAME)).parent)
-    except (EntryNotFoundError, HfHubHTTPError):  # most models of the hub have no such file, or there is no network
-        return {}
-
-
-def load_network(
-    model: str, config: PreTrainedConfig, device: torch.device, dtype: torch.dtype, gguf_file: str | None = None
-) -> PreTrainedModel:
-    """Load the model with its weights, and put it on a device.
-
-    Raises:
-        UserError: the device has too little memory for it.
-    """
-    network: Any = load_model(weights_folder(model, config), config, dtype=dtype, gguf_file=gguf_file)
-    if gguf_file is not None:  # is read as float32; rotary frequencies, which are buffers, must stay so
-        for parameter in network.parameters():
-            parameter.data = parameter.data.to(dtype)
-    try:
-        return network.to(device).eval()
-    except torch.OutOfMemoryError as error:
-        size = sum(p.nbytes for p in network.parameters()) / 2**30
-        raise UserError(f"device: {device} has no room for the model's {size:.1f} GiB; give --device cpu") from error
-
-
-def find_device(name: str) -> torch.device:
-    """A device by name; auto is a GPU if there is one.
-
-    Raises:
-        UserError: the device does not exist or cannot be used.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f"device: cannot use {name!r} ({str(error).splitlines()[0]}); expected auto, cpu, cuda"
-        ) from error
-    return device
-
-
-def find_dtype(name: Dtype, device: torch.device, config: PreTrainedConfig) -> torch.dtype:
-    """A dtype by name; auto is bfloat16 where the device computes fast in it, else float32."""
-    if name != "auto":
-        return getattr(torch, name)
-    if device.type != "cpu":
-        return torch.bfloat16
-    # without these instructions a CPU is several times slower in bfloat16
-    able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    fast = able.get("avx512_bf16") or able.get("amx_bf16")
-    return torch.bfloat16 if fast and config.dtype in (torch.bfloat16, torch.float16) else torch.float32
-
-
 def _check_numbers(max_new_tokens: int, temperature: float | None, top_p: float | None) -> None:
     check_positive(max_new_tokens=max_new_tokens)
-    if temperature is not None and not temperature >= 0:
-        raise UserError(f"temperature: got {temperature}, expected 0 (greedy) or more")
+    check_temperature(temperature)
     if top_p is not None and not 0 < top_p <= 1:
         raise UserError(f"top_p: got {top_p}, expected more than 0 and at most 1")
+
+
+def _check_texts(prompt: str, system: str) -> None:
+    if prompt and not prompt.strip():
+        raise UserError("prompt: got white space, expected a question; leave --prompt out for a conversation")
+    for option, text in (("prompt", prompt), ("system", system)):
+        if well_formed(text) != text:
+            raise UserError(f"{option}: not UTF-8 text")

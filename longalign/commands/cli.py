@@ -17,6 +17,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.distributed import DistNetworkError, DistStoreError
 
 from longalign.commands.messages import explained
+from longalign.counted import counted
 from longalign.data.datamodule import LongAlignData
 from longalign.data.loader import is_lost_worker
 from longalign.errors import UserError
@@ -154,7 +155,7 @@ class LongAlignCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         try:
             super().instantiate_classes()
-        except (ValueError, MisconfigurationException) as error:
+        except (TypeError, ValueError, MisconfigurationException) as error:
             raise UserError(f"trainer: {error}") from error
         if self.datamodule.tokenizer_path == self.model.path:
             self.datamodule.gguf_file = self.model.gguf_file
@@ -249,7 +250,8 @@ def follow_launcher(trainer: Any, launch: Launch, given: Sequence[str]) -> None:
         asked = trainer[key]
         if (len(asked) if isinstance(asked, list) else str(asked)) in (started, str(started)):
             continue
-        what = f"{launch.by} has started {started} " + ("rank(s) on this node" if key == "devices" else "node(s)")
+        number = f"{counted(started, 'rank')} on this node" if key == "devices" else counted(started, "node")
+        what = f"{launch.by} has started {number}"
         if str(asked) not in ("auto", "-1"):
             if any(argument.partition("=")[0] == f"--trainer.{key}" for argument in given):
                 raise UserError(f"trainer.{key}: got {asked}, but {what}: leave it out")

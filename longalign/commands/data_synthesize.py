@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longalign.commands.interrupt import interruptible
-from longalign.commands.parse import call, check_positive
+from longalign.commands.parse import call, check_positive, check_temperature
 from longalign.counted import counted
 from longalign.errors import UserError
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from longalign.api.endpoint import Endpoint
     from longalign.data.buckets import LengthRange
     from longalign.data.synthesis.documents import Document, Measure
-    from longalign.data.synthesis.run import Synthesis
+    from longalign.data.synthesis.run import Checks, Setup, Synthesis
+    from longalign.data.synthesis.selection import Candidate
 
 log = logging.getLogger(__name__)
 
@@ -95,32 +96,25 @@ def synthesize(
     from longalign.api.budget import Budget, Prices
     from longalign.api.endpoint import Endpoint
     from longalign.api.loop import run_loop
-    from longalign.data.buckets import length_range
     from longalign.data.synthesis.overlap import Passages
-    from longalign.data.synthesis.run import NO_REPLY, Checks, Setup, Synthesis
-    from longalign.data.synthesis.selection import candidates, parse_buckets
+    from longalign.data.synthesis.run import Checks, Setup, Synthesis
+    from longalign.data.synthesis.selection import parse_buckets
     from longalign.files import write_jsonl
     from longalign.records import Records, refuse_other_setups
 
     target = Path(out).expanduser()
     _check(target, count, max_new_tokens, grounded, similar, api_model)
+    check_temperature(temperature)
     quotas = parse_buckets(buckets, count)
     endpoint = Endpoint(str(api_model), base_url, api_key_env, concurrency, timeout_s, max_retries)
     budget = Budget(Prices(price_in, price_out), max_cost)
-    passages = Passages(_excluded([exclude] if isinstance(exclude, str) else exclude or []))
-    ranges = [length_range(bucket, "buckets") for bucket in quotas]
-    room = int(ranges[-1].below or 0) - max_new_tokens - 300  # for a question, its answer and the chat format
-    if room < ranges[-1].low:
-        raise UserError(f"max_new_tokens: {max_new_tokens} leaves no room for a document in the longest bucket")
-    known = _read(documents, text_column, _measure(tokenizer), room, similar, passages)
-    chosen = candidates(known, quotas, seed)
-    _say_documents(known, ranges, {bucket: len(found) for bucket, found in chosen.items()}, quotas)
+    checks = Checks(grounded, similar, Passages(_excluded([exclude] if isinstance(exclude, str) else exclude or [])))
     setup = Setup(str(api_model), seed, max_new_tokens, temperature)
+    chosen = _candidates(documents, text_column, tokenizer, quotas, setup, checks)
     with Records(target.with_name(f"{target.name}.work")) as records:
         if not plan:
             records.claim()
         refuse_other_setups(records, {**vars(setup)}, "replies")
-        checks = Checks(grounded, similar, passages)
         work = Synthesis(documents, text_column, chosen, quotas, records, setup, checks, skip_failed)
         log.info("%s", budget.announce(endpoint.model, endpoint.url, *work.cost(), _MORE))
         if plan:
@@ -128,18 +122,7 @@ def synthesize(
         endpoint.check()
         run_loop(_ask(work, endpoint, budget))
         log.info("%s", budget)
-        outcomes = work.outcomes()
-        failed = sum(reason == NO_REPLY for reason in outcomes.values())
-        if failed and not skip_failed:
-            log.warning(
-                "%s failed: the same command tries again; with --skip_failed true other documents then take the place "
-                "of what fails once more; %s is not written yet",
-                counted(failed, "request"),
-                out,
-            )
-            raise SystemExit(1)
-        if not any(reason is None for reason in outcomes.values()):
-            raise UserError(f"out: no row is left to write: {_reasons(Counter(outcomes.values()))}")
+        _check_outcomes(work, out)
         written = write_jsonl(target, work.rows())
     _report(target, work, written, count, budget)
 
@@ -167,6 +150,50 @@ def _check(
     for name, share in (("grounded", grounded), ("similar", similar)):
         if share is not None and not 0 <= share <= 1:
             raise UserError(f"{name}: got {share}, expected 0 to 1")
+
+
+def _candidates(
+    documents: str, column: str, tokenizer: str | None, quotas: dict[str, int], setup: "Setup", checks: "Checks"
+) -> dict[str, list["Candidate"]]:
+    """Read and measure the documents, say how many there are, and choose each bucket's candidates.
+
+    Raises:
+        UserError: there are no documents of these lengths, or a reply's length leaves no room for them.
+    """
+    from longalign.data.buckets import length_range
+    from longalign.data.synthesis.selection import candidates
+
+    ranges = [length_range(bucket, "buckets") for bucket in quotas]
+    # beside the document: a question, its answer and the chat format
+    room = int(ranges[-1].below or 0) - setup.max_new_tokens - 300
+    if room < ranges[-1].low:
+        raise UserError(f"max_new_tokens: {setup.max_new_tokens} leaves no room for a document in the longest bucket")
+    known = _read(documents, column, _measure(tokenizer), room, checks.similar, checks.passages)
+    chosen = candidates(known, quotas, setup.seed)
+    _say_documents(known, ranges, {bucket: len(found) for bucket, found in chosen.items()}, quotas)
+    return chosen
+
+
+def _check_outcomes(work: "Synthesis", out: str) -> None:
+    """End with status 1 if requests have failed that the same command would try again.
+
+    Raises:
+        UserError: no row is left to write.
+    """
+    from longalign.data.synthesis.run import NO_REPLY
+
+    outcomes = work.outcomes()
+    failed = sum(reason == NO_REPLY for reason in outcomes.values())
+    if failed and not work.skip_failed:
+        log.warning(
+            "%s failed: the same command tries again; with --skip_failed true other documents then take the place "
+            "of what fails once more; %s is not written yet",
+            counted(failed, "request"),
+            out,
+        )
+        raise SystemExit(1)
+    if not any(reason is None for reason in outcomes.values()):
+        raise UserError(f"out: no row is left to write: {_reasons(Counter(outcomes.values()))}")
 
 
 def _measure(tokenizer: str | None) -> "Measure":

@@ -15,6 +15,7 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from longalign.commands.interrupt import interruptible
+from longalign.commands.model_loading import quiet_transformers
 from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.files import new_folder
@@ -54,6 +55,7 @@ def export(
     """
     if not SIZE.fullmatch(max_shard_size):
         raise UserError(f"max_shard_size: got {max_shard_size!r}, expected a size such as 500MB or 5GB")
+    quiet_transformers()
     path = find_checkpoint(Path(checkpoint).expanduser())
     folder = Path(assets).expanduser() if assets else path.parent / "hf"
     if not (folder / "config.json").is_file():

@@ -11,7 +11,7 @@ from longalign.api.budget import Budget, Prices
 from longalign.api.client import ChatClient, Endpoint
 from longalign.api.loop import run_loop
 from longalign.commands.interrupt import interruptible
-from longalign.commands.parse import call, check_positive
+from longalign.commands.parse import call, check_positive, check_temperature
 from longalign.counted import counted
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.cases import Case, read_cases
@@ -98,6 +98,7 @@ def judge(
         max_retries: how often a request is repeated whose failure may be temporary.
     """
     check_positive(repeats=repeats, max_tokens=max_tokens)
+    check_temperature(temperature)
     prompt = load_prompt(preset, template, system)
     original = protocol == "original"
     if original:

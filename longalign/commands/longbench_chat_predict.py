@@ -1,7 +1,6 @@
 """``longalign longbench-chat predict``: a model's answers to LongBench-Chat's questions, or to the built-in ones."""
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from longalign.api.client import ChatClient, Endpoint
 from longalign.api.loop import run_loop
 from longalign.commands.interrupt import interruptible
 from longalign.commands.longbench_chat import load_cases
-from longalign.commands.parse import call, check_positive
+from longalign.commands.parse import call, check_positive, check_temperature
 from longalign.errors import UserError
 from longalign.evaluation.fingerprint import fingerprint
 from longalign.evaluation.longbench_chat.cases import Case
@@ -96,8 +95,7 @@ def predict(
     if (model is None) == (api_model is None):
         raise UserError("give --model for a model to run here, or --api_model for one behind an API")
     check_positive(max_new_tokens=max_new_tokens, max_length=max_length)
-    if temperature is not None and not temperature >= 0:
-        raise UserError(f"temperature: got {temperature}, expected 0 (greedy) or more")
+    check_temperature(temperature)
     model = str(Path(model).expanduser()) if model and model.startswith("~") else model
     cases, source = load_cases(test_cases, None, suite_length, suite_seed)
     with Records(Path(out).expanduser() / "predictions.jsonl") as records:
@@ -154,17 +152,13 @@ async def _predict_there(
 
 
 def _predict_here(cases: Sequence[Case], records: Records, setup: Setup, source: str, device: str, dtype: Any) -> None:
-    import transformers
-
     from longalign.chat import load_tokenizer
-    from longalign.commands.chat import find_device, find_dtype, find_format, load_network
     from longalign.commands.conversation import Conversation
+    from longalign.commands.model_loading import find_device, find_dtype, find_format, load_network, quiet_transformers
     from longalign.model.generate import Generator, generation_settings
     from longalign.model.loading import load_config
 
-    transformers.utils.logging.set_verbosity_error()
-    if not sys.stderr.isatty():
-        transformers.utils.logging.disable_progress_bar()
+    quiet_transformers()
     place, config, tokenizer = find_device(device), load_config(setup.model, packed=False), load_tokenizer(setup.model)
     kind = find_format(setup.model, setup.chat_format or "auto", tokenizer)
     context = getattr(config.get_text_config(), "max_position_embeddings", None)

@@ -18,6 +18,21 @@ UNKNOWN_KEY = re.compile(
     r"(?:accept option|accept nested option|nrecognized arguments:|Key|key|Option) ['\"]?-*([\w.]+)"
 )
 SOURCE = re.compile(r'Parser key "(data\.(?:long|short|text|sources))": Does not validate.*Given value: (.*)$')
+_TYPE = r"<class '\w+'>|typing\.Literal\[[^\]]*\]"
+WRONG_TYPE = re.compile(rf'Parser key "([\w.]+)": Expected a ({_TYPE})\. Got value: (.*)$')
+NO_TYPE_OF_SEVERAL = re.compile(
+    rf'Parser key "([\w.]+)": Does not validate .* Errors:((?: - Expected a (?:{_TYPE}))+) Given value type: .* '
+    r"Given value: (.*)$"
+)
+TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a text",
+    "list": "a list",
+    "dict": "a mapping such as {KEY: VALUE}",
+    "NoneType": "null",
+}
 OPTION_OF_SOURCE = re.compile(r"NestedArg\(key='([^']*)', val=(.*)\)$")
 
 
@@ -53,6 +68,9 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
         return f"{file} holds no options; expected YAML of the form KEY: VALUE"
     if source := SOURCE.search(message):
         return _explain_source(message, *source.groups())
+    if wrong := WRONG_TYPE.search(message) or NO_TYPE_OF_SEVERAL.search(message):
+        key, types, value = wrong.groups()
+        return f"{key}: got {value}, expected {_in_words(types)}"
     found = [match[1] for match in UNKNOWN_KEY.finditer(message)]
     if not found or not re.search("accept|nrecognized|not expected", message):
         return message
@@ -61,6 +79,15 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
         return message
     near = difflib.get_close_matches(unknown, keys, n=1, cutoff=0.5)
     return f"unknown key {unknown!r}" + (f"; did you mean {near[0]!r}?" if near else f": {message}")
+
+
+def _in_words(types: str) -> str:
+    """The types that a message lists: ``typing.Literal['a', 'b'] … <class 'bool'>`` -> "a, b or true or false"."""
+    words = []
+    for kind in re.findall(_TYPE, types):
+        names = re.findall(r"'([^']*)'", kind)
+        words.append(TYPES.get(names[0], names[0]) if kind.startswith("<class") else ", ".join(names))
+    return " or ".join(words)
 
 
 def _explain_source(message: str, key: str, value: str) -> str:

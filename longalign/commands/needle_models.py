@@ -140,7 +140,7 @@ class Local:
     def plan_lines(
         self, cells: Sequence[Cell], counts: Counts, price_in: float | None, price_out: float | None
     ) -> list[str]:
-        from longalign.commands.chat import find_device, find_dtype
+        from longalign.commands.model_loading import find_device, find_dtype
         from longalign.commands.needle_plan import model_lines
 
         device = find_device(self._where.device)
@@ -157,18 +157,12 @@ class Local:
 
     def load(self, encoder: Encoder) -> "LocalModel":
         """Load the weights; the model answers prompts of this encoder."""
-        import sys
-
-        import transformers
-
         from longalign.chat import answer_ends
-        from longalign.commands.chat import find_device, find_dtype, load_network
+        from longalign.commands.model_loading import find_device, find_dtype, load_network, quiet_transformers
         from longalign.evaluation.local_model import LocalModel
 
         assert isinstance(encoder, ChatPrompts)
-        transformers.utils.logging.set_verbosity_error()
-        if not sys.stderr.isatty():
-            transformers.utils.logging.disable_progress_bar()
+        quiet_transformers()
         where = self._where
         device = find_device(where.device)
         dtype = find_dtype(where.dtype, device, self._config)
@@ -194,7 +188,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 def _chat_prompts(tokenizer: str, chat_format: str, gguf_file: str | None, model: str | None = None) -> ChatPrompts:
     from longalign.chat import load_tokenizer
-    from longalign.commands.chat import find_format
+    from longalign.commands.model_loading import find_format
 
     loaded = load_tokenizer(tokenizer, gguf_file=gguf_file)
     return ChatPrompts(loaded, find_format(model or tokenizer, chat_format, loaded), tokenizer)

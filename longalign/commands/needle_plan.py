@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedConfig
 
+from longalign.duration import duration
 from longalign.evaluation.local_model import bytes_of_a_token
 from longalign.evaluation.needle.plan import Counts
 from longalign.evaluation.needle.tasks import Cell
-from longalign.model.flops import model_shape
+from longalign.model.flops import forward_flops, model_shape
 from longalign.model.hardware import device_peak_flops
 
 GPU_SHARE = 0.4
@@ -23,13 +24,12 @@ def model_lines(
 
     cells: those without results; counts.longest is of all cells. itemsize: bytes of a number in the cache.
     """
-    shape = model_shape(config)
-    flops = sum(2.0 * shape.linear * cell.length + 2.0 * shape.attention_width * cell.length**2 for cell in cells)
+    flops = forward_flops(model_shape(config), [cell.length for cell in cells])
     rate, how = _rate(device)
     cache = bytes_of_a_token(config, itemsize) * counts.longest / 2**30
-    duration = "time unknown" if rate is None else f"about {_duration(flops / rate)} to read, {how}"
+    time_needed = "time unknown" if rate is None else f"about {duration(flops / rate)} to read, {how}"
     context = getattr(config.get_text_config(), "max_position_embeddings", None)
-    lines = [f"{flops / 1e15:.3g} PFLOP: {duration}", f"keys and values of the longest prompt: {cache:.2f} GiB"]
+    lines = [f"{flops / 1e15:.3g} PFLOP: {time_needed}", f"keys and values of the longest prompt: {cache:.2f} GiB"]
     if context and counts.longest > context:
         lines.append(f"the model's max_position_embeddings is {context:,}: some prompts are longer than its context")
     return lines
@@ -52,10 +52,3 @@ def _matmul_rate(size: int = 768) -> float:
         matrix @ matrix
         best = min(best, time.perf_counter() - started)
     return 2 * size**3 / best
-
-
-def _duration(seconds: float) -> str:
-    for limit, unit in ((120, 1.0), (7200, 60.0)):
-        if seconds < limit:
-            return f"{seconds / unit:.0f} {'s' if unit == 1 else 'min'}"
-    return f"{seconds / 3600:.0f} h"

@@ -8,7 +8,7 @@ from typing import Any
 import jsonargparse
 
 from longalign.commands.messages import explained
-from longalign.errors import UserError
+from longalign.errors import UserError, check_least
 
 _KEYS = re.compile(
     r"\b(?:model\.(model|attention|config_overrides)|data\.(tokenizer|chat_format)|documents\.(text_column))\b"
@@ -53,8 +53,18 @@ def check_positive(**options: int | None) -> None:
         UserError: one is not; the message names it.
     """
     for name, value in options.items():
-        if value is not None and value < 1:
-            raise UserError(f"{name}: got {value}, expected 1 or more")
+        if value is not None:
+            check_least(name, value, 1)
+
+
+def check_temperature(temperature: float | None) -> None:
+    """Check a sampling temperature; None leaves it to the model or the server.
+
+    Raises:
+        UserError: it is below 0.
+    """
+    if temperature is not None and not temperature >= 0:
+        raise UserError(f"temperature: got {temperature}, expected 0 (greedy) or more")
 
 
 def _with_yes(args: list[str], parameters: Mapping[str, inspect.Parameter]) -> list[str]:

@@ -11,6 +11,7 @@ from rich.text import Text
 from longalign.commands.screen import make_table
 from longalign.data.mixture import Mixture
 from longalign.data.plan import BatchPlan, SequenceCost
+from longalign.duration import duration
 from longalign.model.flops import train_flops
 from longalign.model.hardware import peak_bf16_flops
 from longalign.model.memory import GIB, StepMemory
@@ -80,7 +81,7 @@ def gpu_screen(rows: list[dict[str, Any]], ranks: int) -> RenderableType:
         name = row["card"] + ("" if row["rates"] == "measured" else " ~")
         if row["fits"]:
             speed = (f"{row['seconds_per_step']:.2f}", f"{row['tokens_per_s']:,.0f}", f"{row['mfu']:.2f}")
-            table.add_row(name, _activations(row), f"{row['gib']['peak']:.1f}", *speed, _duration(row["hours"]))
+            table.add_row(name, _activations(row), f"{row['gib']['peak']:.1f}", *speed, duration(3600 * row["hours"]))
         else:
             table.add_row(name, "do not fit", f"{row['gib']['peak']:.1f}", "", "", "", "")
             notes.append(f"  {row['card']}: {row['is_too_much']} are too much; {row['remedy']}")
@@ -88,10 +89,6 @@ def gpu_screen(rows: list[dict[str, Any]], ranks: int) -> RenderableType:
     notes.append(f"  GiB: {parts} ({rows[0]['card'].split()[0]})")
     notes.append("  ~ speed estimated from the card's data sheet; that of the H200 was measured")
     return Group(table, Text("\n".join(notes)))
-
-
-def _duration(hours: float) -> str:
-    return f"{hours:,.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
 
 
 def _activations(row: dict[str, Any]) -> str:

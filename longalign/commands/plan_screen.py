@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from longalign.commands.plan_gpus import gpu_screen
-from longalign.commands.screen import make_table, percent
+from longalign.commands.screen import make_table, percent, reason_texts
 from longalign.counted import counted
 from longalign.data.buckets import outside_text
 from longalign.data.mixture import held_out_text
@@ -63,11 +63,7 @@ def reasons(sources: list[dict[str, Any]]) -> Text:
     """A line for each source whose rows were dropped, cut, repaired or left out: how many, and why."""
     lines = []
     for row in sources:
-        parts = [
-            f"{count:,} × {reason.replace('_', ' ')}{' (dropped)' if what == 'dropped' else ''}"
-            for what in ("dropped", "events")
-            for reason, count in sorted(row[what].items(), key=lambda item: -item[1])
-        ]
+        parts = reason_texts(row)
         if outside := row.get("outside", {}).get("rows"):
             parts.append(outside_text(outside, row["outside"]["shortest"], row["outside"]["longest"]))
         if (texts := row["held_out_documents"]) < row["held_out"]:

@@ -20,6 +20,7 @@ from longalign.commands.cli import LongAlignCLI, quiet_libraries
 from longalign.commands.export import export
 from longalign.data.synthetic import generate_conversations, write_jsonl
 from longalign.errors import UserError
+from longalign.files import new_folder
 from longalign.training.callbacks import StepLogger
 
 log = logging.getLogger("longalign.quickstart")
@@ -74,11 +75,9 @@ def make_model(folder: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(source, gguf_file=GGUF, dtype=torch.float32)
     del model.config.quantization_config  # the weights are plain floats now
     model.hf_quantizer = None  # type: ignore[assignment]
-    temporary = folder.with_name(folder.name + ".incomplete")
-    shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary)
-    AutoTokenizer.from_pretrained(source, gguf_file=GGUF).save_pretrained(temporary)
-    temporary.rename(folder)
+    with new_folder(folder) as temporary:
+        model.save_pretrained(temporary)
+        AutoTokenizer.from_pretrained(source, gguf_file=GGUF).save_pretrained(temporary)
 
 
 @torch.no_grad()

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -39,6 +41,21 @@ def make_table(*headings: str) -> Table:
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=True)
     return table
+
+
+def reason_texts(report: Mapping[str, Any]) -> list[str]:
+    """What the tokeniser dropped, cut or repaired of a source, the most frequent first: "3 × too long (dropped)".
+
+    report: with the counts ``dropped`` and ``events`` by reason. What is no count, in an edited file, is left out.
+    """
+    found = []
+    for what in ("dropped", "events"):
+        counts = report.get(what)
+        items = counts.items() if isinstance(counts, Mapping) else ()
+        known = [(str(reason), count) for reason, count in items if isinstance(count, int)]
+        for reason, count in sorted(known, key=lambda item: -item[1]):
+            found.append(f"{count:,} × {reason.replace('_', ' ')}{' (dropped)' if what == 'dropped' else ''}")
+    return found
 
 
 def percent(share: float) -> str:

@@ -23,13 +23,13 @@ from filelock import FileLock, Timeout
 from longalign.errors import UserError
 from longalign.files import write_text
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 _RACY_S = 2.0  # a file changed this recently may change again without a new mtime: its digest is not remembered
 
 
-def content_key(parts: Mapping[str, Any]) -> str:
-    """sha256 of the parts as canonical JSON."""
+def content_key(parts: Mapping[str, Any] | Sequence[Any]) -> str:
+    """sha256 of the parts as canonical JSON: the same on every machine, whatever the order of a mapping's keys."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -129,7 +129,7 @@ def _lock(path: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=10)
     except Timeout:
-        logger.info("waiting for another process that makes %s", path.with_suffix(""))
+        log.info("waiting for another process that makes %s", path.with_suffix(""))
         lock.acquire()
     try:
         yield

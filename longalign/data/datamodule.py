@@ -13,6 +13,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
 from longalign.chat import load_tokenizer
+from longalign.counted import counted
 from longalign.data.buckets import outside_text
 from longalign.data.collate import Pack
 from longalign.data.dataset import PackDataset
@@ -21,7 +22,7 @@ from longalign.data.mixture import Mixture, Source, check_sources, held_out_text
 from longalign.data.plan import BatchPlan, SequenceCost, plan_batches
 from longalign.data.sampler import PlanSampler
 from longalign.data.tokenize import tokenize_source
-from longalign.errors import UserError
+from longalign.errors import UserError, check_least
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +85,7 @@ class LongAlignData(LightningDataModule):
         self.epochs, self.seed = epochs, seed
         self.cache_dir, self.num_proc, self.num_workers = Path(cache_dir).expanduser(), num_proc, num_workers
         for key, least in (("max_length", 2), ("packs_per_step", 1), ("epochs", 1), ("num_workers", 0), ("seed", 0)):
-            if getattr(self, key) < least:
-                raise UserError(f"data.{key}: got {getattr(self, key)}, expected {least} or more")
+            check_least(f"data.{key}", getattr(self, key), least)
         self._tokenizer: Any = None
         self._failure: str | None = None
         self.mixture: Mixture | None = None
@@ -191,14 +191,14 @@ class LongAlignData(LightningDataModule):
             if len(lengths):
                 log.info("%s: %s", name, outside_text(len(lengths), lengths.min(), lengths.max()))
         log.info(
-            "%s: %d sequences in %d steps of %d packs, fill %.3f, working share %.3f on %d rank(s)",
+            "%s: %d sequences in %d steps of %d packs, fill %.3f, working share %.3f on %s",
             self.strategy,
             len(self.mixture or ()),
             self.num_steps,
             self.packs_per_step,
             self.plans[0].fill(),
             self.plans[0].working_share(),
-            trainer.world_size,
+            counted(trainer.world_size, "rank"),
         )
 
     def _set_up_validation(self, world_size: int, cost: SequenceCost) -> None:
@@ -256,7 +256,7 @@ class LongAlignData(LightningDataModule):
         if trainer.accumulate_grad_batches not in (1, accumulate):
             raise UserError(
                 f"trainer.accumulate_grad_batches: got {trainer.accumulate_grad_batches}, but data.packs_per_step "
-                f"{self.packs_per_step} on {trainer.world_size} rank(s) makes {accumulate}: leave it out"
+                f"{self.packs_per_step} on {counted(trainer.world_size, 'rank')} makes {accumulate}: leave it out"
             )
 
     def _validate_by_steps(self, trainer: Trainer) -> None:

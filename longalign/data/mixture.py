@@ -30,7 +30,8 @@ class Source:
         share_of_sequences: the source's share of all sequences of the mix, 0 to 1.
         share_of_tokens: the source's share of all tokens of the mix, 0 to 1.
         repeat: take rows again where count or share asks for more than there are.
-        validation: conversations to hold out, or whole texts: a count, a fraction below 1, or all.
+        validation: conversations to hold out, or whole texts: a count, a fraction below 1, or all; by default as many
+            as ``data.validation`` says.
         text_column: the source is raw text, under this name in rows that have columns: every token is a target, and a
             document longer than ``data.max_length`` becomes several sequences.
         buckets: count or share by length instead, such as {8k-16k: {share_of_tokens: 0.2}, 16k-: {count: 3000}}: tokens
@@ -42,7 +43,7 @@ class Source:
     share_of_sequences: float | None = None
     share_of_tokens: float | None = None
     repeat: bool = False
-    validation: int | float | Literal["all"] = 0
+    validation: int | float | Literal["all"] | None = None
     text_column: str | None = None
     buckets: dict[str, Bucket] | None = None
 
@@ -62,7 +63,7 @@ def named_sources(
 ) -> dict[str, Source]:
     """The sources of the config's data section by name; a source given as a path becomes a `Source`.
 
-    `validation` is for those that hold out nothing of their own; `text` reads the column "text" unless it names one.
+    `validation` is for those without one of their own (0 is one); `text` reads the column "text" unless it names one.
 
     Raises:
         UserError: no source, a name used twice, or a mapping that could not be read.
@@ -81,7 +82,7 @@ def named_sources(
             "data.long: give at least one source: --data.long PATH, --data.short PATH, --data.text PATH or data.sources"
         )
     for name, source in named.items():
-        held_out = source.validation or validation
+        held_out = validation if source.validation is None else source.validation
         column = source.text_column or ("text" if name == "text" else None)
         named[name] = replace(source, validation=held_out, text_column=column)
     return named
@@ -175,7 +176,7 @@ def _held_out(
 
 
 def _num_held_out(name: str, source: Source, there: int, what: str) -> int:
-    asked = source.validation
+    asked = source.validation or 0
     if asked == "all":
         return there
     if asked < 0 or (isinstance(asked, float) and asked >= 1 and not asked.is_integer()):

@@ -1,4 +1,4 @@
-"""Sequences into packs by tokens alone: best-fit decreasing (the `packing` strategy) and two baselines.
+"""Sequences into packs by tokens alone: best-fit decreasing (the `packing` strategy) and, as a baseline, next-fit.
 
 Lengths go in, `pack_of` int64[n] and the number of packs come out. Nothing here knows of steps, ranks or time.
 """

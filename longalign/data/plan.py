@@ -11,9 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from longalign.counted import counted
 from longalign.data.balance import balanced_packs
 from longalign.data.packing import best_fit_decreasing, group_by_pack
 from longalign.errors import UserError
+
+GEMM_FLOPS_PER_S, ATTENTION_FLOPS_PER_S = 650e12, 623e12
+"""Rates on one H200 with FlashAttention 4. Only their ratio enters a plan, so it is the same on every machine."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +25,12 @@ class SequenceCost:
     """Time of one sequence, forward and backward: linear * len + quadratic * len**2, in any unit (default: seconds).
 
     The default is Llama-2-7B on one H200, attention saved in checkpointing: 8 FLOPs for each of the 6.6e9 matrix
-    parameters and token (forward, backward, recompute) at 650 TFLOP/s; attention 3.5 * 2 * 4096 * 32 FLOPs for each
-    pair of positions in the causal half, at the 623 TFLOP/s measured with flash-attn-4. For a document of 64k it gives
-    11.7 s, that is 513 model TFLOP/s; 505 were measured.
+    parameters and token (forward, backward, recompute); attention 3.5 * 2 * 4096 * 32 FLOPs for each pair of positions
+    in the causal half. For a document of 64k it gives 11.7 s, that is 513 model TFLOP/s; 505 were measured.
     """
 
-    linear: float = 8 * 6.607e9 / 650e12
-    quadratic: float = 3.5 * 2 * 4096 * 32 / 623e12
+    linear: float = 8 * 6.607e9 / GEMM_FLOPS_PER_S
+    quadratic: float = 3.5 * 2 * 4096 * 32 / ATTENTION_FLOPS_PER_S
 
     def of(self, lengths: np.ndarray) -> np.ndarray:
         """Costs float64, one for each length."""
@@ -262,7 +265,8 @@ def _checked(
         raise UserError(f"data.strategy: got {strategy!r}, expected {', '.join(STRATEGIES)}")
     if packs_per_step < 1 or world_size < 1 or packs_per_step % world_size:
         raise UserError(
-            f"data.packs_per_step: got {packs_per_step} for {world_size} rank(s), expected a multiple of {world_size}"
+            f"data.packs_per_step: got {packs_per_step} for {counted(world_size, 'rank')}, expected a multiple of "
+            f"{world_size}"
         )
     if len(lengths) == 0:
         raise UserError("data: there is no sequence to plan; look at the counts and filters of the sources")

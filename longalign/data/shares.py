@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from longalign.errors import UserError
+from longalign.errors import UserError, check_least
 
 KINDS = ("count", "share_of_sequences", "share_of_tokens")
 
@@ -73,8 +73,7 @@ def check(asked: Sequence[tuple[str, Ask]]) -> None:
         given = [kind for kind in KINDS if getattr(ask, kind) is not None]
         if len(given) > 1:
             raise UserError(f"{key}: {' and '.join(given)} exclude each other; give one")
-        if ask.count is not None and ask.count < 0:
-            raise UserError(f"{key}.count: got {ask.count}, expected 0 or more")
+        check_least(f"{key}.count", ask.count or 0, 0)
         for kind in given:
             share = getattr(ask, kind)
             if kind != "count" and not 0 <= share <= 1:

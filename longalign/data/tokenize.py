@@ -24,7 +24,7 @@ from longalign.data.tokenized import TokenizedSource
 from longalign.errors import UserError
 from longalign.launch import this_launch
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 _RAW_BATCH_BYTES = 8 << 20  # of text in a batch of the raw file; it bounds the memory of the reader and of each worker
 
@@ -75,7 +75,7 @@ def tokenize_source(
     built = cache.build_once(folder, build)
     source = TokenizedSource(folder, name)
     if this_launch().is_first:
-        logger.info("%s%s", report_table(name, source.report), "" if built else f"\n  (from the cache {folder})")
+        log.info("%s%s", report_table(name, source.report), "" if built else f"\n  (from the cache {folder})")
     return source
 
 

@@ -8,11 +8,8 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 
-from longalign.data.plan import SequenceCost
+from longalign.data.plan import ATTENTION_FLOPS_PER_S, GEMM_FLOPS_PER_S, SequenceCost
 from longalign.model.checkpointing import Checkpointing
-
-GEMM_FLOPS_PER_S, ATTENTION_FLOPS_PER_S = 650e12, 623e12
-"""Rates on one H200 with FlashAttention 4. Only their ratio enters a plan, so it is the same on every machine."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +46,22 @@ def model_shape(config: PreTrainedConfig) -> ModelShape:
     )
 
 
+def forward_flops(shape: ModelShape, lengths: Sequence[int] | np.ndarray) -> float:
+    """Model FLOPs of the layers' forward on sequences of these lengths.
+
+    2 FLOPs a parameter and token, and 2·width·L² of causal attention a sequence: scores and values, half of each
+    masked.
+    """
+    lengths = np.asarray(lengths, dtype=np.float64)
+    return 2.0 * shape.linear * lengths.sum() + 2.0 * shape.attention_width * (lengths**2).sum()
+
+
 def train_flops(shape: ModelShape, lengths: Sequence[int] | np.ndarray, num_targets: int) -> float:
     """Model FLOPs of training on sequences of these lengths: forward and backward, recomputation not counted.
 
-    2 FLOPs a parameter and token, and 2·width·L² of causal attention a sequence (scores and values, half of each
-    masked), times 3 for forward and backward. The lm_head counts where it runs: on the targets.
+    The backward costs twice the forward. The lm_head counts where it runs: on the targets.
     """
-    lengths = np.asarray(lengths, dtype=np.float64)
-    forward = 2.0 * shape.linear * lengths.sum() + 2.0 * shape.attention_width * (lengths**2).sum()
-    return 3.0 * (forward + 2.0 * shape.lm_head * num_targets)
+    return 3.0 * (forward_flops(shape, lengths) + 2.0 * shape.lm_head * num_targets)
 
 
 def sequence_cost(shape: ModelShape, checkpointing: Checkpointing = "attention") -> SequenceCost:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 
-from longalign.errors import UserError
+from longalign.errors import UserError, check_least
 from longalign.model.checkpointing import Checkpointing
 from longalign.model.hardware import device_peak_flops, free_host_bytes, host_link_bytes_per_s
 from longalign.model.memory import GIB, LayerSizes, StepMemory
@@ -26,7 +26,7 @@ class MemorySettings:
     """The options of ``LongAlignModule`` with these names.
 
     Raises:
-        UserError: two of them contradict each other.
+        UserError: one is out of its range, or two of them contradict each other.
     """
 
     checkpointing: Literal["auto", "none", "full", "attention", "matmuls"]
@@ -35,6 +35,9 @@ class MemorySettings:
     gpu_memory_gib: float | None
 
     def __post_init__(self) -> None:
+        check_least("model.kept_layers", self.kept_layers, 0)
+        if self.gpu_memory_gib is not None and not self.gpu_memory_gib > 0:
+            raise UserError(f"model.gpu_memory_gib: got {self.gpu_memory_gib}, expected more than 0")
         if self.kept_layers and self.checkpointing in ("auto", "none"):
             raise UserError(
                 f"model.kept_layers: goes with checkpointing attention, matmuls or full, got {self.checkpointing}"

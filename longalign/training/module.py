@@ -25,7 +25,7 @@ from transformers import PreTrainedModel
 from longalign.data.collate import Pack
 from longalign.data.datamodule import LongAlignData, data_of
 from longalign.data.plan import SequenceCost
-from longalign.errors import UserError
+from longalign.errors import UserError, check_least
 from longalign.model.attention import choose_backend
 from longalign.model.flops import ModelShape, model_shape, sequence_cost
 from longalign.model.fused import choose_fused
@@ -126,6 +126,7 @@ class LongAlignModule(LightningModule):
         self.random_weights = random_weights
         self.memory_settings = MemorySettings(checkpointing, kept_layers, offload, gpu_memory_gib)
         self.optimizer, self.scheduler = optimizer, scheduler
+        check_least("model.max_skipped_steps", max_skipped_steps, 1)
         self.max_skipped_steps = max_skipped_steps
         context = {
             "rope_theta": rope_theta,
@@ -133,6 +134,9 @@ class LongAlignModule(LightningModule):
             "max_position_embeddings": max_position_embeddings,
         }
         self.config = load_config(self.path, join_overrides(context, config_overrides or {}), gguf_file)
+        layers = self.config.get_text_config().num_hidden_layers
+        if kept_layers > layers:
+            raise UserError(f"model.kept_layers: got {kept_layers}, the model has only {layers}")
         self.shape: ModelShape = model_shape(self.config)
         self.model: Any = None
         self.memory: StepMemory | None = None  # how activations are kept, once the GPU is known

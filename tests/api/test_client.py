@@ -325,6 +325,12 @@ def test_an_endpoint_is_checked_before_the_first_call_and_shows_no_secret(endpoi
     assert "secret" not in str(mistake.value)
 
 
+def test_a_wrong_address_in_the_environment_is_named_as_such(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "localhost:8000")
+    with pytest.raises(UserError, match="OPENAI_BASE_URL: got 'localhost:8000', expected an address"):
+        Endpoint("m").check()
+
+
 def test_the_key_is_hidden_in_every_complaint_and_not_in_the_endpoint(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "abcdefgh")
     endpoint = Endpoint("m")

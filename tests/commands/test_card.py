@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from longalign.commands.run_card.chart import Line, line_chart, log_ticks, means
 from longalign.commands.run_card.events import read_events
 from longalign.commands.run_card.facts import commands, status
 from longalign.commands.run_card.folder import read_folder
-from longalign.commands.run_card.options import differences, without_secrets
+from longalign.commands.run_card.options import default_options, differences, without_secrets
+from longalign.data.mixture import Source
 from longalign.training.data_record import FILE as DATA
 from longalign.training.environment import FILE as ENVIRONMENT
 from longalign.training.environment import commit
@@ -298,6 +300,11 @@ def test_secrets_are_hidden_and_names_like_them_are_not():
         "list": [{"password": "(hidden)"}],
     }
     assert differences({"a": {"b": 1, "c": None, "d": 2}}, {"a": {"b": 1, "d": 3}}) == [("a.d", "2", "3")]
+
+
+def test_of_a_text_source_only_what_was_given_differs_from_the_default():
+    config = {"data": {name: asdict(Source(name)) for name in ("long", "text")}}
+    assert [key for key, *_ in differences(config, default_options(config))] == ["data.long.path", "data.text.path"]
 
 
 def test_ticks_are_round_and_cover():

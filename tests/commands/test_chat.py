@@ -177,7 +177,7 @@ def test_a_question_is_not_read_as_anything_else(chat, text, generations):
 
 
 def test_too_long_is_said_with_the_numbers_and_before_weights_are_read(mistake, tmp_path, monkeypatch):
-    monkeypatch.setattr("longalign.commands.chat.load_model", None)
+    monkeypatch.setattr("longalign.commands.model_loading.load_model", None)
     file = tmp_path / "long.txt"
     file.write_text("one two three four " * 300)
     tokens = len(load_tokenizer(TINY)(file.read_text(), add_special_tokens=False).input_ids)

@@ -68,7 +68,7 @@ def test_no_process_is_left_when_the_command_is_stopped(tmp_path, number, status
     command = [sys.executable, "-m", "longalign", "data", "generate", f"--out={tmp_path / 'a.jsonl'}"]
     running = subprocess.Popen([*command, "--count=100000", "--length=50000", "--num_proc=2"], start_new_session=True)
     try:
-        while not (list(tmp_path.iterdir()) and next(tmp_path.iterdir()).stat().st_size):
+        while not any(file.stat().st_size for file in tmp_path.glob(".a.jsonl.incomplete")):
             assert running.poll() is None
             time.sleep(0.1)
         workers = [child for child in psutil.Process(running.pid).children() if child.is_running()]

@@ -234,12 +234,12 @@ def test_a_killed_run_leaves_no_output_under_its_name_and_the_next_one_writes_it
     _write(tmp_path / "a.jsonl", [{"question": f"q{i}", "answer": "a" * 50} for i in range(20_000)])
     command = [sys.executable, "-m", "longalign", "data", "import", "--source=a.jsonl", "--out=o.jsonl"]
     run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list(tmp_path.glob(".o.jsonl.*.tmp")) and run.poll() is None:
+    while not list(tmp_path.glob(".o.jsonl.incomplete")) and run.poll() is None:
         time.sleep(0.01)
     run.send_signal(number)
     assert run.wait() == status, "it was ready before it could be killed"
     assert not (tmp_path / "o.jsonl").exists() and not (tmp_path / "o.jsonl.report.json").exists()
-    assert len(list(tmp_path.glob(".o.jsonl.*.tmp"))) == left
+    assert len(list(tmp_path.glob(".o.jsonl.incomplete"))) == left
     call("--source=a.jsonl", "--out=o.jsonl")
     assert len(_read(tmp_path / "o.jsonl")) == 20_000
 

@@ -116,12 +116,36 @@ def test_values_that_a_config_or_an_optimizer_does_not_take(fit):
     assert "model.config_overrides: could not convert" in fit(model__config_overrides="{rope_theta: abc}")
     line = fit(model__optimizer="{class_path: torch.optim.AdamW, init_args: {lr: -1}}")
     assert "model.optimizer: Invalid learning rate: -1" in line
-    assert "data.seed: got -1, expected 0 or more" in fit(data__seed=-1)
 
 
-def test_wrong_type(fit):
-    line = fit(data__max_length="abc")
-    assert "data.max_length" in line and "abc" in line
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("data.seed", -1, "got -1, expected 0 or more"),
+        ("checkpoint.keep", -1, "got -1, expected 0 or more"),  # it would remove what was just saved
+        ("checkpoint.every_n_steps", -1, "got -1, expected 0 or more"),
+        ("progress.every_n_steps", 0, "got 0, expected 1 or more"),
+        ("model.max_skipped_steps", 0, "got 0, expected 1 or more"),
+        ("model.kept_layers", -1, "got -1, expected 0 or more"),
+        ("model.gpu_memory_gib", 0, "got 0.0, expected more than 0"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_before_anything_is_read(fit, key, value, said):
+    assert f"error: {key}: {said}" in fit(**{key: value, "data.long": "none.jsonl"})
+
+
+def test_more_kept_layers_than_the_model_has(fit):
+    assert "model.kept_layers: got 4, the model has only 3" in fit(model__kept_layers=4, model__checkpointing="full")
+
+
+def test_a_wrong_type_is_said_without_names_of_python(fit, mistake):
+    assert fit(data__max_length="abc").endswith("error: data.max_length: got abc, expected a whole number")
+    assert fit(data__num_proc="x").endswith("error: data.num_proc: got x, expected a whole number or null")
+    assert fit(data__strategy="x").endswith("data.strategy: got x, expected balanced, packing, sorted, naive")
+    assert fit(model__config_overrides="x").endswith("got x, expected a mapping such as {KEY: VALUE} or null")
+    line = mistake("data", "import", "--source=a", "--out=b", "--html=maybe")
+    assert line == "longalign data import: error: html: got maybe, expected auto or true or false"
+    assert "trainer: `devices`" in fit(trainer__devices="{a: 1}")
 
 
 def test_missing_config_and_broken_yaml(mistake, tmp_path):

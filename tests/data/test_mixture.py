@@ -3,7 +3,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from longalign.data.mixture import Mixture, Source, select_rows
+from longalign.data.mixture import Mixture, Source, named_sources, select_rows
 from longalign.errors import UserError
 
 LONG = np.random.default_rng(0).integers(8000, 60_000, 200)
@@ -43,6 +43,11 @@ def test_mixes_of_0_5_and_10_rows_lie_in_each_other_and_share_their_held_out_row
         assert len(mix.validation["long"]) == 20 and len(mix.validation["short"]) == 300
         assert np.array_equal(mix.train["short"], mixes[0].train["short"])
         assert not set(mix.train["long"]) & set(mix.validation["long"])
+
+
+def test_a_source_whose_own_validation_is_0_holds_out_none_whatever_the_others_do():
+    given = named_sources("a", Source("b", validation=0), Source("c", validation=2), None, validation=5)
+    assert {name: source.validation for name, source in given.items()} == {"long": 5, "short": 0, "text": 2}
 
 
 def test_the_seed_decides_and_other_sources_do_not():

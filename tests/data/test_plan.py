@@ -118,8 +118,8 @@ def test_sorted_gives_neighbours_in_length_to_the_ranks_of_a_micro_step():
     ("change", "said"),
     [
         ({"strategy": "best"}, "data.strategy: got 'best', expected naive, sorted"),
-        ({"world_size": 3}, "data.packs_per_step: got 4 for 3 rank(s), expected a multiple of 3"),
-        ({"packs_per_step": 0}, "data.packs_per_step: got 0 for 1 rank(s)"),
+        ({"world_size": 3}, "data.packs_per_step: got 4 for 3 ranks, expected a multiple of 3"),
+        ({"packs_per_step": 0}, "data.packs_per_step: got 0 for 1 rank"),
         ({"lengths": []}, "there is no sequence to plan"),
         ({"lengths": [5, 101]}, "data.max_length: got 100, but sequence 1 has 101 tokens"),
         ({"lengths": [0, 5]}, "sequence 0 has 0 tokens, expected 1 or more"),

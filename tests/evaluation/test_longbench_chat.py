@@ -281,6 +281,18 @@ def test_the_original_protocol_resumed_asks_for_an_unreadable_rating_five_times_
         assert len(fake.requests) == 12 * (5 + 2 + 5)
 
 
+def test_an_unreadable_rating_that_does_not_say_its_tries_counts_as_tried_once(longbench, runs, tmp_path):
+    folder = copy(runs, "weak", tmp_path)
+    file = folder / "judgements.jsonl"
+    with FakeOpenAIServer("hm") as fake:
+        options = [f"--run={folder}", "--api_model=judge", f"--base_url={fake.base_url}", "--protocol=original"]
+        longbench("judge", *options)
+        first = [row for row in map(json.loads, file.read_text().splitlines()) if row.pop("tries") == 1]
+        file.write_text("".join(json.dumps(row) + "\n" for row in first))
+        longbench("judge", *options)
+        assert len(fake.requests) == 12 * (5 + 4)
+
+
 def test_the_original_protocol_without_the_published_prompt_says_so(longbench, at, runs, tmp_path):
     folder = copy(runs, "weak", tmp_path)
     _, said = longbench("judge", f"--run={folder}", "--api_model=judge", at, "--protocol=original")

@@ -14,6 +14,7 @@ from longalign.__main__ import main
 from longalign.commands.needle_models import Local, Where
 from longalign.errors import UserError
 from longalign.evaluation import local_model
+from longalign.evaluation.batch_cache import Rows
 from longalign.evaluation.local_model import LocalModel, bytes_of_a_token
 from longalign.model.loading import load_config, load_model, random_model, weights_folder
 
@@ -105,7 +106,7 @@ def test_on_a_gpu_in_bfloat16_most_answers_of_a_batch_are_those_of_each_prompt_a
 def test_on_a_gpu_all_rows_of_a_step_attend_in_one_call_as_each_does_alone(heads):
     torch.manual_seed(0)
     firsts, length = [700, 0, 3, 690, 3], 800
-    rows = local_model._Rows(firsts, length, torch.device("cuda"))
+    rows = Rows(firsts, length, torch.device("cuda"))
     query = torch.randn(len(firsts), heads[0], 1, 64, device="cuda", dtype=torch.bfloat16)
     key, value = (torch.randn(len(firsts), length, heads[1], 64).to(query).transpose(1, 2) for _ in range(2))
     for columns in (701, 750, 800):

@@ -109,7 +109,7 @@ def test_torchrun_trains_as_our_own_launcher_and_passes_a_stop_on(arguments, tmp
     wait_for(tmp_path / "run/checkpoints/step000002.ckpt", process)
     process.send_signal(signal.SIGTERM)
     output = finish(process, 75)
-    assert "trainer.devices: the config says 1; torchrun has started 2 rank(s)" in output
+    assert "trainer.devices: the config says 1; torchrun has started 2 ranks" in output
     assert output.count("training: step 0") == 1 and "SIGTERM: saved step" in output and "Traceback" not in output
     assert_first_steps(tmp_path / "run", own)
 
@@ -166,8 +166,8 @@ def test_devices_and_nodes_follow_the_launcher():
 @pytest.mark.parametrize(
     ("key", "asked", "launch", "words"),
     [
-        ("devices", 2, Launch("torchrun", 0, 0, 0, 1, 1), "got 2, but torchrun has started 1 rank(s) on this node"),
-        ("num_nodes", 3, Launch("srun", 0, 0, 0, 8, 2), "got 3, but srun has started 2 node(s)"),
+        ("devices", 2, Launch("torchrun", 0, 0, 0, 1, 1), "got 2, but torchrun has started 1 rank on this node"),
+        ("num_nodes", 3, Launch("srun", 0, 0, 0, 8, 2), "got 3, but srun has started 2 nodes"),
         ("devices", 8, Launch("srun", 0, 0, 0, 0, 2), "unlike numbers of tasks: use --ntasks-per-node"),
         ("num_nodes", 2, Launch(None, 0, 0, 0), "nothing has started the other nodes: use bin/torchrun-fit"),
     ],

@@ -1,6 +1,5 @@
 """Figures of a run: its progress, duration, tokens, speed and losses, and commands for what can be done next."""
 
-import math
 import shlex
 import time
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from longalign.commands.run_card.events import LOSS, Events
 from longalign.commands.run_card.folder import CONFIG, RunFolder, as_dict, as_list
+from longalign.duration import duration
 
 QUIET_S = 120  # a run has stopped if it logged nothing for so many seconds and for the time of 20 steps
 
@@ -169,15 +169,6 @@ def short_number(number: float) -> str:
 def size_text(size: int) -> str:
     """A number of bytes in MiB or GiB."""
     return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.1f} MiB"
-
-
-def duration(seconds: float) -> str:
-    """3750 -> 1 h 2 min."""
-    if not math.isfinite(seconds):
-        return "?"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def source_rows(run: RunFolder) -> list[dict[str, Any]]:

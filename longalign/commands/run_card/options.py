@@ -70,11 +70,12 @@ def whole_text(config: dict[str, Any]) -> str:
 
 def default_options(config: dict[str, Any]) -> dict[str, Any]:
     """The defaults of ``longalign fit`` in the form of config.yaml, with defaults for each data source of `config`."""
+    from longalign.commands.cli import SOURCES
     from longalign.commands.config import default_config
     from longalign.data.mixture import Source
 
     defaults, data = default_config(), as_dict(config.get("data"))
     source = {key: value for key, value in asdict(Source(path="")).items() if key != "path"}
     named = {name: source for name in as_dict(data.get("sources"))}
-    sources = {"long": source, "short": source, **({"sources": named} if named else {})}
+    sources = {**dict.fromkeys(SOURCES, source), **({"sources": named} if named else {})}
     return {**defaults, "data": {**defaults["data"], **sources}}

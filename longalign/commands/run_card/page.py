@@ -21,7 +21,8 @@ from longalign.commands.run_card.folder import RunFolder, as_dict, as_list
 from longalign.commands.run_card.markup import folded, pairs, paragraph, section, table
 from longalign.commands.run_card.needles import NeedleTest, maps_of_tests, probe_maps
 from longalign.commands.run_card.options import as_text, whole_text
-from longalign.commands.screen import percent
+from longalign.commands.screen import percent, reason_texts
+from longalign.counted import counted
 from longalign.evaluation.longbench_chat.compare import Comparison
 
 SHAPE = (
@@ -116,13 +117,7 @@ def reasons(run: RunFolder) -> list[str]:
     """A line for each source: its path, and how many rows were dropped, cut, repaired or left out, by reason."""
     lines = []
     for source in source_rows(run):
-        report = as_dict(source.get("report"))
-        found = [
-            f"{count:,} × {str(why).replace('_', ' ')}{' (dropped)' if what == 'dropped' else ''}"
-            for what in ("dropped", "events")
-            for why, count in sorted(as_dict(report.get(what)).items())
-            if isinstance(count, int)
-        ]
+        found = reason_texts(as_dict(source.get("report")))
         if source.get("outside_buckets"):
             found.append(f"{source['outside_buckets']:,} × outside of all buckets (left out)")
         said = ", ".join(found) or "nothing dropped, cut or repaired"
@@ -135,8 +130,8 @@ def plan_text(plan: dict[str, Any]) -> str:
     try:
         return (
             f"{plan['strategy']}, loss by {plan['loss']}: {plan['steps']:,} steps of {plan['packs_per_step']} packs of "
-            f"{plan['max_length']:,} tokens, {plan['epochs']} epoch(s), fill {plan['fill']:.3f}, working share "
-            f"{plan['working_share']:.3f}"
+            f"{plan['max_length']:,} tokens, {counted(plan['epochs'], 'epoch')}, fill {plan['fill']:.3f}, "
+            f"working share {plan['working_share']:.3f}"
         )
     except (KeyError, TypeError, ValueError):
         return ""

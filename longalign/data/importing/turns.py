@@ -6,16 +6,14 @@ and a last question without an answer are removed. A conversation whose turns do
 default the part in front of the first mistake is kept.
 """
 
-import re
 from typing import Literal
 
+from longalign.api.replies import well_formed
 from longalign.chat.messages import Message
 from longalign.chat.raw_text import has_text
 from longalign.data.importing.unusable import Unusable
 
 Broken = Literal["cut", "drop"]
-
-_HALF = re.compile("[\ud800-\udfff]")
 
 
 def mend(messages: list[Message], broken: Broken = "cut") -> tuple[list[Message], list[str]]:
@@ -52,9 +50,8 @@ def mend(messages: list[Message], broken: Broken = "cut") -> tuple[list[Message]
 
 def replace_halves(messages: list[Message]) -> tuple[list[Message], bool]:
     """Replace lone surrogates, which UTF-8 cannot hold, by U+FFFD; returns (messages, whether there were any)."""
-    if not any(_HALF.search(message["content"]) for message in messages):
-        return messages, False
-    return [message | {"content": _HALF.sub("\ufffd", message["content"])} for message in messages], True
+    whole = [message | {"content": well_formed(message["content"])} for message in messages]
+    return whole, whole != messages
 
 
 def _is_empty(message: Message) -> bool:

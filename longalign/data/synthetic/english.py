@@ -4,7 +4,7 @@
 
 from longalign.data.synthetic.documents import Ask, Genre, Language, Remark
 
-_MONTHS = (
+MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 
@@ -425,6 +425,6 @@ STORY = Genre(
 
 ENGLISH = Language(
     words=_WORDS,
-    date=lambda day: f"{day.day} {_MONTHS[day.month - 1]} {day.year}",
+    date=lambda day: f"{day.day} {MONTHS[day.month - 1]} {day.year}",
     genres={"logbook": LOGBOOK, "ledger": LEDGER, "story": STORY},
 )

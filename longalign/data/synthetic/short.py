@@ -4,14 +4,13 @@ import datetime
 from collections.abc import Callable
 
 from longalign.counted import counted
+from longalign.data.synthetic.chinese import CHINESE
 from longalign.data.synthetic.documents import Language, Slots
+from longalign.data.synthetic.english import ENGLISH
 from longalign.data.synthetic.world import World
 
 Turn = tuple[str, str]  # question, answer
 
-MONTHS_EN = (
-    "January February March April May June July August September October November December".split()  # noqa: SIM905
-)
 WEEKDAYS = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     "zh": ("星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日"),
@@ -85,8 +84,7 @@ def _journey(world: World, slots: Slots) -> tuple[Turn, Turn]:
 def _weekday(world: World, slots: Slots) -> tuple[Turn, Turn]:
     day = datetime.date(world.draw.randint(1950, 2040), world.draw.randint(1, 12), world.draw.randint(1, 28))
     english, chinese = (WEEKDAYS[code][day.weekday()] for code in ("en", "zh"))
-    shown = f"{day.day} {MONTHS_EN[day.month - 1]} {day.year}"
-    shown_zh = f"{day.year}年{day.month}月{day.day}日"
+    shown, shown_zh = ENGLISH.date(day), CHINESE.date(day)
     return (
         (f"Which day of the week is {shown}?", f"{shown} is a {english}."),
         (f"{shown_zh}是星期几？", f"{shown_zh}是{chinese}。"),
@@ -98,8 +96,7 @@ def _later(world: World, slots: Slots) -> tuple[Turn, Turn]:
     ahead = world.draw.randint(5, 90)
     then = day + datetime.timedelta(days=ahead)
     name = world.person()
-    en = [f"{d.day} {MONTHS_EN[d.month - 1]} {d.year}" for d in (day, then)]
-    zh = [f"{d.year}年{d.month}月{d.day}日" for d in (day, then)]
+    en, zh = ([language.date(d) for d in (day, then)] for language in (ENGLISH, CHINESE))
     return (
         (
             f"{name} borrowed a book on {en[0]} for {ahead} days. When is it due?",

@@ -5,7 +5,6 @@ test_cases.json   [{"idx": 1, "prompt": document, blank line, question, "query":
 few_shots.json    [[{"answer": text, "score": 1 to 10}, three of them], …]; those of a case are at position idx - 1
 """
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from longalign.api.replies import well_formed
+from longalign.data.cache import content_key
 from longalign.errors import UserError
 
 FEW_SHOTS = 3
@@ -47,13 +47,12 @@ class Case:
     @property
     def key(self) -> str:
         """A hash of the case, with its number, by which its examples are found."""
-        return content_key("case", self.idx, self.prompt, self.query, self.answer)
+        return row_key("case", self.idx, self.prompt, self.query, self.answer)
 
 
-def content_key(*parts: Any) -> str:
-    """20 hexadecimal digits of a hash of JSON values: the same parts give the same key, on every machine."""
-    text = json.dumps(parts, ensure_ascii=True, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+def row_key(*parts: Any) -> str:
+    """The key of a row of JSON lines: 20 hexadecimal digits of a hash of what it depends on."""
+    return content_key(parts)[:20]
 
 
 def read_cases(test_cases: str, few_shots: str | None = None) -> list[Case]:

@@ -17,7 +17,7 @@ from typing import Any
 from longalign.api.budget import Budget, Call, ask_within, estimate_tokens
 from longalign.api.client import ChatClient, Completion, RequestFailed
 from longalign.errors import UserError
-from longalign.evaluation.longbench_chat.cases import Case, content_key
+from longalign.evaluation.longbench_chat.cases import Case, row_key
 from longalign.evaluation.longbench_chat.prompts import (
     JudgePrompt,
     parse_rating,
@@ -97,12 +97,12 @@ async def rate(jobs: Sequence[Job], records: Records, setup: JudgeSetup, client:
         parameters["max_tokens"] = setup.max_tokens  # the released code sets no limit
 
     def done(job: Job, result: Completion | RequestFailed) -> None:
-        records.append(_row(job, setup, result, tried=(records.get(job.key) or {}).get("tries", 0) + 1))
+        records.append(_row(job, setup, result, tried=_tries(records.get(job.key)) + 1))
 
     while jobs:
         calls = (Call(job, job.messages, parameters, setup.max_tokens) for job in jobs)
         await ask_within(budget, client, calls, done)
-        jobs = [job for job in jobs if _has_tries_left(records.get(job.key) or {}, setup)]
+        jobs = [job for job in jobs if _has_tries_left(records.get(job.key), setup)]
 
 
 def to_do(jobs: Sequence[Job], records: Records, setup: JudgeSetup, retry_unparsable: bool = False) -> list[Job]:
@@ -117,15 +117,24 @@ def to_do(jobs: Sequence[Job], records: Records, setup: JudgeSetup, retry_unpars
         raise UserError(f"out: {records.path} has ratings of other answers than this run's; give another --out")
 
     def again(job: Job) -> bool:
-        row = records.get(job.key) or {}
-        return (retry_unparsable and row.get("status") == UNPARSABLE) or _has_tries_left(row, setup)
+        row = records.get(job.key)
+        return (retry_unparsable and _unreadable(row)) or _has_tries_left(row, setup)
 
     return [job for job in jobs if not records.done(job.key) or again(job)]
 
 
-def _has_tries_left(row: Row, setup: JudgeSetup) -> bool:
+def _has_tries_left(row: Row | None, setup: JudgeSetup) -> bool:
     """Whether an unreadable rating is asked for again without `retry_unparsable`, which allows as many tries again."""
-    return setup.protocol == "original" and row.get("status") == UNPARSABLE and row["tries"] % ORIGINAL_TRIES != 0
+    return setup.protocol == "original" and _unreadable(row) and _tries(row) % ORIGINAL_TRIES != 0
+
+
+def _unreadable(row: Row | None) -> bool:
+    return row is not None and row.get("status") == UNPARSABLE
+
+
+def _tries(row: Row | None) -> int:
+    """How many calls a rating has taken so far; 1 for a row that does not say so."""
+    return 0 if row is None else row.get("tries", 1)
 
 
 def answer_as_judged(text: str, setup: JudgeSetup, prompt: JudgePrompt) -> str:
@@ -154,7 +163,7 @@ def _job(
 ) -> Job:
     answer = answer_as_judged(prediction["text"], setup, prompt)
     messages = prompt.messages(case, [case.few_shots[i] for i in order], answer)
-    key = content_key("judgement", messages, setup.as_row(), case.key, repeat)
+    key = row_key("judgement", messages, setup.as_row(), case.key, repeat)
     return Job(key, case, prediction, repeat, order, messages, (estimate_tokens(messages), setup.max_tokens))
 
 

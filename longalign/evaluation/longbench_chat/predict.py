@@ -13,7 +13,7 @@ from longalign.api.budget import Budget, Call, ask_within
 from longalign.api.client import ChatClient, Completion, RequestFailed
 from longalign.api.thoughts import split_thoughts
 from longalign.counted import counted
-from longalign.evaluation.longbench_chat.cases import Case, content_key
+from longalign.evaluation.longbench_chat.cases import Case, row_key
 from longalign.evaluation.longbench_chat.fit import Meter, Prompt, fit_case
 from longalign.records import FAILED, Records, Row, refuse_other_setups
 
@@ -34,7 +34,7 @@ class Setup:
 
     def key(self, case: Case) -> str:
         """The key of the row with this setup's answer to a case."""
-        return content_key("prediction", asdict(self), case.key)
+        return row_key("prediction", asdict(self), case.key)
 
 
 @dataclass(frozen=True)

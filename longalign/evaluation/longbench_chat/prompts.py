@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from longalign.errors import UserError
-from longalign.evaluation.longbench_chat.cases import Case, Rated, content_key
+from longalign.evaluation.longbench_chat.cases import Case, Rated, row_key
 
 SYSTEM = "You judge the quality of texts, fairly and by the rules that you are given."
 
@@ -39,7 +39,7 @@ class JudgePrompt:
     @property
     def key(self) -> str:
         """A hash of template, system message and scale."""
-        return content_key("template", self.parts, self.system, self.scale)
+        return row_key("template", self.parts, self.system, self.scale)
 
     def messages(self, case: Case, few_shots: Sequence[Rated], answer: str) -> list[dict[str, str]]:
         """System and user message. ``answer`` is inserted as it is, with its newlines."""

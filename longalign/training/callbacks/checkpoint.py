@@ -20,7 +20,7 @@ from longalign.chat import save_tokenizer
 from longalign.data.collate import Pack
 from longalign.data.datamodule import data_of
 from longalign.data.loader import is_lost_worker
-from longalign.errors import UserError
+from longalign.errors import UserError, check_least
 from longalign.launch import this_launch
 from longalign.model.generate import save_generation_config
 from longalign.model.record import read_record, write_record
@@ -78,6 +78,8 @@ class StepCheckpoint(Checkpoint):
     """
 
     def __init__(self, every_n_steps: int = 200, keep: int = 2, save_last: bool = True) -> None:
+        check_least("checkpoint.every_n_steps", every_n_steps, 0)
+        check_least("checkpoint.keep", keep, 0)
         self.every_n_steps, self.keep, self.save_last = every_n_steps, keep, save_last
         self._stop_signal = 0
         self._previous: dict[int, Any] = {}

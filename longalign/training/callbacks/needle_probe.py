@@ -18,7 +18,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from longalign.data.datamodule import data_of
-from longalign.errors import UserError
+from longalign.errors import UserError, check_least
 from longalign.evaluation.needle.build import Builder, grid
 from longalign.evaluation.needle.encoders import ChatPrompts
 from longalign.evaluation.needle.forced import ForcedCell, Score, deal_packs, forced_cells, make_pack, score_cells
@@ -66,8 +66,10 @@ class NeedleProbe(Callback):
         haystack: str | None = None,
         max_time_share: float = 0.05,
     ) -> None:
-        if every_n_steps < 0 or seeds < 1 or not 0 <= max_time_share <= 1:
-            raise UserError("NeedleProbe: expected every_n_steps >= 0, seeds >= 1 and max_time_share from 0 to 1")
+        check_least("NeedleProbe.every_n_steps", every_n_steps, 0)
+        check_least("NeedleProbe.seeds", seeds, 1)
+        if not 0 <= max_time_share <= 1:
+            raise UserError(f"NeedleProbe.max_time_share: got {max_time_share}, expected 0 to 1")
         self.every_n_steps, self.lengths, self.depths, self.seeds = every_n_steps, lengths, depths, seeds
         self.task, self.language, self.haystack = task, language, haystack
         self.max_time_share = max_time_share

@@ -15,6 +15,8 @@ from torch.optim import Optimizer
 
 from longalign.data.collate import Pack
 from longalign.data.datamodule import data_of
+from longalign.duration import duration
+from longalign.errors import check_least
 from longalign.model.hardware import device_peak_flops
 from longalign.training.metrics import StepMeter
 from longalign.training.module import LongAlignModule
@@ -32,6 +34,7 @@ class StepLogger(Callback):
     """
 
     def __init__(self, every_n_steps: int = 10) -> None:
+        check_least("progress.every_n_steps", every_n_steps, 1)
         self.every_n_steps = every_n_steps
         self.progress: Progress | None = None
         self.since = 0.0
@@ -118,7 +121,7 @@ class StepLogger(Callback):
             self.progress.update(self.task, completed=step, note=note)
         elif step % self.every_n_steps == 0 or step in (1, self.total):
             left = (self.total - step) * metrics["perf/seconds_per_step"]
-            log.info("step %d/%d  %s  about %s left", step, self.total, note, _duration(left))
+            log.info("step %d/%d  %s  about %s left", step, self.total, note, duration(left))
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         self.clock_stale = True
@@ -172,9 +175,3 @@ def memory_figures(device: torch.device) -> dict[str, float]:
         "memory/reserved_gib": torch.cuda.max_memory_reserved(device) / 2**30,
         "memory/alloc_retries": torch.cuda.memory_stats(device)["num_alloc_retries"],
     }
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

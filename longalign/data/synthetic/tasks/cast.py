@@ -4,6 +4,8 @@ import datetime
 import functools
 from collections.abc import Callable
 
+from longalign.data.synthetic.chinese import CHINESE
+from longalign.data.synthetic.english import ENGLISH
 from longalign.data.synthetic.tasks.prose import stock_of
 from longalign.data.synthetic.world import Draw, split_of
 
@@ -196,6 +198,4 @@ class Cast:
         return [self.in_words(datetime.date(start, 1, 1) + datetime.timedelta(days=day)) for day in days]
 
     def in_words(self, day: datetime.date) -> str:
-        if self.language == "zh":
-            return f"{day.year}年{day.month}月{day.day}日"
-        return f"{day.day} {self.words['month'][day.month - 1]} {day.year}"
+        return (CHINESE if self.language == "zh" else ENGLISH).date(day)

@@ -59,10 +59,10 @@ def _relations(teller: Teller, length: int, unknown: bool) -> tuple[Group, Quest
     asks = hops.where if ends_in_place else hops.who
     if unknown:
         text = teller.say(asks, person=person)
-        return _shuffled(teller, facts[1:]), Question(text, teller.say(teller.words.unknown, key=thing), (), ())
+        return teller.shuffled(facts[1:]), Question(text, teller.say(teller.words.unknown, key=thing), (), ())
     path = (teller.words.comma if teller.words.joint else "，").join(steps)
     question = teller.question(asks, hops.therefore, (answer,), cite(*facts), person=person, steps=path, answer=answer)
-    return _shuffled(teller, facts), question
+    return teller.shuffled(facts), question
 
 
 def _hands(teller: Teller, length: int, unknown: bool) -> tuple[Group, Question]:
@@ -89,7 +89,7 @@ def _passed(
     """The facts of a chain and a question for the last of `names`, or for all of them."""
     if unknown:
         missing = teller.cast.draw_new("thing" if chain is teller.words.hands else "ship")
-        group = _shuffled(teller, facts)
+        group = teller.shuffled(facts)
         return group, teller.unknown(chain.end, missing, bare=bare(missing))
     slots = {"key": key, "bare": bare(key), "count": teller.numeral(len(names)), "path": " → ".join(map(bare, names))}
     if teller.draw.random() < 0.5:
@@ -97,7 +97,7 @@ def _passed(
     else:
         answers = [bare(name) for name in names]
         question = teller.question(chain.all, chain.alls, answers, cite(*facts), values=teller.listed(names), **slots)
-    return _shuffled(teller, facts), question
+    return teller.shuffled(facts), question
 
 
 def _copies(teller: Teller, length: int, unknown: bool, sort: tuple[str, str]) -> tuple[Group, Question]:
@@ -111,7 +111,7 @@ def _copies(teller: Teller, length: int, unknown: bool, sort: tuple[str, str]) -
     named = [f"{one}{teller.words.joint}{label}" for label in labels]
     value = cast.draw_new("number")
     facts = _linked(teller, chain, named, value=value)
-    group = tuple(facts) if draw.random() < 0.7 else _shuffled(teller, facts)
+    group = tuple(facts) if draw.random() < 0.7 else teller.shuffled(facts)
     if unknown:
         missing = f"{one}{teller.words.joint}{cast.draw_new('label')}"
         return group, teller.unknown(chain.end, missing)
@@ -122,7 +122,3 @@ def _copies(teller: Teller, length: int, unknown: bool, sort: tuple[str, str]) -
         return group, teller.question(chain.end, chain.ends, (value,), cite(*facts[: last + 1]), **slots)
     slots |= {"values": teller.listed(labels), "path": " → ".join([value, *labels])}
     return group, teller.question(chain.all, chain.alls, labels, cite(*facts), **slots)
-
-
-def _shuffled(teller: Teller, facts: list[Fact]) -> Group:
-    return tuple(teller.draw.sample(facts, len(facts)))

@@ -127,8 +127,4 @@ def compare(teller: Teller, limit: int, unknown: bool) -> Exercise:
         replies = measures.most_replies if what == "most" else measures.least_replies
         question = teller.question(asks, replies, (bare(key),), evidence, key=key, value=figure, **slots)
     used = [fact for _, _, fact in asked]
-    return Exercise((_shuffled(teller, used), *alone([fact for fact in facts if fact not in used])), (question,))
-
-
-def _shuffled(teller: Teller, facts: list[Fact]) -> tuple[Fact, ...]:
-    return tuple(teller.draw.sample(facts, len(facts)))
+    return Exercise((teller.shuffled(used), *alone([fact for fact in facts if fact not in used])), (question,))

@@ -87,6 +87,10 @@ class Teller:
         self.cast.deeds.update(deeds)
         return deeds
 
+    def shuffled(self, facts: Sequence[Fact]) -> tuple[Fact, ...]:
+        """The facts in random order."""
+        return tuple(self.draw.sample(facts, len(facts)))
+
     def listed(self, items: Sequence[str], last: str | None = None) -> str:
         """Items in one text: "a, b and c". last: what stands before the last one instead, as in "a, b or c"."""
         last = self.words.final if last is None else last

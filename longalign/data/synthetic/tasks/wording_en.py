@@ -6,9 +6,6 @@ from longalign.data.synthetic.english import ENGLISH
 from longalign.data.synthetic.tasks.wording import Chain, Dated, Digest, Hops, Kind, Measures, Sheet, Tables, Wording
 
 WORDS = {
-    "month": (
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
-    ),
     "stuff": (
         "Venetian", "Saxon", "Turkish", "Persian", "Dutch", "Flemish", "Swiss", "Norman", "Moorish", "Prussian", "Danish", "Greek",
         "Bavarian", "Spanish", "Catalan", "Chinese", "Japanese", "Indian", "Russian", "Polish", "Welsh", "Cornish", "Breton", "Lisbon",

@@ -114,6 +114,7 @@ class StepMemory:
     kept_layers: int = 0
     offload: bool = False  # inputs and kept attention outputs of checkpointed layers wait in the host's memory
     resharded: bool = True  # a layer's gathered weights are freed between its forward and its backward
+    gathered_once: bool = False  # a step gathers weights and reduces gradients once, not in each micro-step
     states_offloaded: bool = False  # each layer's optimizer states wait there, too, from its forward to its backward
 
     def __str__(self) -> str:
@@ -123,7 +124,8 @@ class StepMemory:
             f"checkpointing: {self.checkpointing}, {self.kept_layers} of {self.sizes.layers} layers "
             f"{'with matrix products kept' if self.checkpointing == 'matmuls' else 'kept whole'}"
             f"{f', {what} offloaded' if self.offload else ''}"
-            f"{', optimizer states offloaded' if self.states_offloaded else ''}; "
+            f"{', optimizer states offloaded' if self.states_offloaded else ''}"
+            f"{', weights gathered once a step' if self.gathered_once else ''}; "
             f"expecting a peak of {self.estimate().peak / GIB:.1f} GiB"
         )
 
@@ -133,6 +135,11 @@ class StepMemory:
         of_layer = self.tokens * self.sizes.movable(self.checkpointing, self.compute_bytes)
         activations = of_layer * (self.sizes.layers - self.layers_kept_whole) if self.offload else 0
         return activations + (self._states(self.sizes.layers) - self._states(0) if self.states_offloaded else 0)
+
+    @property
+    def stays_gathered(self) -> bool:
+        """Whether layers' weights stay gathered from their forward to their backward."""
+        return self.gathered_once or not self.resharded
 
     @property
     def layers_kept_whole(self) -> int:
@@ -170,13 +177,14 @@ class StepMemory:
         sizes, n = self.sizes, self.sizes.layers
         everything = self.tokens * sizes.all_activations(self.compute_bytes, self.fused)
         kept = self._kept()
-        reduced = 4 * sizes.parameters if self.ranks > 1 else 0  # one rank's gradients need no second place
+        copied = self.ranks > 1 or self.gathered_once  # else one rank's gradients need no second place
+        reduced = 4 * sizes.parameters if copied else 0
         for layer in range(n):
-            done = n if self.micro_steps > 1 else n - layer
+            done = 0 if self.micro_steps > 1 else n - layer
             lm_head = self.compute_bytes * sizes.lm_head_parameters  # not yet reduced
             yield {
                 "optimizer": self._states(n - layer),  # of this layer they are not yet gone, or there already
-                "gradients": done * 4 * sizes.parameters // self.ranks + lm_head,
+                "gradients": self._earlier_gradients() + done * 4 * sizes.parameters // self.ranks + lm_head,
                 "gathered": self._gathered(),
                 "activations": sum(kept[:layer]) + everything + self._beside_layers(),
                 "working": self.tokens * sizes.intermediate * self.compute_bytes + reduced,
@@ -185,11 +193,10 @@ class StepMemory:
     def _at_loss(self) -> dict[str, int]:
         """The backward of the loss: the lm_head's fp32 gradient, a chunk's part of it, its logits in both dtypes."""
         sizes = self.sizes
-        before = 4 * sizes.total_parameters // self.ranks if self.micro_steps > 1 else 0
         logits = min(LOGITS_BYTES, 4 * self.tokens * sizes.lm_head_parameters // sizes.hidden)
         return {
             "optimizer": self._states(1),  # the last layer's are not yet gone
-            "gradients": before + 4 * sizes.lm_head_parameters,
+            "gradients": self._earlier_gradients() + 4 * sizes.lm_head_parameters,
             "gathered": self._gathered(),
             "activations": sum(self._kept()) + self._beside_layers(),
             "working": self.compute_bytes * sizes.lm_head_parameters + logits * (4 + self.compute_bytes) // 4,
@@ -203,6 +210,12 @@ class StepMemory:
         gradients = layers + 4 * sizes.root_parameters + more
         nothing = {"gathered": 0, "activations": 0, "working": 0}
         return {"optimizer": self._states(sizes.layers), "gradients": gradients, **nothing}
+
+    def _earlier_gradients(self) -> int:
+        """Bytes of the gradients of earlier micro-steps: a rank's shards, or whole if they are reduced at the end."""
+        if self.micro_steps == 1:
+            return 0
+        return 4 * self.sizes.total_parameters // (1 if self.gathered_once else self.ranks)
 
     def _states(self, layers: int) -> int:
         """Bytes of optimizer states on the GPU: the root's, and those of some layers if the others' are offloaded."""
@@ -221,7 +234,7 @@ class StepMemory:
         return [some] * (sizes.layers - self.kept_layers) + [more] * self.kept_layers
 
     def _gathered(self) -> int:
-        layers = 2 if self.resharded else self.sizes.layers
+        layers = self.sizes.layers if self.stays_gathered else 2
         return self.compute_bytes * (layers * self.sizes.parameters + self.sizes.root_parameters)
 
     def _beside_layers(self) -> int:

@@ -4,6 +4,7 @@ In: a config, and on rank 0 the whole model that `loading.py` has read. Out: the
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -56,7 +57,6 @@ def shard_model(
     offload: bool = False,
     fused: bool = False,
     random_weights: bool = False,
-    reshard_after_forward: bool = True,
 ) -> PreTrainedModel:
     """The model as FSDP2 shards with fp32 master weights, filled by broadcast from rank 0.
 
@@ -66,7 +66,6 @@ def shard_model(
         kept_layers, offload, fused: as of ``prepare_model``.
         random_weights: draw them on the device instead of loading any.
         compute_dtype: of the gathered parameters and the activations; gradients reduce in fp32.
-        reshard_after_forward: free a layer's gathered parameters between its forward and its backward.
 
     Raises:
         UserError: ``random_weights`` of a model with buffers that only a checkpoint can fill.
@@ -74,7 +73,7 @@ def shard_model(
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     prepare_model(model, attention, checkpointing, kept_layers=kept_layers, offload=offload, fused=fused)
-    _split(model, mesh, compute_dtype, reshard_after_forward)
+    _split(model, mesh, compute_dtype)
     if random_weights and (name := next(_buffers_beside_weights(model), None)):
         raise UserError(f"model.random_weights: only a checkpoint can fill {model.config.model_type}'s {name}")
     model.to_empty(device=device)
@@ -91,14 +90,33 @@ def shard_model(
     return model.train()
 
 
-def _split(model: PreTrainedModel, mesh: DeviceMesh, compute_dtype: torch.dtype, reshard_after_forward: bool) -> None:
+def _split(model: PreTrainedModel, mesh: DeviceMesh, compute_dtype: torch.dtype) -> None:
     """Make each decoder layer and the root FSDP2 modules, and the packed methods forwards that gather weights."""
     policy = MixedPrecisionPolicy(param_dtype=compute_dtype, reduce_dtype=torch.float32)
     for layer in decoder_layers(model):
-        fully_shard(layer, mesh=mesh, mp_policy=policy, reshard_after_forward=reshard_after_forward)
+        fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh, mp_policy=policy)
     for method in PACKED_METHODS:
         register_fsdp_forward_method(model, method.__name__)
+
+
+def keep_gathered(model: PreTrainedModel, after_forward: bool) -> None:
+    """Set whether each layer's weights stay gathered after its forward, for its backward.
+
+    Without a backward they would stay on, and checkpoints, which need shards, could be neither written nor read.
+    """
+    for layer in decoder_layers(model):
+        layer.set_reshard_after_forward(not after_forward, recurse=False)  # type: ignore[operator]
+
+
+def accumulate(model: PreTrainedModel, last_micro_step: bool) -> None:
+    """Set, before a micro-step, whether it is the last one of its step: only its backward reduces gradients.
+
+    Until then each rank adds up its own in fp32, and the weights stay gathered.
+    """
+    sharded: Any = model
+    sharded.set_requires_gradient_sync(last_micro_step)
+    sharded.set_reshard_after_backward(last_micro_step)
 
 
 @torch.no_grad()

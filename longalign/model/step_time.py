@@ -47,6 +47,7 @@ def run_seconds(plan: BatchPlan, cost: SequenceCost, shape: ModelShape, step: St
 
     cost: the one that the plan was made with. step: as ``choose_checkpointing`` found it. A micro-step takes at least
     as long as its communication between GPUs, which otherwise runs behind the computation, and as starting its kernels.
+    (Weights that are gathered once a step take their part in each of its micro-steps.)
     """
     squares = np.maximum(plan.pack_costs - cost.linear * plan.pack_tokens, 0) / cost.quadratic  # Σ L² of each pack
     again = step.computed_again
@@ -55,6 +56,7 @@ def run_seconds(plan: BatchPlan, cost: SequenceCost, shape: ModelShape, step: St
     packs = linear * plan.pack_tokens + quadratic * squares
     parameters = step.sizes.total_parameters
     communication = GATHERED_BYTES * parameters * (1 - 1 / step.ranks) / card.link
+    communication /= step.micro_steps if step.gathered_once else 1
     micro_steps = packs.reshape(-1, plan.world_size).max(axis=1)
     least = max(communication, LAUNCH_S * step.sizes.layers)
     traffic = STEP_BYTES if step.state_bytes >= 4 else EIGHT_BIT_STEP_BYTES

@@ -6,7 +6,9 @@ In: the model module's memory settings, what is free on every rank's GPU and hos
 
 import logging
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import torch
@@ -15,7 +17,14 @@ from longalign.errors import UserError, check_least
 from longalign.model.checkpointing import Checkpointing
 from longalign.model.hardware import device_peak_flops, free_host_bytes, host_link_bytes_per_s
 from longalign.model.memory import GIB, LayerSizes, StepMemory
-from longalign.model.memory_choice import UNKNOWN_HOST, Host, NoRoom, cheapest_remedy, choose_checkpointing
+from longalign.model.memory_choice import (
+    UNKNOWN_HOST,
+    Host,
+    NoRoom,
+    cheapest_remedy,
+    choose_checkpointing,
+    slowness,
+)
 from longalign.training.strategy import ShardStrategy
 
 log = logging.getLogger(__name__)
@@ -55,14 +64,19 @@ class MemorySettings:
 
     def fit_into(self, step: StepMemory, free_bytes: int, host: Host = UNKNOWN_HOST) -> StepMemory:
         """The way that these settings allow a step on a GPU with so much free memory, of which it uses at most
-        ``gpu_memory_gib``, and on such a host.
+        ``gpu_memory_gib``, and on such a host. Weights are gathered once a step where no more is computed again for it.
 
         Raises:
             NoRoom: it does not fit.
         """
         offload = {"auto": None, "none": False, "activations": True, "all": True}[self.offload]
         step = replace(step, kept_layers=self.kept_layers, states_offloaded=self.offload == "all")
-        return choose_checkpointing(step, self._room(free_bytes), self.checkpointing, offload, host)
+        choose = partial(choose_checkpointing, mode=self.checkpointing, offload=offload, host=host)
+        found = choose(replace(step, gathered_once=False), self._room(free_bytes))
+        with suppress(NoRoom):
+            once = choose(step, self._room(free_bytes))
+            return once if slowness(once, host) <= slowness(found, host) else found
+        return found
 
     def _room(self, free_bytes: int) -> int:
         return free_bytes if self.gpu_memory_gib is None else min(free_bytes, int(self.gpu_memory_gib * GIB))
@@ -83,7 +97,7 @@ class MemorySettings:
                 raise UserError(f"{error}; this run is{others.removeprefix(',')}" if others else str(error)) from error
             log.warning("%s", error)
             step = replace(step, offload=self.offload != "none", states_offloaded=self.offload == "all")
-            return replace(step, checkpointing=self.checkpointing, kept_layers=self.kept_layers)
+            return replace(step, checkpointing=self.checkpointing, kept_layers=self.kept_layers, gathered_once=False)
         log.info("%s of %.1f", found, self._room(free_bytes) / GIB)
         return found
 

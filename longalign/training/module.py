@@ -7,6 +7,7 @@ packing, accumulation and number of ranks.
 
 import logging
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,7 +41,7 @@ from longalign.model.memory import (
     optimizer_update_bytes,
 )
 from longalign.model.packed import check_packed_forward
-from longalign.model.sharding import decoder_layers, prepare_model, shard_model
+from longalign.model.sharding import accumulate, decoder_layers, keep_gathered, prepare_model, shard_model
 from longalign.training.memory_plan import MemorySettings, free_memory
 from longalign.training.schedule import WarmupCosine
 from longalign.training.state_offload import StateOffload
@@ -203,7 +204,6 @@ class LongAlignModule(LightningModule):
             fused=fused,
             compute_dtype=dtype,
             random_weights=self.random_weights,
-            reshard_after_forward=strategy.reshard_after_forward,
         )
 
     def _compute_dtype(self, device: torch.device) -> torch.dtype:
@@ -211,13 +211,18 @@ class LongAlignModule(LightningModule):
             return torch.bfloat16 if device.type == "cuda" else torch.float32
         return COMPUTE_DTYPES[self.compute_dtype]
 
-    def step_memory(self, data: LongAlignData, ranks: int, **more: Any) -> StepMemory:
-        """A training step on packs of ``data.max_length``, for the memory estimate. more: fields of ``StepMemory``."""
+    def step_memory(self, data: LongAlignData, ranks: int, gather_once: bool = True, **more: Any) -> StepMemory:
+        """A training step on packs of ``data.max_length``, for the memory estimate.
+
+        gather_once: as of ``ShardStrategy``. more: fields of ``StepMemory``.
+        """
+        micro_steps = max(1, data.packs_per_step // ranks)
         return StepMemory(
             self._layer_sizes(),
             data.max_length,
             ranks,
-            micro_steps=max(1, data.packs_per_step // ranks),
+            micro_steps=micro_steps,
+            gathered_once=gather_once and micro_steps > 1,
             state_bytes=optimizer_state_bytes(self.optimizer),
             update_bytes=optimizer_update_bytes(self.optimizer),
             **more,
@@ -237,7 +242,7 @@ class LongAlignModule(LightningModule):
     def _plan_memory(self, strategy: ShardStrategy, fused: bool, dtype: torch.dtype) -> StepMemory:
         """How a step keeps its activations, by the free memory of the GPUs and the longest pack; equal on all ranks."""
         data: Any = getattr(self.trainer, "datamodule", None)
-        if strategy.root_device.type != "cuda" or data is None:
+        if data is None:
             return self.memory_settings.unplanned(self._layer_sizes())
         step = self.step_memory(
             data,
@@ -245,7 +250,11 @@ class LongAlignModule(LightningModule):
             compute_bytes=dtype.itemsize,
             fused=fused,
             resharded=strategy.reshard_after_forward,
+            gather_once=strategy.gather_once and self.trainer.state.fn == TrainerFn.FITTING,
         )
+        if strategy.root_device.type != "cuda":
+            unplanned = self.memory_settings.unplanned(self._layer_sizes())
+            return replace(unplanned, resharded=step.resharded, gathered_once=step.gathered_once)
         others = beside_other_programs(strategy.root_device)
         return self.memory_settings.plan(step, *free_memory(strategy, self.trainer.num_devices), others)
 
@@ -286,17 +295,22 @@ class LongAlignModule(LightningModule):
     def on_fit_start(self) -> None:
         if self.trainer.gradient_clip_algorithm == "value":
             raise UserError("trainer.gradient_clip_algorithm: got value, expected norm")
-        self.check_forward()
         if self.memory_settings.offload == "all":
             self._states = StateOffload(self.trainer.optimizers[0], decoder_layers(self.model))
+        self.check_forward()
 
     def on_validation_start(self) -> None:
         self.check_forward()
 
     def training_step(self, pack: Pack, batch_idx: int) -> dict[str, Tensor]:
         """Loss of one pack, scaled so that averaging over micro-steps and ranks gives Σ w·ce / M of the step."""
+        last_micro_step = (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0
+        if self.memory is not None and self.memory.stays_gathered:
+            keep_gathered(self.model, after_forward=True)
+        if self.memory is not None and self.memory.gathered_once:
+            accumulate(self.model, last_micro_step)
         if self._states is not None:
-            self._states.begin(last_micro_step=(batch_idx + 1) % self.trainer.accumulate_grad_batches == 0)
+            self._states.begin(last_micro_step)
         with self._autocast():
             loss_sum, token_losses = self.model.packed_loss(pack)
         packs_per_step = self.trainer.world_size * self.trainer.accumulate_grad_batches
@@ -327,6 +341,8 @@ class LongAlignModule(LightningModule):
         """Step, and free the gradients at once: Lightning would hold them through the next forward."""
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         optimizer.zero_grad(set_to_none=True)
+        if self.memory is not None and self.memory.stays_gathered:
+            keep_gathered(self.model, after_forward=False)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if self._states is not None:

@@ -29,6 +29,8 @@ class ShardStrategy(ModelParallelStrategy):
         timeout: how long ranks wait for each other, for example while rank 0 reads the weights.
         reshard_after_forward: False keeps each layer's gathered weights until the backward: less communication, for 2
             bytes a parameter of memory on each GPU, which is worth it where packs are short.
+        gather_once: in steps of several micro-steps, gather weights and reduce gradients once and not in each, where
+            memory allows it without more to compute again: 6 bytes a parameter on each GPU instead of 4 on all.
     """
 
     def __init__(
@@ -36,9 +38,10 @@ class ShardStrategy(ModelParallelStrategy):
         save_distributed_checkpoint: bool = True,
         timeout: timedelta | None = timedelta(minutes=60),
         reshard_after_forward: bool = True,
+        gather_once: bool = True,
     ) -> None:
         super().__init__("auto", 1, save_distributed_checkpoint, timeout=timeout)
-        self.reshard_after_forward = reshard_after_forward
+        self.reshard_after_forward, self.gather_once = reshard_after_forward, gather_once
 
     def setup_environment(self) -> None:
         self._data_parallel_size = self.num_nodes * self.num_processes

@@ -117,6 +117,18 @@ def test_offloaded_states_leave_room_for_activations_and_are_there_when_the_opti
     assert short.estimate().optimizer == layers + root
 
 
+def test_weights_are_gathered_once_a_step_where_nothing_more_is_computed_again_for_it():
+    settings = MemorySettings("auto", 0, "auto", None)
+    small, large = (StepMemory(llama(n), 16384, ranks=2, micro_steps=4, gathered_once=True) for n in (4, 32))
+    once = settings.fit_into(small, 139 * GIB)
+    assert once.gathered_once and once.stays_gathered and once.layers_kept_whole == 4
+    assert not settings.fit_into(large, 80 * GIB).gathered_once
+    less, more = replace(once, gathered_once=False).estimate(), once.estimate()
+    layers, total = 4 * small.sizes.parameters, small.sizes.total_parameters
+    assert more.gathered - less.gathered == 2 * (layers - 2 * small.sizes.parameters)
+    assert more.gradients - less.gradients == 4 * total // 2  # whole ones instead of one rank's shards
+
+
 def test_more_ranks_need_less_and_micro_steps_more():
     step = StepMemory(llama(32), 65536)
     assert replace(step, ranks=8).estimate().peak < replace(step, ranks=2).estimate().peak < step.estimate().peak

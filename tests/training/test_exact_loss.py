@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from longalign.chat import encode_conversation, load_tokenizer
 from longalign.data.sources import read_conversations
+from longalign.model.gradient_memory import ComputeStreamGradients
 from tests.training.conftest import TINY, final_weights, run_here, scalars
 
 SGD = [
@@ -87,3 +88,20 @@ def test_two_ranks(arguments, ranks, truth, tmp_path, batching, packs, mode, mor
     batch = [f"--data.strategy={batching}", f"--data.packs_per_step={packs}", f"--data.loss={mode}"]
     ranks.longalign(arguments(*SGD, *batch, *more, "--trainer.devices=2"))
     check(tmp_path / "run", truth[mode])
+
+
+def test_gradients_are_reduced_once_a_step_or_in_each_micro_step(arguments, truth, tmp_path, monkeypatch):
+    counts = {"true": 0, "false": 0}
+    for once in counts:
+        allocate = ComputeStreamGradients.allocate
+
+        def counted(*args, once=once, allocate=allocate, **more):
+            counts[once] += 1
+            return allocate(*args, **more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ComputeStreamGradients, "allocate", counted)
+            steps = ("--data.strategy=naive", "--data.packs_per_step=48", f"--trainer.strategy.gather_once={once}")
+            run_here(arguments(*SGD, *steps, root=once))
+        check(tmp_path / once, truth["sequence"])
+    assert counts["false"] == 48 * counts["true"] > 0

@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -90,6 +91,18 @@ def test_a_run_that_is_ended_in_the_middle_of_a_step_keeps_the_steps_before_and_
     run_here(build(tmp_path, "--ckpt_path=auto"))
     assert_bit_equal(final_weights(tmp_path), weights)
     assert scalars(tmp_path, "train/loss") == losses
+
+
+@pytest.mark.parametrize("option", ["gather_once=false", "reshard_after_forward=false"])
+def test_checkpoints_can_be_written_and_read_whatever_stays_gathered(whole, tmp_path, option):
+    build, *_ = whole
+    held_out = ("--data.validation=4", "--trainer.val_check_interval=1", f"--trainer.strategy.{option}")
+    run_here(build(tmp_path, *held_out))
+    weights, last = final_weights(tmp_path), newest_checkpoint(tmp_path / "checkpoints")
+    shutil.rmtree(last)
+    run_here(build(tmp_path, *held_out, "--ckpt_path=auto"))
+    assert newest_checkpoint(tmp_path / "checkpoints") == last
+    assert_bit_equal(final_weights(tmp_path), weights)
 
 
 def test_a_run_whose_time_is_over_says_so_when_it_is_started_again(whole, tmp_path, monkeypatch, caplog):

@@ -137,11 +137,6 @@ class StepMemory:
         return activations + (self._states(self.sizes.layers) - self._states(0) if self.states_offloaded else 0)
 
     @property
-    def stays_gathered(self) -> bool:
-        """Whether layers' weights stay gathered from their forward to their backward."""
-        return self.gathered_once or not self.resharded
-
-    @property
     def layers_kept_whole(self) -> int:
         """Layers that keep all activations."""
         return 0 if self.checkpointing == "matmuls" else self.kept_layers
@@ -234,7 +229,7 @@ class StepMemory:
         return [some] * (sizes.layers - self.kept_layers) + [more] * self.kept_layers
 
     def _gathered(self) -> int:
-        layers = self.sizes.layers if self.stays_gathered else 2
+        layers = 2 if self.resharded and not self.gathered_once else self.sizes.layers
         return self.compute_bytes * (layers * self.sizes.parameters + self.sizes.root_parameters)
 
     def _beside_layers(self) -> int:

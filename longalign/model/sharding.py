@@ -100,23 +100,36 @@ def _split(model: PreTrainedModel, mesh: DeviceMesh, compute_dtype: torch.dtype)
         register_fsdp_forward_method(model, method.__name__)
 
 
-def keep_gathered(model: PreTrainedModel, after_forward: bool) -> None:
-    """Set whether each layer's weights stay gathered after its forward, for its backward.
+class Gathering:
+    """How long a sharded model's weights stay gathered in a training step.
 
-    Without a backward they would stay on, and checkpoints, which need shards, could be neither written nor read.
+    Only there: after a forward without a backward they would stay on, and checkpoints, which need shards, could be
+    neither written nor read.
+
+    Args:
+        after_forward: each layer's from its forward to its backward.
+        once: all of them from the first micro-step of a step to the last. Until then each rank adds up its own
+            gradients in fp32; the last backward reduces them.
     """
-    for layer in decoder_layers(model):
-        layer.set_reshard_after_forward(not after_forward, recurse=False)  # type: ignore[operator]
 
+    def __init__(self, model: PreTrainedModel, after_forward: bool, once: bool) -> None:
+        self._model: Any = model
+        self._after_forward, self._once = after_forward or once, once
 
-def accumulate(model: PreTrainedModel, last_micro_step: bool) -> None:
-    """Set, before a micro-step, whether it is the last one of its step: only its backward reduces gradients.
+    def begin(self, last_micro_step: bool) -> None:
+        """Call before a micro-step. last_micro_step: of an optimizer step."""
+        self._keep(self._after_forward)
+        if self._once:
+            self._model.set_requires_gradient_sync(last_micro_step)
+            self._model.set_reshard_after_backward(last_micro_step)
 
-    Until then each rank adds up its own in fp32, and the weights stay gathered.
-    """
-    sharded: Any = model
-    sharded.set_requires_gradient_sync(last_micro_step)
-    sharded.set_reshard_after_backward(last_micro_step)
+    def end(self) -> None:
+        """Call after an optimizer step."""
+        self._keep(False)
+
+    def _keep(self, after_forward: bool) -> None:
+        for layer in decoder_layers(self._model):
+            layer.set_reshard_after_forward(not after_forward, recurse=False)  # type: ignore[operator]
 
 
 @torch.no_grad()

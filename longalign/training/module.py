@@ -41,7 +41,7 @@ from longalign.model.memory import (
     optimizer_update_bytes,
 )
 from longalign.model.packed import check_packed_forward
-from longalign.model.sharding import accumulate, decoder_layers, keep_gathered, prepare_model, shard_model
+from longalign.model.sharding import Gathering, decoder_layers, prepare_model, shard_model
 from longalign.training.memory_plan import MemorySettings, free_memory
 from longalign.training.schedule import WarmupCosine
 from longalign.training.state_offload import StateOffload
@@ -139,12 +139,14 @@ class LongAlignModule(LightningModule):
         if kept_layers > layers:
             raise UserError(f"model.kept_layers: got {kept_layers}, the model has only {layers}")
         self.shape: ModelShape = model_shape(self.config)
+        self.sizes: LayerSizes = layer_sizes(self.config, self.shape)
         self.model: Any = None
         self.memory: StepMemory | None = None  # how activations are kept, once the GPU is known
         self.grad_norm = float("nan")
         self.skipped_steps = self.skipped_in_a_row = 0
         self.loaded_step = 0  # step of the checkpoint from which the weights were loaded
         self._forward_checked = False
+        self._gathering: Gathering | None = None  # of a model in shards
         self._states: StateOffload | None = None  # of the optimizer, if they are offloaded
 
     def sequence_cost(self) -> SequenceCost:
@@ -180,7 +182,7 @@ class LongAlignModule(LightningModule):
                 "weights stay fp32, and model.compute_dtype says in what to compute"
             )
         whole = self._load_whole(dtype=torch.float32)
-        step = self.memory_settings.unplanned(self._layer_sizes())
+        step = self.memory_settings.unplanned(self.sizes)
         return prepare_model(whole, attention, step.checkpointing, kept_layers=step.kept_layers, offload=step.offload)
 
     def _sharded_model(self, strategy: ShardStrategy, attention: str, dtype: torch.dtype) -> PreTrainedModel:
@@ -192,7 +194,7 @@ class LongAlignModule(LightningModule):
             )
         fused = choose_fused(self.fused, strategy.root_device)
         step = self.memory = self._plan_memory(strategy, fused, dtype)
-        return shard_model(
+        model = shard_model(
             self.config,
             self._weights_on_rank_0(),
             strategy.shard_mesh,
@@ -205,6 +207,8 @@ class LongAlignModule(LightningModule):
             compute_dtype=dtype,
             random_weights=self.random_weights,
         )
+        self._gathering = Gathering(model, after_forward=not step.resharded, once=step.gathered_once)
+        return model
 
     def _compute_dtype(self, device: torch.device) -> torch.dtype:
         if self.compute_dtype == "auto":
@@ -218,7 +222,7 @@ class LongAlignModule(LightningModule):
         """
         micro_steps = max(1, data.packs_per_step // ranks)
         return StepMemory(
-            self._layer_sizes(),
+            self.sizes,
             data.max_length,
             ranks,
             micro_steps=micro_steps,
@@ -227,9 +231,6 @@ class LongAlignModule(LightningModule):
             update_bytes=optimizer_update_bytes(self.optimizer),
             **more,
         )
-
-    def _layer_sizes(self) -> LayerSizes:
-        return layer_sizes(self.config, self.shape)
 
     def explain_out_of_memory(self) -> str:
         """One line for a run that ran out of GPU memory: when, how much was in use and expected, what to change."""
@@ -243,7 +244,7 @@ class LongAlignModule(LightningModule):
         """How a step keeps its activations, by the free memory of the GPUs and the longest pack; equal on all ranks."""
         data: Any = getattr(self.trainer, "datamodule", None)
         if data is None:
-            return self.memory_settings.unplanned(self._layer_sizes())
+            return self.memory_settings.unplanned(self.sizes)
         step = self.step_memory(
             data,
             self.trainer.world_size,
@@ -253,8 +254,8 @@ class LongAlignModule(LightningModule):
             gather_once=strategy.gather_once and self.trainer.state.fn == TrainerFn.FITTING,
         )
         if strategy.root_device.type != "cuda":
-            unplanned = self.memory_settings.unplanned(self._layer_sizes())
-            return replace(unplanned, resharded=step.resharded, gathered_once=step.gathered_once)
+            gathering = {"resharded": step.resharded, "gathered_once": step.gathered_once}
+            return replace(self.memory_settings.unplanned(self.sizes), **gathering)
         others = beside_other_programs(strategy.root_device)
         return self.memory_settings.plan(step, *free_memory(strategy, self.trainer.num_devices), others)
 
@@ -305,10 +306,8 @@ class LongAlignModule(LightningModule):
     def training_step(self, pack: Pack, batch_idx: int) -> dict[str, Tensor]:
         """Loss of one pack, scaled so that averaging over micro-steps and ranks gives Σ w·ce / M of the step."""
         last_micro_step = (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0
-        if self.memory is not None and self.memory.stays_gathered:
-            keep_gathered(self.model, after_forward=True)
-        if self.memory is not None and self.memory.gathered_once:
-            accumulate(self.model, last_micro_step)
+        if self._gathering is not None:
+            self._gathering.begin(last_micro_step)
         if self._states is not None:
             self._states.begin(last_micro_step)
         with self._autocast():
@@ -341,8 +340,8 @@ class LongAlignModule(LightningModule):
         """Step, and free the gradients at once: Lightning would hold them through the next forward."""
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         optimizer.zero_grad(set_to_none=True)
-        if self.memory is not None and self.memory.stays_gathered:
-            keep_gathered(self.model, after_forward=False)
+        if self._gathering is not None:
+            self._gathering.end()
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if self._states is not None:

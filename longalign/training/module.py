@@ -32,14 +32,7 @@ from longalign.model.flops import ModelShape, model_shape, sequence_cost
 from longalign.model.fused import choose_fused
 from longalign.model.hardware import beside_other_programs
 from longalign.model.loading import CACHE_DIR, join_overrides, load_config, load_model, random_model, weights_folder
-from longalign.model.memory import (
-    GIB,
-    LayerSizes,
-    StepMemory,
-    layer_sizes,
-    optimizer_state_bytes,
-    optimizer_update_bytes,
-)
+from longalign.model.memory import GIB, StepMemory, layer_sizes, optimizer_state_bytes, optimizer_update_bytes
 from longalign.model.packed import check_packed_forward
 from longalign.model.sharding import Gathering, decoder_layers, prepare_model, shard_model
 from longalign.training.memory_plan import MemorySettings, free_memory
@@ -135,11 +128,10 @@ class LongAlignModule(LightningModule):
             "max_position_embeddings": max_position_embeddings,
         }
         self.config = load_config(self.path, join_overrides(context, config_overrides or {}), gguf_file)
-        layers = self.config.get_text_config().num_hidden_layers
-        if kept_layers > layers:
-            raise UserError(f"model.kept_layers: got {kept_layers}, the model has only {layers}")
         self.shape: ModelShape = model_shape(self.config)
-        self.sizes: LayerSizes = layer_sizes(self.config, self.shape)
+        self.sizes = layer_sizes(self.config, self.shape)
+        if kept_layers > self.sizes.layers:
+            raise UserError(f"model.kept_layers: got {kept_layers}, the model has only {self.sizes.layers}")
         self.model: Any = None
         self.memory: StepMemory | None = None  # how activations are kept, once the GPU is known
         self.grad_norm = float("nan")
@@ -254,8 +246,8 @@ class LongAlignModule(LightningModule):
             gather_once=strategy.gather_once and self.trainer.state.fn == TrainerFn.FITTING,
         )
         if strategy.root_device.type != "cuda":
-            gathering = {"resharded": step.resharded, "gathered_once": step.gathered_once}
-            return replace(self.memory_settings.unplanned(self.sizes), **gathering)
+            plain = self.memory_settings.unplanned(self.sizes)
+            return replace(plain, resharded=step.resharded, gathered_once=step.gathered_once)
         others = beside_other_programs(strategy.root_device)
         return self.memory_settings.plan(step, *free_memory(strategy, self.trainer.num_devices), others)
 

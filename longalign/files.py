@@ -5,7 +5,7 @@ import gzip
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -88,7 +88,12 @@ def write_bytes(file: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]], option: str = "out") -> int:
+def write_jsonl(
+    path: str | os.PathLike[str],
+    rows: Iterable[dict[str, Any]],
+    option: str = "out",
+    report: Callable[[int], None] = lambda count: None,
+) -> int:
     """Write rows as JSON lines and return how many there were. `path` appears complete or not at all.
 
     The output is compressed if `path` ends in .gz or .zst. The same rows always give the same bytes. A process that is
@@ -96,6 +101,8 @@ def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]], op
 
     Args:
         option: the name of the command-line option that gave ``path``, for error messages.
+        report: called with the number of rows when all are on the disk, just before `path` appears, to write what
+            belongs beside it: where `path` is, its report is, whenever the process is killed.
 
     Raises:
         UserError: another process is writing `path`.
@@ -109,6 +116,7 @@ def write_jsonl(path: str | os.PathLike[str], rows: Iterable[dict[str, Any]], op
                 for row in rows:
                     file.write(json_line(row))
                     count += 1
+            report(count)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -55,6 +55,17 @@ def test_what_a_killed_writer_of_rows_left_is_gone_after_the_next_one(tmp_path):
     assert file.read_text() == '{"a": 1}\n' and list(tmp_path.iterdir()) == [file]
 
 
+def test_a_report_is_there_before_the_rows_that_it_is_about(tmp_path):
+    file, report = tmp_path / "rows.jsonl", tmp_path / "report"
+
+    def write(count):
+        assert not file.exists()
+        report.write_text(f"{count} rows")
+
+    write_jsonl(file, [{"a": 1}, {"a": 2}], report=write)
+    assert file.exists() and report.read_text() == "2 rows"
+
+
 def test_two_processes_do_not_write_the_same_rows(tmp_path):
     file = tmp_path / "rows.jsonl"
     with FileLock(tmp_path / ".rows.jsonl.lock"), pytest.raises(UserError, match="out: another process is writing"):

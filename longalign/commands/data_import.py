@@ -89,10 +89,13 @@ def import_data(
         hub_files=hub_files,
     )
     tally = Tally()
-    with interruptible("; nothing was written"):
-        write_jsonl(target, _unless_empty(import_rows(source, choices, tally), source, tally))
     report = _report_file(target)
-    write_json(report, {"source": source, "out": out, **tally.as_dict()})
+    with interruptible("; nothing was written"):
+        write_jsonl(
+            target,
+            _unless_empty(import_rows(source, choices, tally), source, tally),
+            report=lambda _: write_json(report, {"source": source, "out": out, **tally.as_dict()}),
+        )
     _show(tally)
     log.info("wrote %s, and a report with the first rows of each reason to %s", target, report)
 

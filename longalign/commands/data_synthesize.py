@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 _MORE = "; more where rows fail a check"
 
+_Groups = dict[tuple[str, str, str], Counter[str]]
+
 
 def run(name: str, args: list[str]) -> None:
     """Parse ``args``, ask, and write the rows."""
@@ -99,7 +101,7 @@ def synthesize(
     from longalign.data.synthesis.overlap import Passages
     from longalign.data.synthesis.run import Checks, Setup, Synthesis
     from longalign.data.synthesis.selection import parse_buckets
-    from longalign.files import write_jsonl
+    from longalign.files import write_json, write_jsonl
     from longalign.records import Records, refuse_other_setups
 
     target = Path(out).expanduser()
@@ -123,8 +125,15 @@ def synthesize(
         run_loop(_ask(work, endpoint, budget))
         log.info("%s", budget)
         _check_outcomes(work, out)
-        written = write_jsonl(target, work.rows())
-    _report(target, work, written, count, budget)
+        groups = _outcomes_by_group(work)
+        report = target.with_name(f"{target.name}.report.json")
+        written = write_jsonl(
+            target, work.rows(), report=lambda rows: write_json(report, _counts(work, groups, rows, count, budget))
+        )
+    _show(groups, work)
+    if written < count:
+        log.warning("%d of %d rows: no candidates are left; give more documents, or other --buckets", written, count)
+    log.info("%s in %s", counted(written, "row"), target)
 
 
 async def _ask(work: "Synthesis", endpoint: "Endpoint", budget: "Budget") -> None:
@@ -274,29 +283,38 @@ def _reasons(counts: Counter[Any]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items(), key=str) if reason)
 
 
-def _report(target: Path, work: "Synthesis", written: int, count: int, budget: "Budget") -> None:
-    """Print a table of the outcomes, and write the same counts as JSON."""
-    from longalign.commands.screen import make_console, make_table, show
-    from longalign.files import write_json
-
-    groups: dict[tuple[str, str, str], Counter[str]] = {}
+def _outcomes_by_group(work: "Synthesis") -> _Groups:
+    """How many requests had which outcome, by bucket, task and language."""
+    groups: _Groups = {}
     for one, reason in work.outcomes().items():
         group = groups.setdefault((one.bucket, one.task, one.document.language), Counter())
         group[reason or "kept"] += 1
+    return groups
+
+
+def _show(groups: _Groups, work: "Synthesis") -> None:
+    from longalign.commands.screen import make_console, make_table, show
+
     table = make_table("tokens", "task", "language", "asked", "kept", "dropped")
     for name in sorted(groups, key=lambda name: ([*work.quotas].index(name[0]), name)):
         reasons = groups[name]
         dropped = Counter({reason: number for reason, number in reasons.items() if reason != "kept"})
         table.add_row(*name, str(reasons.total()), str(reasons["kept"]), _reasons(dropped))
     show(make_console(), table)
+
+
+def _counts(work: "Synthesis", groups: _Groups, written: int, count: int, budget: "Budget") -> dict[str, Any]:
+    """The report: what became of the requests, and what they cost."""
     heads = ("bucket", "task", "language")
     rows = [{**dict(zip(heads, name, strict=True)), "outcomes": dict(counts)} for name, counts in groups.items()]
-    report = {"rows": written, "asked_for": count, "setup": vars(work.setup), "groups": rows}
     usage = [row["tokens"] for row in work.records.rows() if "tokens" in row]  # by the server, in all runs
-    report |= {"calls": len(usage), "tokens": [sum(each) for each in zip(*usage, strict=True)]}
     tokens = [budget.tokens_in, budget.tokens_out]
-    report |= {"this_run": {"calls": budget.calls, "tokens": tokens, "cost": budget.spent}}
-    write_json(target.with_name(f"{target.name}.report.json"), report)
-    if written < count:
-        log.warning("%d of %d rows: no candidates are left; give more documents, or other --buckets", written, count)
-    log.info("%s in %s", counted(written, "row"), target)
+    return {
+        "rows": written,
+        "asked_for": count,
+        "setup": vars(work.setup),
+        "groups": rows,
+        "calls": len(usage),
+        "tokens": [sum(each) for each in zip(*usage, strict=True)],
+        "this_run": {"calls": budget.calls, "tokens": tokens, "cost": budget.spent},
+    }

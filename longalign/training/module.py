@@ -330,7 +330,16 @@ class LongAlignModule(LightningModule):
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
         """Step, and free the gradients at once: Lightning would hold them through the next forward."""
-        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        try:
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        except RuntimeError as error:
+            if "Sharding propagation failed" not in str(error):  # shards lack an operation of Adafactor and Rprop
+                raise
+            name = type(self.trainer.optimizers[0]).__name__
+            raise UserError(
+                f"model.optimizer: {name} cannot update sharded weights; take another one, such as torch.optim.AdamW, "
+                "or --trainer.strategy ddp (auto on one device)"
+            ) from error
         optimizer.zero_grad(set_to_none=True)
         if self._gathering is not None:
             self._gathering.end()

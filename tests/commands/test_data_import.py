@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -242,6 +243,32 @@ def test_a_killed_run_leaves_no_output_under_its_name_and_the_next_one_writes_it
     assert len(list(tmp_path.glob(".o.jsonl.incomplete"))) == left
     call("--source=a.jsonl", "--out=o.jsonl")
     assert len(_read(tmp_path / "o.jsonl")) == 20_000
+
+
+def stop_after_replacing(monkeypatch, path) -> None:
+    """Ctrl-C at the moment when a file has got its name."""
+    replace = os.replace
+
+    def stopped(source, target):
+        replace(source, target)
+        if str(target) == str(path):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", stopped)
+
+
+@pytest.mark.parametrize("moment", ["o.jsonl", "o.jsonl.report.json"])
+def test_where_the_rows_are_their_report_is_whenever_the_run_is_stopped(call, tmp_path, monkeypatch, moment):
+    _write(tmp_path / "a.jsonl", [{"question": "q", "answer": "a"}, {"question": "q", "answer": "a"}])
+    options = ("data", "import", "--source=a.jsonl", "--out=o.jsonl")
+    with monkeypatch.context() as patch, pytest.raises(SystemExit, match="130"):
+        stop_after_replacing(patch, moment)
+        main([*options])
+    if moment != "o.jsonl":
+        assert not (tmp_path / "o.jsonl").exists()
+        call(*options[2:])
+    assert len(_read(tmp_path / "o.jsonl")) == 1
+    assert json.loads((tmp_path / "o.jsonl.report.json").read_text())["dropped"] == {"duplicate": 1}
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.json.gz"])

@@ -93,6 +93,21 @@ def test_rows_are_documents_with_a_question_and_its_answer(documents, tmp_path, 
     )
 
 
+def test_where_the_rows_are_their_report_is_though_the_run_is_stopped_then(documents, tmp_path, monkeypatch):
+    out, replace = tmp_path / "long.jsonl", os.replace
+
+    def stopped(source, target):
+        replace(source, target)
+        if target == out:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", stopped)
+    with FakeOpenAIServer(author) as server, pytest.raises(SystemExit, match="130"):
+        main(options(documents, out, server, "--count=4"))
+    assert json.loads((tmp_path / "long.jsonl.report.json").read_text())["rows"] == 4
+    assert len(out.read_text().splitlines()) == 4
+
+
 def test_the_same_seed_asks_the_same_and_another_does_not(documents, tmp_path):
     asked = []
     for number, seed in enumerate((1, 1, 2)):

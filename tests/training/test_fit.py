@@ -166,6 +166,15 @@ def test_the_saved_config_repeats_the_run(arguments, tmp_path):
     assert scalars(tmp_path / "again", "train/loss") == losses
 
 
+@pytest.mark.parametrize("name", ["Adafactor", "Rprop"])
+def test_an_optimizer_that_cannot_update_shards_is_one_line(name, arguments, tmp_path, capfd):
+    more = (f"--model.optimizer=torch.optim.{name}", "--data.packs_per_step=2", "--trainer.max_steps=1")
+    assert main(arguments(*more)) == 2
+    line = capfd.readouterr().err.splitlines()[-1]
+    assert f"model.optimizer: {name} cannot update sharded weights" in line and "--trainer.strategy ddp" in line
+    run_here(arguments(*more, "--trainer.strategy=auto", root="whole"))
+
+
 def test_validate_gives_the_held_out_loss_of_fit(arguments, tmp_path, capfd):
     run_here(arguments(*STEPS, FIRST))
     held_out = scalars(tmp_path / "run", "val/loss")

@@ -272,7 +272,7 @@ def optimizer_state_bytes(optimizer: Any) -> float:
         if word in name:
             return size
     probe.grad = torch.zeros_like(probe)
-    made.step()
+    made.step(lambda: probe.detach().sum())  # LBFGS asks for the loss
     states = (value for state in made.state.values() for value in state.values())
     return sum(value.nbytes for value in states if isinstance(value, torch.Tensor) and value.ndim) / probe.numel()
 

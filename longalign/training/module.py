@@ -219,8 +219,8 @@ class LongAlignModule(LightningModule):
             ranks,
             micro_steps=micro_steps,
             gathered_once=gather_once and micro_steps > 1,
-            state_bytes=optimizer_state_bytes(self.optimizer),
-            update_bytes=optimizer_update_bytes(self.optimizer),
+            state_bytes=optimizer_state_bytes(self._make_optimizer),
+            update_bytes=optimizer_update_bytes(self._make_optimizer),
             **more,
         )
 
@@ -319,14 +319,17 @@ class LongAlignModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimizer, and the schedule stepped once an update over the plan's number of steps."""
-        try:
-            optimizer = self.optimizer(self.parameters())
-        except (ValueError, TypeError) as error:  # a value that it does not take
-            raise UserError(f"model.optimizer: {error}") from error
+        optimizer = self._make_optimizer(self.parameters())
         scheduler = self.scheduler(optimizer)
         if isinstance(scheduler, WarmupCosine) and scheduler.total_steps is None:
             scheduler.set_total_steps(data_of(self.trainer).total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _make_optimizer(self, parameters: Any) -> Optimizer:
+        try:
+            return self.optimizer(parameters)
+        except (ValueError, TypeError) as error:  # a value that it does not take
+            raise UserError(f"model.optimizer: {error}") from error
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
         """Step, and free the gradients at once: Lightning would hold them through the next forward."""

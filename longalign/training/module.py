@@ -36,6 +36,7 @@ from longalign.model.memory import GIB, StepMemory, layer_sizes, optimizer_state
 from longalign.model.packed import check_packed_forward
 from longalign.model.sharding import Gathering, decoder_layers, prepare_model, shard_model
 from longalign.training.memory_plan import MemorySettings, free_memory
+from longalign.training.optimizer_errors import while_made, while_updating
 from longalign.training.schedule import WarmupCosine
 from longalign.training.state_offload import StateOffload
 from longalign.training.strategy import ShardStrategy
@@ -326,23 +327,13 @@ class LongAlignModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _make_optimizer(self, parameters: Any) -> Optimizer:
-        try:
+        with while_made():
             return self.optimizer(parameters)
-        except (ValueError, TypeError) as error:  # a value that it does not take
-            raise UserError(f"model.optimizer: {error}") from error
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
         """Step, and free the gradients at once: Lightning would hold them through the next forward."""
-        try:
+        with while_updating(self.trainer.optimizers[0]):
             super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-        except RuntimeError as error:
-            if "Sharding propagation failed" not in str(error):  # shards lack an operation of Adafactor and Rprop
-                raise
-            name = type(self.trainer.optimizers[0]).__name__
-            raise UserError(
-                f"model.optimizer: {name} cannot update sharded weights; take another one, such as torch.optim.AdamW, "
-                "or --trainer.strategy ddp (auto on one device)"
-            ) from error
         optimizer.zero_grad(set_to_none=True)
         if self._gathering is not None:
             self._gathering.end()

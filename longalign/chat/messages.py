@@ -30,6 +30,8 @@ def parse_messages(row: Any) -> list[Message]:
         raise UserError(f"expected an object with a key 'messages', got {_kind(row)}")
     if "messages" not in row:
         keys = ", ".join(repr(key) for key in list(row)[:5]) or "no key at all"
+        if "text" in row:
+            raise UserError(f"expected the key 'messages', got {keys}; raw text is given as data.text")
         raise UserError(f"expected the key 'messages', got {keys}; `longalign data import` turns other formats into it")
     if row.get("tools"):
         raise UserError("'tools' cannot be trained on: write them into a system message, or leave the row out")

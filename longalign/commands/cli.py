@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.distributed import DistNetworkError, DistStoreError
 
-from longalign.commands.messages import explained
+from longalign.commands.messages import explain_trainer_error, explained
 from longalign.counted import counted
 from longalign.data.datamodule import LongAlignData
 from longalign.data.loader import is_lost_worker
@@ -124,6 +124,12 @@ class LongAlignCLI(LightningCLI):
         own = {"prog": "longalign", "exit_on_error": False, "allow_abbrev": False}
         return super().init_parser(**{**kwargs, **own})
 
+    def _prepare_subcommand_parser(self, *args: Any, **kwargs: Any) -> LightningArgumentParser:
+        parser = super()._prepare_subcommand_parser(*args, **kwargs)
+        ckpt_path = next(action for action in parser._actions if action.dest == "ckpt_path")
+        ckpt_path.help = "a checkpoint; auto takes the run's newest one, if there is any"
+        return parser
+
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Lightning's own, except that a path in the data section is not read as a config file (``sub_configs``)."""
         parser.add_lightning_class_args(self.trainer_class, "trainer")
@@ -156,7 +162,7 @@ class LongAlignCLI(LightningCLI):
         try:
             super().instantiate_classes()
         except (TypeError, ValueError, MisconfigurationException) as error:
-            raise UserError(f"trainer: {error}") from error
+            raise UserError(explain_trainer_error(str(error))) from error
         if self.datamodule.tokenizer_path == self.model.path:
             self.datamodule.gguf_file = self.model.gguf_file
 
@@ -186,7 +192,7 @@ class LongAlignCLI(LightningCLI):
                 raise KeyboardInterrupt(self._how_far() if subcommand == "fit" else "") from None
             raise
         except MisconfigurationException as error:
-            raise UserError(f"trainer: {error}") from error
+            raise UserError(explain_trainer_error(str(error))) from error
         except (DistNetworkError, DistStoreError) as error:
             place = ":".join(os.environ.get(name, "?") for name in ("MASTER_ADDR", "MASTER_PORT"))
             raise UserError(f"the ranks cannot meet at {place} (set MASTER_ADDR and MASTER_PORT): {error}") from error

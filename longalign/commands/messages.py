@@ -24,6 +24,11 @@ NO_TYPE_OF_SEVERAL = re.compile(
     rf'Parser key "([\w.]+)": Does not validate .* Errors:((?: - Expected a (?:{_TYPE}))+) Given value type: .* '
     r"Given value: (.*)$"
 )
+MISSING = re.compile(r"the following arguments are required: (?:fit\.|validate\.)?([\w., ]+)$")
+NO_CLASS = re.compile(
+    r'Parser key "([\w.]+)": .*?(?:expects a function or a callable class:|Problem with given class_path|'
+    r"Expected a dot import path string:) (.*?)(?: - Expected a .*|\. Got value: .*)?$"
+)
 TYPES = {
     "int": "a whole number",
     "float": "a number",
@@ -71,14 +76,31 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
     if wrong := WRONG_TYPE.search(message) or NO_TYPE_OF_SEVERAL.search(message):
         key, types, value = wrong.groups()
         return f"{key}: got {value}, expected {_in_words(types)}"
+    if missing := MISSING.match(message):
+        return f"missing: {', '.join(f'--{key}' for key in missing[1].split(', '))}"
     found = [match[1] for match in UNKNOWN_KEY.finditer(message)]
     if not found or not re.search("accept|nrecognized|not expected", message):
-        return message
+        no_class = NO_CLASS.search(message)
+        return f"{no_class[1]}: cannot be used: {no_class[2]}" if no_class else message
     unknown = found[-1]  # of nested keys the innermost comes last
     if unknown in keys:
         return message
-    near = difflib.get_close_matches(unknown, keys, n=1, cutoff=0.5)
-    return f"unknown key {unknown!r}" + (f"; did you mean {near[0]!r}?" if near else f": {message}")
+    near = difflib.get_close_matches(unknown, keys, n=1, cutoff=0.6)
+    return f"unknown key {unknown!r}" + (f"; did you mean {near[0]!r}?" if near else f": {message}; see --help")
+
+
+def explain_trainer_error(message: str) -> str:
+    """Make one line of what Lightning says of the trainer's options; a GPU that is not there is the usual one."""
+    message = " ".join(message.split())
+    if message == "No supported gpu backend found!":
+        return (
+            "trainer.accelerator: got gpu, but torch finds no GPU here; --trainer.accelerator cpu --trainer.devices 1"
+        )
+    if "your machine only has" in message:
+        return f"trainer.devices: {message}; give --trainer.devices"
+    if no_class := re.search(r"Problem with given class_path ('[\w.]+': .*?)(?: - Expected a .*)?$", message):
+        return f"trainer: {no_class[1]}"
+    return f"trainer: {message}"
 
 
 def _in_words(types: str) -> str:

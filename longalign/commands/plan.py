@@ -42,6 +42,7 @@ def plan(args: list[str], options: OwnOptions, world_size: int | None, as_json: 
     of = f"the shape of {fit.module.path}" if fit.module else "Llama-2-7B's (model.model is not given)"
     figures["cost"] = {"of": of, "linear": fit.cost.linear, "quadratic": fit.cost.quadratic}
     if fit.module:
+        fit.data.check_model(fit.module.config)
         step = fit.module.step_memory(fit.data, fit.world_size)
         figures["gpus"] = gpu_figures(fit.module, step, plans, mixture, fit.cost, figures["run_steps"])
     if as_json:

@@ -173,7 +173,7 @@ class LongAlignData(LightningDataModule):
         self._raise_failures()
         if stage == "fit" and not len(self.mixture or ()):
             raise UserError(NOTHING_LEFT)
-        self._check_model(trainer.lightning_module.config)
+        self.check_model(trainer.lightning_module.config)
         cost = trainer.lightning_module.sequence_cost()  # type: ignore[operator]
         if stage == "fit":
             self._set_up_training(trainer, cost)
@@ -206,8 +206,8 @@ class LongAlignData(LightningDataModule):
             log.info("%s: %s", name, held_out_text(rows, texts))
         self.val_plan = self._plan_epoch(self.held_out, "packing", 0, cost, world_size, packs=world_size)
 
-    def _check_model(self, config: Any) -> None:
-        """Compare what the data holds with what the model can take."""
+    def check_model(self, config: Any) -> None:
+        """Compare what the data holds with what the model of this config can take; after `load_mixture`."""
         assert self.mixture is not None
         rows = self.mixture if len(self.mixture) else self.held_out
         if len(self.tokenizer) > config.vocab_size:  # rare enough that a pass over all tokens is affordable

@@ -159,6 +159,10 @@ def _one_line(path: str) -> Iterator[None]:
                 "it needs remote code, which longalign never runs (ChatGLM2 and 3 need none from a folder: "
                 "hf download NAME --local-dir DIR)"
             )
+        if Path(path, "checkpoints").is_dir() or Path(path).suffix == ".ckpt":
+            first = (
+                f"it is of a training run: `longalign export --checkpoint {path} --target FOLDER` makes a model of it"
+            )
         raise UserError(f"model.model: cannot load {path}: {first}") from error
 
 

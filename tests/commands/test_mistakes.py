@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from longalign.__main__ import main
+from longalign.commands.messages import explain_trainer_error
 
 ROOT = Path(__file__).parent.parent.parent
 TINY = str(ROOT / "tests/golden/llama_tiny")
@@ -148,6 +151,60 @@ def test_a_wrong_type_is_said_without_names_of_python(fit, mistake):
     assert "trainer: `devices`" in fit(trainer__devices="{a: 1}")
 
 
+def test_what_is_missing_is_named_as_the_option_that_gives_it(mistake):
+    assert mistake("fit").endswith("error: missing: --model.model")
+    assert mistake("export").endswith("error: missing: --checkpoint, --target")
+
+
+def test_a_class_that_cannot_be_loaded_is_one_line_with_the_reason(fit, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchao", None)
+    monkeypatch.delitem(sys.modules, "longalign.training.adamw_8bit", raising=False)
+    line = fit(model__optimizer="longalign.training.adamw_8bit.AdamW8bit")
+    assert "error: model.optimizer: cannot be used: AdamW8bit needs torchao: pip install -e .[optim]" in line
+    assert fit(model__optimizer="adamw_torch").endswith("error: model.optimizer: cannot be used: adamw_torch")
+    line = fit(trainer__logger="CSVLogger")
+    assert line.endswith("'lightning.pytorch.loggers.CSVLogger': the following arguments are required: save_dir")
+
+
+def test_a_logger_that_is_not_installed_is_one_line():
+    lightning = (
+        "Does not validate against any of the Union subtypes Subtypes: [<class 'bool'>] Errors: - Problem with given "
+        "class_path 'a.WandbLogger': Requirement 'wandb' not met. HINT: Try running `pip install -U wandb` - Expected "
+        "a <class 'bool'> Given value type: <class 'jsonargparse._namespace.Namespace'> Given value: Namespace()"
+    )
+    line = explain_trainer_error(lightning)
+    assert line == "trainer: 'a.WandbLogger': Requirement 'wandb' not met. HINT: Try running `pip install -U wandb`"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_config_for_gpus_on_a_machine_without_says_what_to_give(fit):
+    assert "torch finds no GPU here; --trainer.accelerator cpu" in fit(trainer__accelerator="gpu", trainer__devices=8)
+
+
+def test_the_devices_that_are_not_there_are_named_with_their_key():
+    line = explain_trainer_error("You requested gpu: [0, 1]\n But your machine only has: [0]")
+    assert line == "trainer.devices: You requested gpu: [0, 1] But your machine only has: [0]; give --trainer.devices"
+
+
+def test_a_key_of_another_program_is_not_taken_for_the_nearest_of_ours(fit):
+    for key in ("learning_rate", "gradient_accumulation_steps"):
+        line = fit(**{key: 1})
+        assert f"unknown key '{key}'" in line and "did you mean" not in line and line.endswith("see --help")
+
+
+def test_help_says_what_ckpt_path_takes(capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", "--help"])
+    out = capsys.readouterr().out
+    assert "auto takes the run's newest one" in " ".join(out.split()) and "hpc" not in out
+
+
+def test_the_folder_of_a_run_is_no_model(mistake, tmp_path):
+    (tmp_path / "run/checkpoints").mkdir(parents=True)
+    line = mistake("chat", f"--model={tmp_path / 'run'}", "--prompt=hi")
+    assert f"`longalign export --checkpoint {tmp_path / 'run'} --target FOLDER` makes a model of it" in line
+
+
 def test_missing_config_and_broken_yaml(mistake, tmp_path):
     assert "nofile.yaml" in mistake("fit", "--config", tmp_path / "nofile.yaml")
     broken = tmp_path / "broken.yaml"
@@ -180,6 +237,7 @@ def test_no_data_at_all(mistake):
     [
         (json.dumps(GOOD) + "\n{broken\n", ["line 2", "bad.jsonl"]),
         ("", ["bad.jsonl"]),
+        (json.dumps({"text": "raw"}) + "\n", ["line 1", "raw text is given as data.text"]),
         (json.dumps({"messages": [{"role": "user"}]}) + "\n", ["line 1", "content"]),
         (json.dumps({"messages": [{"role": "robot", "content": "x"}]}) + "\n", ["line 1", "robot"]),
         (json.dumps({"messages": [{"role": "user", "content": "only a question"}]}) + "\n", ["no_target"]),

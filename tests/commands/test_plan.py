@@ -151,6 +151,11 @@ def test_no_weights_are_needed_and_no_model_either(plan, longalign, tmp_path):
     assert "Llama-2-7B" in longalign("plan", f"--data.tokenizer={TINY}", model=None)[0]
 
 
+def test_sequences_longer_than_the_model_was_made_for_are_told(plan, caplog):
+    plan("--model.max_position_embeddings=64")
+    assert "the model was made for 64 positions: see model.rope_theta" in caplog.text
+
+
 def test_a_pipe_gets_one_plain_screen(longalign):
     out, _ = longalign("plan")
     lines = out.splitlines()

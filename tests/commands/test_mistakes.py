@@ -157,7 +157,8 @@ def test_what_is_missing_is_named_as_the_option_that_gives_it(mistake):
 
 
 def test_a_class_that_cannot_be_loaded_is_one_line_with_the_reason(fit, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchao", None)
+    for name in {"torchao", *(name for name in sys.modules if name.startswith("torchao."))}:  # of other tests
+        monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, "longalign.training.adamw_8bit", raising=False)
     line = fit(model__optimizer="longalign.training.adamw_8bit.AdamW8bit")
     assert "error: model.optimizer: cannot be used: AdamW8bit needs torchao: pip install -e .[optim]" in line

@@ -114,22 +114,23 @@ class Gathering:
 
     def __init__(self, model: PreTrainedModel, after_forward: bool, once: bool) -> None:
         self._model: Any = model
-        self._after_forward, self._once = after_forward or once, once
+        self._once = once
+        self._layers: list[Any] = list(decoder_layers(model)) if after_forward or once else []
 
     def begin(self, last_micro_step: bool) -> None:
         """Call before a micro-step. last_micro_step: of an optimizer step."""
-        self._keep(self._after_forward)
+        self._reshard_after_forward(False)
         if self._once:
             self._model.set_requires_gradient_sync(last_micro_step)
             self._model.set_reshard_after_backward(last_micro_step)
 
     def end(self) -> None:
         """Call after an optimizer step."""
-        self._keep(False)
+        self._reshard_after_forward(True)
 
-    def _keep(self, after_forward: bool) -> None:
-        for layer in decoder_layers(self._model):
-            layer.set_reshard_after_forward(not after_forward, recurse=False)  # type: ignore[operator]
+    def _reshard_after_forward(self, wanted: bool) -> None:
+        for layer in self._layers:
+            layer.set_reshard_after_forward(wanted, recurse=False)
 
 
 @torch.no_grad()

@@ -87,7 +87,7 @@ def test_compressed_files_may_be_joined(tmp_path):
         ("a.json", "[]", "is empty"),
         ("a.parquet", "", "is empty"),
         ("a.jsonl", LINES + "[1]", "line 4: expected an object"),
-        ("a.jsonl", '{"text": "x"}', "got 'text'; `longalign data import`"),
+        ("a.jsonl", '{"text": "x"}', "got 'text'; raw text is given as data.text"),
         ("a.jsonl", LINES + '{"messages": [{"role": "user"}]}', "line 4: message 1 (user) has no content"),
         ("a.jsonl", '{"messages": [{"role": "user", "content": null}]}', "message 1 (user): content must be a string"),
         ("a.txt", LINES, "should end in one of .jsonl"),

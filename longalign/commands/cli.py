@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -205,6 +206,7 @@ class LongAlignCLI(LightningCLI):
                 ) from error
             if not is_lost_worker(error):
                 raise
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise it again while the run ends
             raise UserError(
                 f"data.num_workers: got {self.datamodule.num_workers}, one of which was killed (out of the host's "
                 "memory?): give fewer, and go on with --ckpt_path auto"

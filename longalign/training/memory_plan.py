@@ -73,6 +73,8 @@ class MemorySettings:
         step = replace(step, kept_layers=self.kept_layers, states_offloaded=self.offload == "all")
         choose = partial(choose_checkpointing, mode=self.checkpointing, offload=offload, host=host)
         found = choose(replace(step, gathered_once=False), self._room(free_bytes))
+        if not step.gathered_once:
+            return found
         with suppress(NoRoom):
             once = choose(step, self._room(free_bytes))
             return once if slowness(once, host) <= slowness(found, host) else found

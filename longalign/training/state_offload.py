@@ -45,7 +45,7 @@ class StateOffload:
         self._optimizer, self._min_bytes = optimizer, min_bytes
         self._layers: list[_Layer] = []
         self._host = HostChunks()
-        self._leaving: list[tuple[torch.UntypedStorage, torch.device, torch.cuda.Event | None]] = []
+        self._leaving: list[tuple[torch.UntypedStorage, torch.cuda.Event | None]] = []
         self._arrived: torch.cuda.Event | None = None
         self._micro_step, self._last_micro_step = 0, True
         for layer in layers:
@@ -96,13 +96,13 @@ class StateOffload:
                     continue
                 chunks, copied = self._host.send(_bytes_of(storage))
                 states.away.append((storage, storage.nbytes(), chunks))
-                self._leaving.append((storage, tensor.device, copied))
+                self._leaving.append((storage, copied))
 
     def _empty(self) -> None:
         """Free what was copied to the host, in the order of the computing stream (see ``ActivationOffload``)."""
-        for storage, device, copied in self._leaving:
+        for storage, copied in self._leaving:
             if copied is not None:
-                torch.cuda.current_stream(device).wait_event(copied)
+                torch.cuda.current_stream(storage.device).wait_event(copied)
             storage.resize_(0)
         self._leaving.clear()
 

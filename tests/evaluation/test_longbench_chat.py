@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -264,12 +265,18 @@ def test_the_original_protocol_is_that_of_the_released_code(longbench, runs, tmp
     assert scores[-1]["total_score"] == total and f"total_score {total:g}" in out
 
 
-def test_the_original_protocol_resumed_asks_for_an_unreadable_rating_five_times_in_all(longbench, runs, tmp_path):
+@contextmanager
+def unreadable(longbench, runs, tmp_path):
+    """A judge whose ratings of a run cannot be read, the file that they are in, and the options of the command."""
     folder = copy(runs, "weak", tmp_path)
-    file = folder / "judgements.jsonl"
     with FakeOpenAIServer("hm") as fake:
         options = [f"--run={folder}", "--api_model=judge", f"--base_url={fake.base_url}", "--protocol=original"]
         longbench("judge", *options)
+        yield fake, folder / "judgements.jsonl", options
+
+
+def test_the_original_protocol_resumed_asks_for_an_unreadable_rating_five_times_in_all(longbench, runs, tmp_path):
+    with unreadable(longbench, runs, tmp_path) as (fake, file, options):
         assert len(fake.requests) == 12 * 5
         stopped = [row for row in map(json.loads, file.read_text().splitlines()) if row["tries"] <= 3]
         file.write_text("".join(json.dumps(row) + "\n" for row in stopped))
@@ -282,11 +289,7 @@ def test_the_original_protocol_resumed_asks_for_an_unreadable_rating_five_times_
 
 
 def test_an_unreadable_rating_that_does_not_say_its_tries_counts_as_tried_once(longbench, runs, tmp_path):
-    folder = copy(runs, "weak", tmp_path)
-    file = folder / "judgements.jsonl"
-    with FakeOpenAIServer("hm") as fake:
-        options = [f"--run={folder}", "--api_model=judge", f"--base_url={fake.base_url}", "--protocol=original"]
-        longbench("judge", *options)
+    with unreadable(longbench, runs, tmp_path) as (fake, file, options):
         first = [row for row in map(json.loads, file.read_text().splitlines()) if row.pop("tries") == 1]
         file.write_text("".join(json.dumps(row) + "\n" for row in first))
         longbench("judge", *options)

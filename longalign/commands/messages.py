@@ -19,7 +19,7 @@ UNKNOWN_KEY = re.compile(
 )
 SOURCE = re.compile(r'Parser key "(data\.(?:long|short|text|sources))": Does not validate.*Given value: (.*)$')
 _TYPE = r"<class '\w+'>|typing\.Literal\[[^\]]*\]"
-WRONG_TYPE = re.compile(rf'Parser key "([\w.]+)": Expected a ({_TYPE})\. Got value: (.*)$')
+WRONG_TYPE = re.compile(rf'Parser key "([\w.]+)": Expected a ({_TYPE})\. Got value: (.*?)(?: Given value type: .*)?$')
 NO_TYPE_OF_SEVERAL = re.compile(
     rf'Parser key "([\w.]+)": Does not validate .* Errors:((?: - Expected a (?:{_TYPE}))+) Given value type: .* '
     r"Given value: (.*)$"

@@ -30,7 +30,8 @@ class ShardStrategy(ModelParallelStrategy):
         reshard_after_forward: False keeps each layer's gathered weights until the backward: less communication, for 2
             bytes a parameter of memory on each GPU, which is worth it where packs are short.
         gather_once: in steps of several micro-steps, gather weights and reduce gradients once and not in each, where
-            memory allows it without more to compute again: 6 bytes a parameter on each GPU instead of 4 on all.
+            memory allows it without more to compute again. Each GPU then holds 6 bytes a parameter (bf16 weights, fp32
+            gradients) in place of its shard of 4.
     """
 
     def __init__(

@@ -149,6 +149,8 @@ def test_a_wrong_type_is_said_without_names_of_python(fit, mistake):
     line = mistake("data", "import", "--source=a", "--out=b", "--html=maybe")
     assert line == "longalign data import: error: html: got maybe, expected auto or true or false"
     assert "trainer: `devices`" in fit(trainer__devices="{a: 1}")
+    line = fit(trainer__strategy__gather_once="maybe")
+    assert line.endswith("gather_once: got maybe, expected true or false")
 
 
 def test_what_is_missing_is_named_as_the_option_that_gives_it(mistake):

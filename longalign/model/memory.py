@@ -137,6 +137,13 @@ class StepMemory:
         return activations + (self._states(self.sizes.layers) - self._states(0) if self.states_offloaded else 0)
 
     @property
+    def moved(self) -> float:
+        """Bytes of a layer's activations and optimizer states that go to the host in a forward, and come back."""
+        activations = self.tokens * self.sizes.movable(self.checkpointing, self.compute_bytes) if self.offload else 0
+        states = self.state_bytes * self.sizes.parameters / self.ranks if self.states_offloaded else 0
+        return activations + states
+
+    @property
     def layers_kept_whole(self) -> int:
         """Layers that keep all activations."""
         return 0 if self.checkpointing == "matmuls" else self.kept_layers

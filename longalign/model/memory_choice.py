@@ -1,11 +1,13 @@
 """Which way a training step goes through the GPU's memory: the fastest that fits, or what would make it fit.
 
 In: a `StepMemory` whose activations are to be decided, the free bytes of a GPU and of its host. Out: the same step with
-a checkpointing mode, the number of layers that keep more, and whether activations wait in the host's memory.
+a checkpointing mode, the number of layers that keep more, and whether activations and optimizer states wait in the
+host's memory.
 """
 
 import math
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Literal
 
 from longalign.errors import UserError
@@ -17,15 +19,19 @@ SHARE_USED = 0.97  # of the free memory: the rest is for fragments and for what 
 HOST_SHARE_USED = 0.8  # of the host's: loaders, checkpoints and other processes grow, too
 SHARE_OF_PEAK = 0.7  # of a card's peak rate: what matrix products of a training step reach
 ELEMENTWISE = 0.07  # time of a layer's norms, rotary embedding and SwiGLU beside its matrix products (profiled, H200)
-OFFLOADING = 0.05  # what offloading may cost where copies are hidden: less gained than this is not worth it
+OFFLOADING = 0.05  # what offloading activations may cost where copies are hidden: less gained is not worth it
+OFFLOADING_STATES = 0.03  # the same of optimizer states
+WAITING = 2.0  # what a slow link counts at most for each of them, so that offloading is still better than mode full
+
+Offload = Literal["auto", "none", "activations", "states", "all"]
 
 
 @dataclass(frozen=True)
 class Host:
     """What the host offers one GPU: its share of free memory, and the speed of the link between them.
 
-    bytes_per_flop: bytes that can go to the host and come back in the time of one FLOP at the GPU's peak rate. At 0
-    (unknown) offloading counts as slow, and is chosen only for what does not fit otherwise.
+    bytes_per_flop: bytes that can go to the host in the time of one FLOP at the GPU's peak rate. At 0 (unknown)
+    offloading counts as slow, and is chosen only for what does not fit otherwise.
     """
 
     free_bytes: float = math.inf
@@ -33,7 +39,7 @@ class Host:
 
     @property
     def budget(self) -> float:
-        """Bytes that activations may take."""
+        """Bytes that offloaded tensors may take."""
         return HOST_SHARE_USED * self.free_bytes
 
 
@@ -48,7 +54,7 @@ class NoRoom(UserError):
 
     def __init__(self, step: StepMemory, budget: float, host_budget: float = math.inf) -> None:
         self.estimate = step.estimate()
-        self.component = self.estimate.first_over(budget) or "offloaded activations"
+        self.component = self.estimate.first_over(budget) or "offloaded tensors"
         self.remedy = cheapest_remedy(step, budget, host_budget)
         needs, there = f"{self.estimate.peak / GIB:.0f} GiB a GPU", f"{budget / GIB:.0f}"
         if self.estimate.peak <= budget:
@@ -63,7 +69,7 @@ def choose_checkpointing(
     step: StepMemory,
     free_bytes: int,
     mode: Checkpointing | Literal["auto"] = "auto",
-    offload: bool | None = None,
+    offload: Offload = "auto",
     host: Host = UNKNOWN_HOST,
 ) -> StepMemory:
     """The fastest way through a step that fits into ``free_bytes`` of a GPU and into its host.
@@ -72,16 +78,19 @@ def choose_checkpointing(
         mode: a mode is kept (with ``step.kept_layers``); auto takes the way of the least ``slowness`` of those that
             keep the attention outputs and as much more as fits, of whole layers or of matrix products. If none fits,
             whole layers are computed again.
-        offload: True and False are kept; None offloads where it makes the step faster, or where nothing else fits.
+        offload: what waits in the host's memory; auto offloads what makes the step faster, or all if nothing else fits.
 
     Raises:
         NoRoom: nothing fits.
     """
     budget = usable(free_bytes)
-    for found in _ways(step, mode, offload, host):
-        if found.estimate().peak <= budget and found.offloaded <= host.budget:
+    ways = _ways(step, mode, offload, host)
+    for found in ways:
+        if found.offloaded <= host.budget and found.estimate().peak <= budget:
             return found
-    raise NoRoom(found, budget, host.budget)
+    if of_gpu := [way for way in ways if way.estimate().peak <= budget]:
+        raise NoRoom(min(of_gpu, key=lambda way: way.offloaded), budget, host.budget)
+    raise NoRoom(min(ways, key=lambda way: way.estimate().peak), budget, host.budget)
 
 
 def usable(free_bytes: int) -> float:
@@ -89,21 +98,20 @@ def usable(free_bytes: int) -> float:
     return SHARE_USED * free_bytes - RESERVED
 
 
-def _ways(
-    step: StepMemory, mode: Checkpointing | Literal["auto"], offload: bool | None, host: Host
-) -> list[StepMemory]:
+def _ways(step: StepMemory, mode: Checkpointing | Literal["auto"], offload: Offload, host: Host) -> list[StepMemory]:
     """The ways that the user's choices leave, the fastest first."""
-    if mode == "none":
-        return [replace(step, checkpointing="none")]
-    places = (False, True) if offload is None else (offload,)
-    if mode != "auto":
-        return [replace(step, checkpointing=mode, offload=place) for place in places]
     modes: tuple[Checkpointing, ...] = ("attention", "matmuls")
-    kept = [(name, layers) for name in modes for layers in range(step.sizes.layers + 1)]
+    kept: list[tuple[Checkpointing, int]]
+    if mode == "auto":
+        kept = [*product(modes, range(step.sizes.layers + 1)), ("full", 0)]
+    else:
+        kept = [(mode, 0 if mode == "none" else step.kept_layers)]
+    activations = (False, True) if offload == "auto" else (offload in ("activations", "all"),)
+    states = (False, True) if offload == "auto" else (offload in ("states", "all"),)
     ways = [
-        replace(step, checkpointing=name, kept_layers=layers, offload=place)
-        for place in places
-        for name, layers in (*kept, ("full", 0))
+        replace(step, checkpointing=name, kept_layers=layers, offload=of_layers, states_offloaded=of_optimizer)
+        for of_layers, of_optimizer in product(activations if mode != "none" else (False,), states)
+        for name, layers in kept
     ]
     return sorted(ways, key=lambda way: slowness(way, host))
 
@@ -112,21 +120,24 @@ def slowness(step: StepMemory, host: Host = UNKNOWN_HOST) -> float:
     """The time that a way through a step adds to one that keeps all activations on the GPU.
 
     In units of the time of one forward of all layers' matrix products. Offloading costs little where the copies of a
-    layer take no longer than its matrix products.
+    layer to the host take no longer than its forward, and those from there no longer than its backward.
     """
     again = step.computed_again + ELEMENTWISE * (1 - step.layers_kept_whole / step.sizes.layers)
     if step.checkpointing == "full":
         again += 10  # attention runs again too, and its share grows with the lengths: the last resort
-    if not step.offload:
+    if not (step.offload or step.states_offloaded):
         return again
-    products = 2 * step.sizes.parameters / SHARE_OF_PEAK
-    is_hidden = step.sizes.movable(step.checkpointing, step.compute_bytes) <= products * host.bytes_per_flop
-    return again + (OFFLOADING if is_hidden else 2)
+    in_one_forward = step.tokens * 2 * step.sizes.parameters / SHARE_OF_PEAK * host.bytes_per_flop
+    copies = step.moved / in_one_forward if in_one_forward else math.inf
+    waiting = min(WAITING * (step.offload + step.states_offloaded), max(0, copies - 1) + max(0, copies - 2))
+    return again + OFFLOADING * step.offload + OFFLOADING_STATES * step.states_offloaded + waiting
 
 
 def cheapest_remedy(step: StepMemory, budget: float, host_budget: float = math.inf) -> str:
     """The smallest change that makes a step fit: checkpointing, fused or 8-bit AdamW, more GPUs, or shorter packs."""
-    smallest = replace(step, checkpointing="full", kept_layers=0, offload=True)
+    smallest = replace(step, checkpointing="full", kept_layers=0, offload=True, states_offloaded=True)
+    if smallest.offloaded > host_budget:
+        smallest = replace(smallest, states_offloaded=False)
     if smallest.offloaded > host_budget:
         smallest = replace(smallest, offload=False)
     if smallest.estimate().peak <= budget:

@@ -21,6 +21,7 @@ from longalign.model.memory_choice import (
     UNKNOWN_HOST,
     Host,
     NoRoom,
+    Offload,
     cheapest_remedy,
     choose_checkpointing,
     slowness,
@@ -40,7 +41,7 @@ class MemorySettings:
 
     checkpointing: Literal["auto", "none", "full", "attention", "matmuls"]
     kept_layers: int
-    offload: Literal["auto", "none", "activations", "all"]
+    offload: Offload
     gpu_memory_gib: float | None
 
     def __post_init__(self) -> None:
@@ -60,7 +61,8 @@ class MemorySettings:
         """What is asked for, without a GPU's memory to plan with: auto means attention, and no offloading."""
         mode: Checkpointing = "attention" if self.checkpointing == "auto" else self.checkpointing
         step = StepMemory(sizes, tokens=0, checkpointing=mode, kept_layers=self.kept_layers)
-        return replace(step, offload=self.offload in ("activations", "all"), states_offloaded=self.offload == "all")
+        there = self.offload in ("activations", "all")
+        return replace(step, offload=there, states_offloaded=self.offload in ("states", "all"))
 
     def fit_into(self, step: StepMemory, free_bytes: int, host: Host = UNKNOWN_HOST) -> StepMemory:
         """The way that these settings allow a step on a GPU with so much free memory, of which it uses at most
@@ -69,9 +71,8 @@ class MemorySettings:
         Raises:
             NoRoom: it does not fit.
         """
-        offload = {"auto": None, "none": False, "activations": True, "all": True}[self.offload]
-        step = replace(step, kept_layers=self.kept_layers, states_offloaded=self.offload == "all")
-        choose = partial(choose_checkpointing, mode=self.checkpointing, offload=offload, host=host)
+        step = replace(step, kept_layers=self.kept_layers)
+        choose = partial(choose_checkpointing, mode=self.checkpointing, offload=self.offload, host=host)
         found = choose(replace(step, gathered_once=False), self._room(free_bytes))
         if not step.gathered_once:
             return found
@@ -98,7 +99,8 @@ class MemorySettings:
             if self.checkpointing == "auto":
                 raise UserError(f"{error}; this run is{others.removeprefix(',')}" if others else str(error)) from error
             log.warning("%s", error)
-            step = replace(step, offload=self.offload != "none", states_offloaded=self.offload == "all")
+            activations = self.offload not in ("none", "states") and self.checkpointing != "none"
+            step = replace(step, offload=activations, states_offloaded=self.offload not in ("none", "activations"))
             return replace(step, checkpointing=self.checkpointing, kept_layers=self.kept_layers, gathered_once=False)
         log.info("%s of %.1f", found, self._room(free_bytes) / GIB)
         return found

@@ -33,6 +33,7 @@ from longalign.model.fused import choose_fused
 from longalign.model.hardware import beside_other_programs
 from longalign.model.loading import CACHE_DIR, join_overrides, load_config, load_model, random_model, weights_folder
 from longalign.model.memory import GIB, StepMemory, layer_sizes, optimizer_state_bytes, optimizer_update_bytes
+from longalign.model.memory_choice import Offload
 from longalign.model.packed import check_packed_forward
 from longalign.model.sharding import Gathering, decoder_layers, prepare_model, shard_model
 from longalign.training.memory_plan import MemorySettings, free_memory
@@ -70,10 +71,10 @@ class LongAlignModule(LightningModule):
             fastest of these, with the ``kept_layers``, that fits into the GPU's memory.
         kept_layers: how many of the last layers keep all activations where ``checkpointing`` is full or attention, and
             the outputs of matrix products where it is matmuls.
-        offload: activations keeps the inputs of checkpointed layers, and their attention outputs, in the host's memory
-            until the backward; all does so, and keeps the layers' optimizer states there from forward to backward; none
-            keeps everything on the GPU; auto moves activations where a step would not fit otherwise, or where it is
-            faster, as the link to the host is fast enough to hide the copies.
+        offload: what waits in the host's memory: activations (inputs of checkpointed layers, and their attention
+            outputs, until the backward), states (the optimizer's of the layers, from forward to backward), all of
+            these, none, or auto: what makes a step faster, as the link to the host is fast enough to hide the copies
+            and the room holds activations that are otherwise computed again, and all where nothing else fits.
         gpu_memory_gib: how much of each GPU's memory to plan with; by default all that is free.
         compute_dtype: of activations and gathered weights: auto is bfloat16 on a GPU and float32 on a CPU. Master
             weights, gradients between ranks and optimizer states are float32.
@@ -99,7 +100,7 @@ class LongAlignModule(LightningModule):
         fused: Literal["auto", "liger", "none"] = "auto",
         checkpointing: Literal["auto", "none", "full", "attention", "matmuls"] = "auto",
         kept_layers: int = 0,
-        offload: Literal["auto", "none", "activations", "all"] = "auto",
+        offload: Offload = "auto",
         gpu_memory_gib: float | None = None,
         compute_dtype: Literal["auto", "bfloat16", "float32"] = "auto",
         optimizer: OptimizerCallable = paper_adamw,
@@ -289,7 +290,7 @@ class LongAlignModule(LightningModule):
     def on_fit_start(self) -> None:
         if self.trainer.gradient_clip_algorithm == "value":
             raise UserError("trainer.gradient_clip_algorithm: got value, expected norm")
-        if self.memory_settings.offload == "all":
+        if (self.memory or self.memory_settings.unplanned(self.sizes)).states_offloaded:
             self._states = StateOffload(self.trainer.optimizers[0], decoder_layers(self.model))
         self.check_forward()
 

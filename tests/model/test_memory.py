@@ -111,8 +111,8 @@ def test_offloaded_states_leave_room_for_activations_and_are_there_when_the_opti
     assert step.estimate().optimizer == layers + root
     one = layers / 32
     assert root < away.estimate().optimizer <= root + 2 * one  # in the backward of the last layer, the fullest moment
-    more = choose_checkpointing(away, 86 * GIB, offload=True).kept_layers
-    assert more == choose_checkpointing(step, 86 * GIB, offload=True).kept_layers + 6
+    more = choose_checkpointing(step, 86 * GIB, offload="all").kept_layers
+    assert more == choose_checkpointing(step, 86 * GIB, offload="activations").kept_layers + 6
     short = replace(away, tokens=512)  # then the fullest moment is the update
     assert short.estimate().optimizer == layers + root
 
@@ -153,12 +153,14 @@ def test_what_cannot_fit_says_what_is_too_much_and_what_would_help():
 def test_what_is_fastest_comes_first_and_modes_that_are_asked_for_are_kept():
     step = StepMemory(llama(32), 65536, micro_steps=8)  # 7B with AdamW in fp32 on one GPU
     assert choose_checkpointing(step, int(180 * GIB)).offload is False
-    found = choose_checkpointing(step, int(139.8 * GIB))
-    assert (found.checkpointing, found.offload) == ("matmuls", True)
+    found = choose_checkpointing(step, int(121 * GIB), offload="activations")
+    assert (found.checkpointing, found.kept_layers, found.offload) == ("attention", 1, True)
     few = choose_checkpointing(step, int(121 * GIB))
-    assert (few.checkpointing, few.kept_layers, few.offload) == ("attention", 1, True)
-    assert choose_checkpointing(step, int(121 * GIB), host=Host(30 * GIB)).checkpointing == "full"  # half as much there
-    assert not choose_checkpointing(replace(step, micro_steps=1), int(139.8 * GIB), "auto", False).offload
+    assert (few.checkpointing, few.offload, few.states_offloaded) == ("matmuls", False, True)
+    least = choose_checkpointing(step, int(121 * GIB), host=Host(30 * GIB))  # half as much as activations take there
+    assert (least.checkpointing, least.states_offloaded) == ("full", False)
+    alone = choose_checkpointing(replace(step, micro_steps=1), int(139.8 * GIB), "auto", "none")
+    assert alone.offloaded == 0 < alone.kept_layers
     full = choose_checkpointing(replace(step, kept_layers=2), int(200 * GIB), "full")
     assert (full.checkpointing, full.kept_layers, full.offload) == ("full", 2, False)
     assert choose_checkpointing(step, int(400 * GIB), "none").checkpointing == "none"
@@ -177,13 +179,30 @@ def test_room_goes_to_matrix_products_and_more_is_made_where_the_hosts_link_is_f
 
 def test_what_is_offloaded_fits_into_the_hosts_memory():
     step = StepMemory(llama(32), 65536, micro_steps=8)
-    found = choose_checkpointing(step, int(139.8 * GIB), host=Host(64 * GIB))
-    assert found.offload and found.checkpointing == "matmuls"
-    assert found.offloaded == 32 * 65536 * ((4096 + 4096) * 2 + 32 * 4) <= 0.8 * 64 * GIB
+    found = choose_checkpointing(step, int(139.8 * GIB), host=Host(58 * GIB))
+    assert found.offload and not found.states_offloaded and found.checkpointing == "matmuls"
+    assert found.offloaded == 32 * 65536 * ((4096 + 4096) * 2 + 32 * 4) <= 0.8 * 58 * GIB
     assert choose_checkpointing(step, int(142 * GIB), host=Host(8 * GIB)).offloaded == 0  # layers again instead
-    said = r"needs 16 GiB a GPU of the host's memory, there are 6 \(offloaded activations are too much\): use 8-bit"
+    with pytest.raises(NoRoom, match=r"needs 112 GiB a GPU, there are 108 \(activations are too much\): use 8-bit"):
+        choose_checkpointing(step, int(113 * GIB), host=Host(8 * GIB))
+    said = r"needs 16 GiB a GPU of the host's memory, there are 6 \(offloaded tensors are too much\): use 8-bit"
     with pytest.raises(NoRoom, match=said):
-        choose_checkpointing(step, int(132 * GIB), host=Host(8 * GIB))
+        choose_checkpointing(step, int(132 * GIB), offload="activations", host=Host(8 * GIB))
+
+
+def test_states_are_offloaded_where_the_room_is_worth_more_than_their_copies():
+    def found(link, **more):
+        step = StepMemory(llama(32), 65536, **more)
+        return choose_checkpointing(step, int(139.3 * GIB), host=Host(bytes_per_flop=link / 989e12))
+
+    eight_bit = found(50e9, state_bytes=EIGHT_BIT_STATE)
+    assert eight_bit.offload and eight_bit.states_offloaded and eight_bit.kept_layers == 26
+    fp32 = found(50e9)  # four times the bytes: beside them the activations' copies would not be hidden
+    assert fp32.states_offloaded and not fp32.offload
+    assert not found(10e9).states_offloaded
+    assert not found(50e9, state_bytes=0).states_offloaded
+    short = StepMemory(llama(8), 4096, checkpointing="attention", state_bytes=EIGHT_BIT_STATE)
+    assert choose_checkpointing(short, int(139.3 * GIB), host=Host(bytes_per_flop=50e9 / 989e12)).offloaded == 0
 
 
 def test_the_hosts_memory_is_the_machines_or_the_containers(tmp_path):

@@ -132,16 +132,18 @@ class StepMemory:
     @property
     def offloaded(self) -> int:
         """Bytes of one GPU's activations and optimizer states that wait in the host's memory."""
-        of_layer = self.tokens * self.sizes.movable(self.checkpointing, self.compute_bytes)
-        activations = of_layer * (self.sizes.layers - self.layers_kept_whole) if self.offload else 0
-        return activations + (self._states(self.sizes.layers) - self._states(0) if self.states_offloaded else 0)
+        layers = self.sizes.layers
+        return self.copied_activations * (layers - self.layers_kept_whole) + int(self.copied_states * layers)
 
     @property
-    def moved(self) -> float:
-        """Bytes of a layer's activations and optimizer states that go to the host in a forward, and come back."""
-        activations = self.tokens * self.sizes.movable(self.checkpointing, self.compute_bytes) if self.offload else 0
-        states = self.state_bytes * self.sizes.parameters / self.ranks if self.states_offloaded else 0
-        return activations + states
+    def copied_activations(self) -> int:
+        """Bytes of a layer's activations that go to the host in a forward, and come back."""
+        return self.tokens * self.sizes.movable(self.checkpointing, self.compute_bytes) if self.offload else 0
+
+    @property
+    def copied_states(self) -> float:
+        """Bytes of a layer's optimizer states that go to the host in a step, and come back."""
+        return self.state_bytes * self.sizes.parameters / self.ranks if self.states_offloaded else 0.0
 
     @property
     def layers_kept_whole(self) -> int:

@@ -20,7 +20,7 @@ HOST_SHARE_USED = 0.8  # of the host's: loaders, checkpoints and other processes
 SHARE_OF_PEAK = 0.7  # of a card's peak rate: what matrix products of a training step reach
 ELEMENTWISE = 0.07  # time of a layer's norms, rotary embedding and SwiGLU beside its matrix products (profiled, H200)
 OFFLOADING = 0.05  # what offloading activations may cost where copies are hidden: less gained is not worth it
-OFFLOADING_STATES = 0.03  # the same of optimizer states
+OFFLOADING_STATES = 0.6  # the same of optimizer states, of the time of their copies (no gain on one H200 or two)
 WAITING = 2.0  # what a slow link counts at most for each of them, so that offloading is still better than mode full
 
 Offload = Literal["auto", "none", "activations", "states", "all"]
@@ -125,12 +125,14 @@ def slowness(step: StepMemory, host: Host = UNKNOWN_HOST) -> float:
     again = step.computed_again + ELEMENTWISE * (1 - step.layers_kept_whole / step.sizes.layers)
     if step.checkpointing == "full":
         again += 10  # attention runs again too, and its share grows with the lengths: the last resort
-    if not (step.offload or step.states_offloaded):
-        return again
-    in_one_forward = step.tokens * 2 * step.sizes.parameters / SHARE_OF_PEAK * host.bytes_per_flop
-    copies = step.moved / in_one_forward if in_one_forward else math.inf
-    waiting = min(WAITING * (step.offload + step.states_offloaded), max(0, copies - 1) + max(0, copies - 2))
-    return again + OFFLOADING * step.offload + OFFLOADING_STATES * step.states_offloaded + waiting
+    at_most = WAITING * (step.offload + step.states_offloaded)
+    in_one_forward = step.tokens * 2 * step.sizes.parameters / SHARE_OF_PEAK * host.bytes_per_flop  # bytes to the host
+    if not in_one_forward:
+        return again + at_most
+    states = step.copied_states / in_one_forward
+    copies = states + step.copied_activations / in_one_forward
+    hidden = OFFLOADING * step.offload + OFFLOADING_STATES * states
+    return again + min(at_most, hidden + max(0, copies - 1) + max(0, copies - 2))
 
 
 def cheapest_remedy(step: StepMemory, budget: float, host_budget: float = math.inf) -> str:

@@ -48,9 +48,11 @@ class StateOffload:
         self._leaving: list[tuple[torch.UntypedStorage, torch.cuda.Event | None]] = []
         self._arrived: torch.cuda.Event | None = None
         self._micro_step, self._last_micro_step = 0, True
+        # prepended, so that a hook sees the layer's input before FSDP2 does, and its gradient after FSDP2: copies that
+        # begin before FSDP2's reduction would hold up its own small copy to the GPU, and so the computation
         for layer in layers:
             states = _Layer(list(layer.parameters()))
-            layer.register_forward_pre_hook(partial(self._before_forward, states), with_kwargs=True)
+            layer.register_forward_pre_hook(partial(self._before_forward, states), prepend=True, with_kwargs=True)
             self._layers.append(states)
         optimizer.register_state_dict_pre_hook(lambda _: self.wait())  # a checkpoint in the middle of a step
 

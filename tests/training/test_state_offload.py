@@ -49,6 +49,40 @@ def trained(rank, min_bytes, device="cpu"):
         torch.distributed.destroy_process_group()
 
 
+class Watched(StateOffload):
+    """Notes, whenever states of a layer are called back, whether its gradients are reduced already."""
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.reduced = []
+
+    def _bring(self, states):
+        if states.away:
+            self.reduced.append(all(parameter.grad is not None for parameter in states.parameters))
+        super()._bring(states)
+
+
+def called_back(rank):
+    torch.distributed.init_process_group("gloo")
+    try:
+        model = sharded(torch.device("cpu"))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+        states = Watched(optimizer, decoder_layers(model), LEAVES)
+        for _ in range(2):
+            states.begin(last_micro_step=True)
+            model.packed_loss(collate([(IDS, IDS)]))[0].backward()
+            states.wait()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return states.reduced
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_states_come_back_behind_the_reduction_of_the_layers_gradients(ranks):
+    assert all(reduced == [True] * 3 for reduced in ranks.call(called_back))  # of three layers, in the second step
+
+
 def test_states_are_away_from_forward_to_backward_and_the_training_is_the_same(ranks):
     expected, ours = ranks.call(trained, STAYS), ranks.call(trained, LEAVES)
     for (truth, stayed, _), (weights, away, everything) in zip(expected, ours, strict=True):

@@ -43,7 +43,7 @@ def plan(args: list[str], options: OwnOptions, world_size: int | None, as_json: 
     figures["cost"] = {"of": of, "linear": fit.cost.linear, "quadratic": fit.cost.quadratic}
     if fit.module:
         fit.data.check_model(fit.module.config)
-        step = fit.module.step_memory(fit.data, fit.world_size)
+        step = fit.module.step_memory(fit.data, fit.world_size, fill=plans[0].fill())
         figures["gpus"] = gpu_figures(fit.module, step, plans, mixture, fit.cost, figures["run_steps"])
     if as_json:
         json.dump(figures, sys.stdout, indent=1, ensure_ascii=False)

@@ -116,6 +116,7 @@ class StepMemory:
     resharded: bool = True  # a layer's gathered weights are freed between its forward and its backward
     gathered_once: bool = False  # a step gathers weights and reduces gradients once, not in each micro-step
     states_offloaded: bool = False  # each layer's optimizer states wait there, too, from its forward to its backward
+    fill: float = 1.0  # tokens of the mean pack, as a share of the longest one's
 
     def __str__(self) -> str:
         """The line of the log that says how the activations are kept."""

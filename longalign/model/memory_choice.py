@@ -20,7 +20,7 @@ HOST_SHARE_USED = 0.8  # of the host's: loaders, checkpoints and other processes
 SHARE_OF_PEAK = 0.7  # of a card's peak rate: what matrix products of a training step reach
 ELEMENTWISE = 0.07  # time of a layer's norms, rotary embedding and SwiGLU beside its matrix products (profiled, H200)
 OFFLOADING = 0.05  # what offloading activations may cost where copies are hidden: less gained is not worth it
-OFFLOADING_STATES = 0.6  # the same of optimizer states, of the time of their copies (no gain on one H200 or two)
+OFFLOADING_STATES = 0.1  # the same of optimizer states, of the time of their copies: the first and last are not hidden
 WAITING = 2.0  # what a slow link counts at most for each of them, so that offloading is still better than mode full
 
 Offload = Literal["auto", "none", "activations", "states", "all"]
@@ -129,7 +129,7 @@ def slowness(step: StepMemory, host: Host = UNKNOWN_HOST) -> float:
     in_one_forward = step.tokens * 2 * step.sizes.parameters / SHARE_OF_PEAK * host.bytes_per_flop  # bytes to the host
     if not in_one_forward:
         return again + at_most
-    states = step.copied_states / in_one_forward
+    states = step.copied_states / in_one_forward / step.fill  # they leave and come back with any pack, short or long
     copies = states + step.copied_activations / in_one_forward
     hidden = OFFLOADING * step.offload + OFFLOADING_STATES * states
     return again + min(at_most, hidden + max(0, copies - 1) + max(0, copies - 2))

@@ -244,6 +244,7 @@ class LongAlignModule(LightningModule):
             self.trainer.world_size,
             compute_bytes=dtype.itemsize,
             fused=fused,
+            fill=data.plans[0].fill() if data.plans else 1.0,
             resharded=strategy.reshard_after_forward,
             gather_once=strategy.gather_once and self.trainer.state.fn == TrainerFn.FITTING,
         )

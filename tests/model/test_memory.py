@@ -190,15 +190,19 @@ def test_what_is_offloaded_fits_into_the_hosts_memory():
         choose_checkpointing(step, int(132 * GIB), offload="activations", host=Host(8 * GIB))
 
 
-def test_states_are_offloaded_only_where_the_room_is_worth_more_than_their_copies():
-    def found(gib, link=50e9, **more):
+def test_states_are_offloaded_where_the_room_is_worth_more_than_their_copies():
+    def found(gib=139.3, link=50e9, **more):
         step = StepMemory(llama(32), 65536, **more)
         return choose_checkpointing(step, int(gib * GIB), host=Host(bytes_per_flop=link / 989e12))
 
-    for more in ({"state_bytes": EIGHT_BIT_STATE}, {"ranks": 2}, {"ranks": 8}):
-        assert found(139.3, **more).offload and not found(139.3, **more).states_offloaded
-    assert found(66, ranks=2).states_offloaded  # nothing else fits
-    assert not found(66, ranks=8).states_offloaded
+    eight_bit = found(state_bytes=EIGHT_BIT_STATE)
+    assert eight_bit.offload and eight_bit.states_offloaded and eight_bit.kept_layers == 26
+    fp32 = found()  # four times the bytes: beside them the activations' copies would not be hidden
+    assert fp32.states_offloaded and not fp32.offload
+    assert not found(link=10e9).states_offloaded
+    assert not found(state_bytes=0).states_offloaded
+    assert not found(state_bytes=EIGHT_BIT_STATE, fill=0.1).states_offloaded  # most packs are too short to hide copies
+    assert found(66, 1e9, ranks=2).states_offloaded  # nothing else fits
     short = StepMemory(llama(8), 4096, state_bytes=EIGHT_BIT_STATE)
     assert choose_checkpointing(short, int(139.3 * GIB), host=Host(bytes_per_flop=50e9 / 989e12)).offloaded == 0
 

@@ -6,7 +6,7 @@ EACH_STEP = 16  # sequences in a step of `naive` and `sorted`, as many as `longa
 
 PASSES = 2  # over the model's own answers, which keep it close to what it was
 
-COMPARED = 0.06  # share of the data that is used to compare ways of batching and shares of long data
+COMPARED = 0.08  # share of the data that is used to compare ways of batching and shares of long data
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ SCALES = {
         shortest=4096,
         grid=("--lengths=1000:64000:10", "--depths=10:90:10", "--seeds=3"),
         probe=("--lengths=1000,4000,16000,32000,64000", "--depths=10,50,90", "--seeds=8"),
-        long=1750,
-        medium=2700,
-        short=550,
+        long=1300,
+        medium=2500,
+        short=400,
         own=1700,
         held_out=60,
-        questions="48:96",
+        questions="24:48",
         answer=512,
     ),
     "small": Scale(

@@ -99,4 +99,5 @@ def _activations(row: dict[str, Any]) -> str:
         parts = ["layers again" if mode == "full" else "attention kept"]
         if row["kept_layers"]:
             parts.append(f"matrix products of {kept}" if mode == "matmuls" else f"{kept} whole")
-    return ", ".join(parts + ["offloaded"] * row["offload"] + ["states offloaded"] * row["states_offloaded"])
+    offloaded = ["activations"] * row["offload"] + ["states"] * row["states_offloaded"]
+    return ", ".join(parts + ([" and ".join(offloaded) + " offloaded"] if offloaded else []))

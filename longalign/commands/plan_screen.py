@@ -139,7 +139,7 @@ def _summary(figures: dict[str, Any]) -> Text:
     lines = [
         f"* as configured: {plan['strategy']}, loss {plan['loss']}, {plan['packs_per_step']} packs a step of "
         f"{plan['max_length']:,} tokens, {counted(ranks, 'rank')} × "
-        f"{plan['packs_per_step'] // ranks} micro-steps",
+        f"{counted(plan['packs_per_step'] // ranks, 'micro-step')}",
         f"  {plan['sequences']:,} sequences in {plan['num_packs'] - plan['num_empty_packs']:,} packs "
         f"(+ {plan['num_empty_packs']} empty), {steps}",
         f"  sequences a step: {plan['sequences_mean']:,.1f} on average, {plan['sequences_min']:,} to "

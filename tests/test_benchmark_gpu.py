@@ -58,12 +58,15 @@ def test_a_case_has_the_figures_of_its_fit_or_the_last_line_of_its_log(monkeypat
 
 
 @pytest.mark.parametrize("offload", [False, True])
-def test_predictions_are_read_from_the_log_of_fit(offload, monkeypatch):
+@pytest.mark.parametrize("states", [False, True])
+def test_predictions_are_read_from_the_log_of_fit(offload, states, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H200")
     case = CASES["7b-document-2"]
-    step = StepMemory(llama(32), 65536, ranks=2, micro_steps=4, kept_layers=3, offload=offload, gathered_once=True)
+    step = StepMemory(llama(32), 65536, ranks=2, micro_steps=4, kept_layers=3, gathered_once=True)
+    step = replace(step, offload=offload, states_offloaded=states)
     found = predicted(case, 3, f"INFO {step} of 139.8\n")
     assert (found["checkpointing"], found["kept_layers"], found["offload"]) == ("attention", 3, offload)
+    assert found["states_offloaded"] == states
     assert found["predicted_gib"] == pytest.approx(step.estimate().gib()["peak"], abs=0.05)
     assert 10 < found["predicted_seconds_per_step"] < 13
 

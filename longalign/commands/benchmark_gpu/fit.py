@@ -105,8 +105,13 @@ def predicted(case: Case, steps: int, log: str) -> dict[str, Any]:
     if found is None:
         return {}
     mode, kept, ways, peak = found.groups()
-    offload = "offloaded" in ways
-    memory = {"checkpointing": mode, "kept_layers": int(kept), "offload": offload, "predicted_gib": float(peak)}
+    memory = {
+        "checkpointing": mode,
+        "kept_layers": int(kept),
+        "offload": "inputs" in ways,
+        "states_offloaded": "states" in ways,
+        "predicted_gib": float(peak),
+    }
     card = next((card for card in CARDS if card.name.split()[0] in torch.cuda.get_device_name()), None)
     return memory | (predicted_time(case, steps, mode, int(kept), card) if card else {})
 

@@ -12,6 +12,7 @@ import yaml
 
 from longalign.__main__ import main
 from longalign.chat import encode_conversation, load_tokenizer
+from longalign.commands import plan_gpus
 from longalign.data.sources import read_conversations
 from tests.training.conftest import TINY
 
@@ -215,6 +216,15 @@ def test_hours_are_those_of_the_steps_that_run_and_the_mode_is_the_configured_on
     assert whole["hours"] * 3600 == pytest.approx(whole["seconds_per_step"] * steps)
     full = plan("--model.checkpointing=full", "--model.offload=activations")["gpus"][0]
     assert full["checkpointing"] == "full" and full["offload"] and full["kept_layers"] == 0
+
+
+@pytest.mark.parametrize("strategy", ["naive", "packing"])
+def test_memory_is_chosen_by_how_full_the_packs_are(plan, strategy, monkeypatch):
+    steps = []
+    monkeypatch.setattr(plan_gpus, "gpu_figures", lambda module, step, plans, *_: steps.append((step, plans)) or [])
+    plan(f"--data.strategy={strategy}")
+    (step, plans), *_ = steps
+    assert step.fill == plans[0].fill() < 1
 
 
 def test_a_plan_keeps_to_the_memory_that_fit_is_told_to_use(plan):

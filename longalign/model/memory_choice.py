@@ -78,7 +78,7 @@ def choose_checkpointing(
         mode: a mode is kept (with ``step.kept_layers``); auto takes the way of the least ``slowness`` of those that
             keep the attention outputs and as much more as fits, of whole layers or of matrix products. If none fits,
             whole layers are computed again.
-        offload: what waits in the host's memory; auto offloads what makes the step faster, or all if nothing else fits.
+        offload: what waits in the host's memory; auto offloads what makes the step faster, or fit at all.
 
     Raises:
         NoRoom: nothing fits.

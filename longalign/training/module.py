@@ -73,8 +73,8 @@ class LongAlignModule(LightningModule):
             the outputs of matrix products where it is matmuls.
         offload: what waits in the host's memory: activations (inputs of checkpointed layers, and their attention
             outputs, until the backward), states (the optimizer's of the layers, from forward to backward), all of
-            these, none, or auto: what makes a step faster, as the link to the host is fast enough to hide the copies
-            and the room holds activations that are otherwise computed again, and all where nothing else fits.
+            these, none, or auto: that without which a step would not fit, or which makes it faster, because the room
+            holds activations that are computed again otherwise, and the link to the host hides the copies.
         gpu_memory_gib: how much of each GPU's memory to plan with; by default all that is free.
         compute_dtype: of activations and gathered weights: auto is bfloat16 on a GPU and float32 on a CPU. Master
             weights, gradients between ranks and optimizer states are float32.

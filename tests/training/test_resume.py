@@ -183,6 +183,14 @@ def test_other_data_or_steps_are_refused_on_resume(whole, tmp_path, capfd):
         assert word in capfd.readouterr().err
 
 
+def test_fewer_epochs_than_are_done_are_refused_on_resume(whole, tmp_path, capfd):
+    build, _, losses = whole
+    run_here(build(tmp_path))
+    assert main(build(tmp_path, "--ckpt_path=auto", "--data.epochs=1")) == 2
+    done, half = max(losses), max(losses) // 2
+    assert f"data.epochs: got 1, which is {half} steps; the checkpoint is of step {done}" in capfd.readouterr().err
+
+
 def test_a_run_that_is_done_stays_done(whole, tmp_path, monkeypatch):
     build, _, _ = whole
     run_here(build(tmp_path, "--trainer.max_steps=3"))

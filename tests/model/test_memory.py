@@ -17,7 +17,7 @@ from longalign.model.memory import (
     optimizer_state_bytes,
     optimizer_update_bytes,
 )
-from longalign.model.memory_choice import UNKNOWN_HOST, Host, NoRoom, choose_checkpointing
+from longalign.model.memory_choice import UNKNOWN_HOST, Host, NoRoom, choose_checkpointing, slowness
 from longalign.training.memory_plan import MemorySettings
 
 
@@ -101,6 +101,12 @@ def test_kept_matrix_products_take_two_thirds_of_whole_layers_and_leave_little_t
     assert products.computed_again == pytest.approx(2 * 4096**2 / step.sizes.parameters)  # queries and keys
     assert replace(products, kept_layers=0).computed_again == 1.0 > replace(step, kept_layers=31).computed_again
     assert replace(products, offload=True).offloaded == 32 * 65536 * ((4096 + 4096) * 2 + 32 * 4)
+
+
+def test_without_checkpointing_all_layers_are_kept_and_nothing_is_added():
+    step = StepMemory(llama(4), 4096, checkpointing="none")
+    assert "checkpointing: none, 4 of 4 layers kept whole;" in str(step)
+    assert slowness(step) == 0 < slowness(replace(step, checkpointing="attention", kept_layers=3))
 
 
 def test_offloaded_states_leave_room_for_activations_and_are_there_when_the_optimizer_steps():

@@ -50,9 +50,11 @@ class NoRoom(UserError):
     """A step does not fit into the GPU, or what it offloads does not fit into the host's memory.
 
     estimate: of the step. component: the first one that is too much, in words. remedy: the smallest change that helps.
+    nearest: the way to try nevertheless, which takes least of the GPU of those that the host has room for.
     """
 
-    def __init__(self, step: StepMemory, budget: float, host_budget: float = math.inf) -> None:
+    def __init__(self, step: StepMemory, budget: float, host_budget: float, nearest: StepMemory) -> None:
+        self.nearest = nearest
         self.estimate = step.estimate()
         self.component = self.estimate.first_over(budget) or "offloaded tensors"
         self.remedy = cheapest_remedy(step, budget, host_budget)
@@ -85,12 +87,14 @@ def choose_checkpointing(
     """
     budget = usable(free_bytes)
     ways = _ways(step, mode, offload, host)
-    for found in ways:
-        if found.offloaded <= host.budget and found.estimate().peak <= budget:
+    of_host = [way for way in ways if way.offloaded <= host.budget]
+    for found in of_host:
+        if found.estimate().peak <= budget:
             return found
-    if of_gpu := [way for way in ways if way.estimate().peak <= budget]:
-        raise NoRoom(min(of_gpu, key=lambda way: way.offloaded), budget, host.budget)
-    raise NoRoom(min(ways, key=lambda way: way.estimate().peak), budget, host.budget)
+    nearest = min(of_host or ways, key=lambda way: way.estimate().peak)
+    of_gpu = [way for way in ways if way.estimate().peak <= budget]
+    told = min(of_gpu, key=lambda way: way.offloaded) if of_gpu else nearest
+    raise NoRoom(told, budget, host.budget, nearest)
 
 
 def usable(free_bytes: int) -> float:

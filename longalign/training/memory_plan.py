@@ -99,9 +99,7 @@ class MemorySettings:
             if self.checkpointing == "auto":
                 raise UserError(f"{error}; this run is{others.removeprefix(',')}" if others else str(error)) from error
             log.warning("%s", error)
-            activations = self.offload not in ("none", "states") and self.checkpointing != "none"
-            step = replace(step, offload=activations, states_offloaded=self.offload not in ("none", "activations"))
-            return replace(step, checkpointing=self.checkpointing, kept_layers=self.kept_layers, gathered_once=False)
+            return error.nearest
         log.info("%s of %.1f", found, self._room(free_bytes) / GIB)
         return found
 

@@ -189,7 +189,7 @@ def test_what_is_offloaded_fits_into_the_hosts_memory():
     assert found.offload and not found.states_offloaded and found.checkpointing == "matmuls"
     assert found.offloaded == 32 * 65536 * ((4096 + 4096) * 2 + 32 * 4) <= 0.8 * 58 * GIB
     assert choose_checkpointing(step, int(142 * GIB), host=Host(8 * GIB)).offloaded == 0  # layers again instead
-    with pytest.raises(NoRoom, match=r"needs 112 GiB a GPU, there are 108 \(activations are too much\): use 8-bit"):
+    with pytest.raises(NoRoom, match=r"needs 127 GiB a GPU, there are 108 \(activations are too much\): use 8-bit"):
         choose_checkpointing(step, int(113 * GIB), host=Host(8 * GIB))
     said = r"needs 16 GiB a GPU of the host's memory, there are 6 \(offloaded tensors are too much\): use 8-bit"
     with pytest.raises(NoRoom, match=said):
@@ -243,6 +243,17 @@ def test_a_run_without_room_says_who_else_is_on_the_gpu(others):
     end = "; this run is beside other programs with 133 of" if others else "$"
     with pytest.raises(UserError, match=r"there are 3 \(weights are too much\): use .* 1024" + end):
         settings.plan(StepMemory(llama(8), 8192), 5 * GIB, UNKNOWN_HOST, others)
+
+
+def test_a_mode_that_does_not_fit_is_tried_with_what_the_host_has_room_for():
+    def tried(offload, host_gib):
+        settings = MemorySettings("attention", 3, offload, None)
+        found = settings.plan(StepMemory(llama(32), 65536, ranks=2), 60 * GIB, Host(host_gib * GIB))
+        assert (found.checkpointing, found.kept_layers) == ("attention", 3)
+        return found.offload, found.states_offloaded
+
+    assert tried("auto", 200) == (True, True) and tried("auto", 8) == (False, False)
+    assert tried("activations", 8) == (True, False) and tried("none", 200) == (False, False)
 
 
 @pytest.mark.gpu

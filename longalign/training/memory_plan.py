@@ -108,10 +108,11 @@ class MemorySettings:
         if step is None:
             return "try --data.max_length with fewer tokens"
         expected = step.estimate().peak
-        if self.checkpointing == "auto" and step.kept_layers:
+        if self.checkpointing == "auto" and step.checkpointing != "full":
             remedy = f"keep fewer activations: --model.gpu_memory_gib {0.9 * (self.gpu_memory_gib or used_gib):.0f}"
         else:
-            remedy = cheapest_remedy(step, 0.9 * expected)
+            at_most = step.offloaded if self.checkpointing == self.offload == "auto" else math.inf  # more had no room
+            remedy = cheapest_remedy(step, 0.9 * expected, at_most)
         return f"{expected / GIB:.1f} were expected: {remedy}"
 
 

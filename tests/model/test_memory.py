@@ -256,6 +256,18 @@ def test_a_mode_that_does_not_fit_is_tried_with_what_the_host_has_room_for():
     assert tried("activations", 8) == (True, False) and tried("none", 200) == (False, False)
 
 
+def test_a_run_out_of_memory_is_not_told_to_leave_to_auto_what_auto_has_chosen():
+    settings = MemorySettings("auto", 0, "auto", None)
+    step = StepMemory(llama(32), 65536, micro_steps=8)
+    least = settings.fit_into(step, 142 * GIB, Host(8 * GIB))
+    assert least.checkpointing == "full" and not least.offloaded
+    assert "expected: use 8-bit optimizer states" in settings.explain_out_of_memory(least, 140)
+    more = replace(least, checkpointing="attention")
+    assert "expected: keep fewer activations: --model.gpu_memory_gib 126" in settings.explain_out_of_memory(more, 140)
+    asked = MemorySettings("full", 0, "none", None)
+    assert "use --model.checkpointing auto and --model.offload auto" in asked.explain_out_of_memory(least, 140)
+
+
 @pytest.mark.gpu
 def test_the_link_to_the_host_is_measured():
     assert 1e9 < host_link_bytes_per_s(torch.device("cuda")) < 1e12

@@ -123,8 +123,10 @@ def _ways(step: StepMemory, mode: Checkpointing | Literal["auto"], offload: Offl
 def slowness(step: StepMemory, host: Host = UNKNOWN_HOST) -> float:
     """The time that a way through a step adds to one that keeps all activations on the GPU.
 
-    In units of the time of one forward of all layers' matrix products. Offloading costs little where the copies of a
-    layer to the host take no longer than its forward, and those from there no longer than its backward.
+    In units of the time of one forward of all layers' matrix products, the mean of a step's micro-steps: activations
+    are copied in each of them, optimizer states leave in the first one and come back in the last. Offloading costs
+    little where the copies of a layer to the host take no longer than its forward, and those from there no longer than
+    its backward.
     """
     again = step.computed_again + ELEMENTWISE * (1 - step.layers_kept_whole / step.sizes.layers)
     if step.checkpointing == "full":
@@ -133,10 +135,16 @@ def slowness(step: StepMemory, host: Host = UNKNOWN_HOST) -> float:
     in_one_forward = step.tokens * 2 * step.sizes.parameters / SHARE_OF_PEAK * host.bytes_per_flop  # bytes to the host
     if not in_one_forward:
         return again + at_most
+    activations = step.copied_activations / in_one_forward
     states = step.copied_states / in_one_forward / step.fill  # they leave and come back with any pack, short or long
-    copies = states + step.copied_activations / in_one_forward
-    hidden = OFFLOADING * step.offload + OFFLOADING_STATES * states
-    return again + min(at_most, hidden + max(0, copies - 1) + max(0, copies - 2))
+    alone, together = _waits(activations), _waits(activations + states)
+    of_states = (OFFLOADING_STATES * states + together - alone) / step.micro_steps
+    return again + min(at_most, OFFLOADING * step.offload + alone + of_states)
+
+
+def _waits(copies: float) -> float:
+    """How long copies to the host outlast a layer's forward, and those from there its backward, in such forwards."""
+    return max(0, copies - 1) + max(0, copies - 2)
 
 
 def cheapest_remedy(step: StepMemory, budget: float, host_budget: float = math.inf) -> str:

@@ -209,6 +209,8 @@ def test_states_are_offloaded_where_the_room_is_worth_more_than_their_copies():
     assert not found(state_bytes=0).states_offloaded
     assert not found(state_bytes=EIGHT_BIT_STATE, fill=0.1).states_offloaded  # most packs are too short to hide copies
     assert found(66, 1e9, ranks=2).states_offloaded  # nothing else fits
+    alone, of_eight = (found(ranks=8, micro_steps=steps, link=10e9) for steps in (1, 8))
+    assert not alone.states_offloaded and of_eight.states_offloaded  # they are copied once a step
     short = StepMemory(llama(8), 4096, state_bytes=EIGHT_BIT_STATE)
     assert choose_checkpointing(short, int(139.3 * GIB), host=Host(bytes_per_flop=50e9 / 989e12)).offloaded == 0
 

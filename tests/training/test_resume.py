@@ -3,7 +3,6 @@
 import os
 import random
 import resource
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from lightning.pytorch.callbacks import Timer
 
 from longalign.__main__ import main
-from longalign.training.checkpoints import newest_checkpoint
+from longalign.training.checkpoints import newest_checkpoint, remove
 from longalign.training.module import LongAlignModule
 from tests.training.conftest import final_weights, finish, run_here, scalars, start, wait_for
 
@@ -93,13 +92,16 @@ def test_a_run_that_is_ended_in_the_middle_of_a_step_keeps_the_steps_before_and_
     assert scalars(tmp_path, "train/loss") == losses
 
 
-@pytest.mark.parametrize("option", ["gather_once=false", "reshard_after_forward=false"])
-def test_checkpoints_can_be_written_and_read_whatever_stays_gathered(whole, tmp_path, option):
+OPTIONS = ["gather_once=false", "reshard_after_forward=false", "save_distributed_checkpoint=false"]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_checkpoints_can_be_written_and_read_whatever_stays_gathered_or_in_one_file(whole, tmp_path, option):
     build, *_ = whole
     held_out = ("--data.validation=4", "--trainer.val_check_interval=1", f"--trainer.strategy.{option}")
     run_here(build(tmp_path, *held_out))
     weights, last = final_weights(tmp_path), newest_checkpoint(tmp_path / "checkpoints")
-    shutil.rmtree(last)
+    remove(last)
     run_here(build(tmp_path, *held_out, "--ckpt_path=auto"))
     assert newest_checkpoint(tmp_path / "checkpoints") == last
     assert_bit_equal(final_weights(tmp_path), weights)

@@ -193,6 +193,13 @@ def test_fewer_epochs_than_are_done_are_refused_on_resume(whole, tmp_path, capfd
     assert f"data.epochs: got 1, which is {half} steps; the checkpoint is of step {done}" in capfd.readouterr().err
 
 
+def test_shards_are_not_for_other_strategies(whole, tmp_path, capfd):
+    build, *_ = whole
+    run_here(build(tmp_path, "--trainer.max_steps=1"))
+    assert main(build(tmp_path, "--trainer.strategy=auto", "--ckpt_path=auto")) == 2
+    assert "step000001.ckpt is in shards: leave out trainer.strategy" in capfd.readouterr().err
+
+
 def test_a_run_that_is_done_stays_done(whole, tmp_path, monkeypatch):
     build, _, _ = whole
     run_here(build(tmp_path, "--trainer.max_steps=3"))

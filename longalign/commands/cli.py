@@ -231,6 +231,8 @@ class LongAlignCLI(LightningCLI):
             )
         if asked:
             found = resolve_checkpoint(asked, folder)
+            if found and found.is_dir() and not isinstance(self.trainer.strategy, ShardStrategy):
+                raise UserError(f"ckpt_path: {found} is in shards: leave out trainer.strategy; its default reads them")
             kwargs["ckpt_path"] = None if found is None else str(found)
             log.info("checkpoint: %s", found or "none yet, starting from the model")
         return kwargs

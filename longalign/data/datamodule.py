@@ -295,10 +295,17 @@ class LongAlignData(LightningDataModule):
         raise IndexError(step)
 
     def train_dataloader(self) -> DataLoader:
-        """Ready packs of this rank, from the trainer's current step on."""
+        """Ready packs of this rank, from the trainer's current step on.
+
+        Raises:
+            UserError: the run has gone further than the plan, as it had more epochs.
+        """
         assert self.trainer is not None and self.mixture is not None
+        if (done := self.trainer.global_step) > self.num_steps:
+            steps = counted(self.num_steps, "step")
+            raise UserError(f"data.epochs: got {self.epochs}, which is {steps}; the checkpoint is of step {done:,}")
         dataset = PackDataset(self.mixture, self.plans, loss=self.loss)
-        return self._loader(dataset, self.packs_per_step, start_step=self.trainer.global_step)
+        return self._loader(dataset, self.packs_per_step, start_step=done)
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
         """The held-out packs of this rank, in the same order each time."""

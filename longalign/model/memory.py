@@ -121,8 +121,9 @@ class StepMemory:
     def __str__(self) -> str:
         """The line of the log that says how the activations are kept."""
         what = "inputs" if self.checkpointing == "full" else "inputs and attention outputs"
+        kept = max(self.kept_layers, self.layers_kept_whole)
         return (
-            f"checkpointing: {self.checkpointing}, {self.kept_layers} of {self.sizes.layers} layers "
+            f"checkpointing: {self.checkpointing}, {kept} of {self.sizes.layers} layers "
             f"{'with matrix products kept' if self.checkpointing == 'matmuls' else 'kept whole'}"
             f"{f', {what} offloaded' if self.offload else ''}"
             f"{', optimizer states offloaded' if self.states_offloaded else ''}"
@@ -149,7 +150,7 @@ class StepMemory:
     @property
     def layers_kept_whole(self) -> int:
         """Layers that keep all activations."""
-        return 0 if self.checkpointing == "matmuls" else self.kept_layers
+        return {"none": self.sizes.layers, "matmuls": 0}.get(self.checkpointing, self.kept_layers)
 
     @property
     def computed_again(self) -> float:

@@ -50,9 +50,11 @@ class NoRoom(UserError):
     """A step does not fit into the GPU, or what it offloads does not fit into the host's memory.
 
     estimate: of the step. component: the first one that is too much, in words. remedy: the smallest change that helps.
+    nearest: the way to try nevertheless, which takes least of the GPU of those that the host has room for.
     """
 
-    def __init__(self, step: StepMemory, budget: float, host_budget: float = math.inf) -> None:
+    def __init__(self, step: StepMemory, budget: float, host_budget: float, nearest: StepMemory) -> None:
+        self.nearest = nearest
         self.estimate = step.estimate()
         self.component = self.estimate.first_over(budget) or "offloaded tensors"
         self.remedy = cheapest_remedy(step, budget, host_budget)
@@ -85,12 +87,14 @@ def choose_checkpointing(
     """
     budget = usable(free_bytes)
     ways = _ways(step, mode, offload, host)
-    for found in ways:
-        if found.offloaded <= host.budget and found.estimate().peak <= budget:
+    of_host = [way for way in ways if way.offloaded <= host.budget]
+    for found in of_host:
+        if found.estimate().peak <= budget:
             return found
-    if of_gpu := [way for way in ways if way.estimate().peak <= budget]:
-        raise NoRoom(min(of_gpu, key=lambda way: way.offloaded), budget, host.budget)
-    raise NoRoom(min(ways, key=lambda way: way.estimate().peak), budget, host.budget)
+    nearest = min(of_host or ways, key=lambda way: way.estimate().peak)
+    of_gpu = [way for way in ways if way.estimate().peak <= budget]
+    told = min(of_gpu, key=lambda way: way.offloaded) if of_gpu else nearest
+    raise NoRoom(told, budget, host.budget, nearest)
 
 
 def usable(free_bytes: int) -> float:
@@ -119,8 +123,10 @@ def _ways(step: StepMemory, mode: Checkpointing | Literal["auto"], offload: Offl
 def slowness(step: StepMemory, host: Host = UNKNOWN_HOST) -> float:
     """The time that a way through a step adds to one that keeps all activations on the GPU.
 
-    In units of the time of one forward of all layers' matrix products. Offloading costs little where the copies of a
-    layer to the host take no longer than its forward, and those from there no longer than its backward.
+    In units of the time of one forward of all layers' matrix products, the mean of a step's micro-steps: activations
+    are copied in each of them, optimizer states leave in the first one and come back in the last. Offloading costs
+    little where the copies of a layer to the host take no longer than its forward, and those from there no longer than
+    its backward.
     """
     again = step.computed_again + ELEMENTWISE * (1 - step.layers_kept_whole / step.sizes.layers)
     if step.checkpointing == "full":
@@ -129,10 +135,16 @@ def slowness(step: StepMemory, host: Host = UNKNOWN_HOST) -> float:
     in_one_forward = step.tokens * 2 * step.sizes.parameters / SHARE_OF_PEAK * host.bytes_per_flop  # bytes to the host
     if not in_one_forward:
         return again + at_most
+    activations = step.copied_activations / in_one_forward
     states = step.copied_states / in_one_forward / step.fill  # they leave and come back with any pack, short or long
-    copies = states + step.copied_activations / in_one_forward
-    hidden = OFFLOADING * step.offload + OFFLOADING_STATES * states
-    return again + min(at_most, hidden + max(0, copies - 1) + max(0, copies - 2))
+    alone, together = _waits(activations), _waits(activations + states)
+    of_states = (OFFLOADING_STATES * states + together - alone) / step.micro_steps
+    return again + min(at_most, OFFLOADING * step.offload + alone + of_states)
+
+
+def _waits(copies: float) -> float:
+    """How long copies to the host outlast a layer's forward, and those from there its backward, in such forwards."""
+    return max(0, copies - 1) + max(0, copies - 2)
 
 
 def cheapest_remedy(step: StepMemory, budget: float, host_budget: float = math.inf) -> str:

@@ -99,22 +99,21 @@ class MemorySettings:
             if self.checkpointing == "auto":
                 raise UserError(f"{error}; this run is{others.removeprefix(',')}" if others else str(error)) from error
             log.warning("%s", error)
-            activations = self.offload not in ("none", "states") and self.checkpointing != "none"
-            step = replace(step, offload=activations, states_offloaded=self.offload not in ("none", "activations"))
-            return replace(step, checkpointing=self.checkpointing, kept_layers=self.kept_layers, gathered_once=False)
+            return error.nearest
         log.info("%s of %.1f", found, self._room(free_bytes) / GIB)
         return found
 
     def explain_out_of_memory(self, step: StepMemory | None, used_gib: float) -> str:
-        """What was expected of a run that ran out of GPU memory, and what to change."""
-        if step is None:
-            return "try --data.max_length with fewer tokens"
+        """The end of a line on a run that ran out of GPU memory: what was expected, if it was, and what to change."""
+        if step is None or not step.tokens:
+            return ": try --data.max_length with fewer tokens"
         expected = step.estimate().peak
-        if self.checkpointing == "auto" and step.kept_layers:
+        if self.checkpointing == "auto" and step.checkpointing != "full":
             remedy = f"keep fewer activations: --model.gpu_memory_gib {0.9 * (self.gpu_memory_gib or used_gib):.0f}"
         else:
-            remedy = cheapest_remedy(step, 0.9 * expected)
-        return f"{expected / GIB:.1f} were expected: {remedy}"
+            at_most = step.offloaded if self.checkpointing == self.offload == "auto" else math.inf  # more had no room
+            remedy = cheapest_remedy(step, 0.9 * expected, at_most)
+        return f" where {expected / GIB:.1f} were expected: {remedy}"
 
 
 def free_memory(strategy: ShardStrategy, gpus_of_host: int) -> tuple[int, Host]:

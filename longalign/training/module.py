@@ -231,13 +231,12 @@ class LongAlignModule(LightningModule):
         used = torch.cuda.max_memory_allocated(self.device) / GIB if self.device.type == "cuda" else 0.0
         others = beside_other_programs(self.device)
         line = f"out of GPU memory after {self.trainer.global_step} steps, {used:.1f} GiB in use{others}"
-        joint = ":" if self.memory is None else " where"
-        return f"{line}{joint} {self.memory_settings.explain_out_of_memory(self.memory, used)}"
+        return line + self.memory_settings.explain_out_of_memory(self.memory, used)
 
     def _plan_memory(self, strategy: ShardStrategy, fused: bool, dtype: torch.dtype) -> StepMemory:
-        """How a step keeps its activations, by the free memory of the GPUs and the longest pack; equal on all ranks."""
+        """How a step keeps its activations, by the GPUs' free memory and the longest pack. A validation keeps none."""
         data: Any = getattr(self.trainer, "datamodule", None)
-        if data is None:
+        if data is None or self.trainer.state.fn != TrainerFn.FITTING:
             return self.memory_settings.unplanned(self.sizes)
         step = self.step_memory(
             data,
@@ -246,7 +245,7 @@ class LongAlignModule(LightningModule):
             fused=fused,
             fill=data.plans[0].fill() if data.plans else 1.0,
             resharded=strategy.reshard_after_forward,
-            gather_once=strategy.gather_once and self.trainer.state.fn == TrainerFn.FITTING,
+            gather_once=strategy.gather_once,
         )
         if strategy.root_device.type != "cuda":
             plain = self.memory_settings.unplanned(self.sizes)

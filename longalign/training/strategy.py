@@ -13,6 +13,7 @@ import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import FSDPModule
 
 from longalign.errors import UserError
 from longalign.training.checkpoints import put_in_place, read_metadata, remove
@@ -93,6 +94,10 @@ class ShardStrategy(ModelParallelStrategy):
         """
         if Path(checkpoint_path).is_dir():
             read_metadata(Path(checkpoint_path))
+        assert self.model is not None
+        for module in self.model.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()  # a forward leaves the root's weights gathered, and a single file is read into shards
         try:
             with _only_weights():
                 return super().load_checkpoint(checkpoint_path, weights_only=weights_only)

@@ -17,7 +17,7 @@ from longalign.model.memory import (
     optimizer_state_bytes,
     optimizer_update_bytes,
 )
-from longalign.model.memory_choice import UNKNOWN_HOST, Host, NoRoom, choose_checkpointing
+from longalign.model.memory_choice import UNKNOWN_HOST, Host, NoRoom, choose_checkpointing, slowness
 from longalign.training.memory_plan import MemorySettings
 
 
@@ -103,6 +103,12 @@ def test_kept_matrix_products_take_two_thirds_of_whole_layers_and_leave_little_t
     assert replace(products, offload=True).offloaded == 32 * 65536 * ((4096 + 4096) * 2 + 32 * 4)
 
 
+def test_without_checkpointing_all_layers_are_kept_and_nothing_is_added():
+    step = StepMemory(llama(4), 4096, checkpointing="none")
+    assert "checkpointing: none, 4 of 4 layers kept whole;" in str(step)
+    assert slowness(step) == 0 < slowness(replace(step, checkpointing="attention", kept_layers=3))
+
+
 def test_offloaded_states_leave_room_for_activations_and_are_there_when_the_optimizer_steps():
     step = StepMemory(llama(32), 65536, ranks=2, checkpointing="matmuls", kept_layers=20, offload=True)
     away = replace(step, states_offloaded=True)
@@ -183,7 +189,7 @@ def test_what_is_offloaded_fits_into_the_hosts_memory():
     assert found.offload and not found.states_offloaded and found.checkpointing == "matmuls"
     assert found.offloaded == 32 * 65536 * ((4096 + 4096) * 2 + 32 * 4) <= 0.8 * 58 * GIB
     assert choose_checkpointing(step, int(142 * GIB), host=Host(8 * GIB)).offloaded == 0  # layers again instead
-    with pytest.raises(NoRoom, match=r"needs 112 GiB a GPU, there are 108 \(activations are too much\): use 8-bit"):
+    with pytest.raises(NoRoom, match=r"needs 127 GiB a GPU, there are 108 \(activations are too much\): use 8-bit"):
         choose_checkpointing(step, int(113 * GIB), host=Host(8 * GIB))
     said = r"needs 16 GiB a GPU of the host's memory, there are 6 \(offloaded tensors are too much\): use 8-bit"
     with pytest.raises(NoRoom, match=said):
@@ -203,6 +209,8 @@ def test_states_are_offloaded_where_the_room_is_worth_more_than_their_copies():
     assert not found(state_bytes=0).states_offloaded
     assert not found(state_bytes=EIGHT_BIT_STATE, fill=0.1).states_offloaded  # most packs are too short to hide copies
     assert found(66, 1e9, ranks=2).states_offloaded  # nothing else fits
+    alone, of_eight = (found(ranks=8, micro_steps=steps, link=10e9) for steps in (1, 8))
+    assert not alone.states_offloaded and of_eight.states_offloaded  # they are copied once a step
     short = StepMemory(llama(8), 4096, state_bytes=EIGHT_BIT_STATE)
     assert choose_checkpointing(short, int(139.3 * GIB), host=Host(bytes_per_flop=50e9 / 989e12)).offloaded == 0
 
@@ -237,6 +245,29 @@ def test_a_run_without_room_says_who_else_is_on_the_gpu(others):
     end = "; this run is beside other programs with 133 of" if others else "$"
     with pytest.raises(UserError, match=r"there are 3 \(weights are too much\): use .* 1024" + end):
         settings.plan(StepMemory(llama(8), 8192), 5 * GIB, UNKNOWN_HOST, others)
+
+
+def test_a_mode_that_does_not_fit_is_tried_with_what_the_host_has_room_for():
+    def tried(offload, host_gib):
+        settings = MemorySettings("attention", 3, offload, None)
+        found = settings.plan(StepMemory(llama(32), 65536, ranks=2), 60 * GIB, Host(host_gib * GIB))
+        assert (found.checkpointing, found.kept_layers) == ("attention", 3)
+        return found.offload, found.states_offloaded
+
+    assert tried("auto", 200) == (True, True) and tried("auto", 8) == (False, False)
+    assert tried("activations", 8) == (True, False) and tried("none", 200) == (False, False)
+
+
+def test_a_run_out_of_memory_is_not_told_to_leave_to_auto_what_auto_has_chosen():
+    settings = MemorySettings("auto", 0, "auto", None)
+    step = StepMemory(llama(32), 65536, micro_steps=8)
+    least = settings.fit_into(step, 142 * GIB, Host(8 * GIB))
+    assert least.checkpointing == "full" and not least.offloaded
+    assert "expected: use 8-bit optimizer states" in settings.explain_out_of_memory(least, 140)
+    more = replace(least, checkpointing="attention")
+    assert "expected: keep fewer activations: --model.gpu_memory_gib 126" in settings.explain_out_of_memory(more, 140)
+    asked = MemorySettings("full", 0, "none", None)
+    assert "use --model.checkpointing auto and --model.offload auto" in asked.explain_out_of_memory(least, 140)
 
 
 @pytest.mark.gpu

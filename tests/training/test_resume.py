@@ -3,7 +3,6 @@
 import os
 import random
 import resource
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from lightning.pytorch.callbacks import Timer
 
 from longalign.__main__ import main
-from longalign.training.checkpoints import newest_checkpoint
+from longalign.training.checkpoints import newest_checkpoint, remove
 from longalign.training.module import LongAlignModule
 from tests.training.conftest import final_weights, finish, run_here, scalars, start, wait_for
 
@@ -93,13 +92,16 @@ def test_a_run_that_is_ended_in_the_middle_of_a_step_keeps_the_steps_before_and_
     assert scalars(tmp_path, "train/loss") == losses
 
 
-@pytest.mark.parametrize("option", ["gather_once=false", "reshard_after_forward=false"])
-def test_checkpoints_can_be_written_and_read_whatever_stays_gathered(whole, tmp_path, option):
+OPTIONS = ["gather_once=false", "reshard_after_forward=false", "save_distributed_checkpoint=false"]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_checkpoints_can_be_written_and_read_whatever_stays_gathered_or_in_one_file(whole, tmp_path, option):
     build, *_ = whole
     held_out = ("--data.validation=4", "--trainer.val_check_interval=1", f"--trainer.strategy.{option}")
     run_here(build(tmp_path, *held_out))
     weights, last = final_weights(tmp_path), newest_checkpoint(tmp_path / "checkpoints")
-    shutil.rmtree(last)
+    remove(last)
     run_here(build(tmp_path, *held_out, "--ckpt_path=auto"))
     assert newest_checkpoint(tmp_path / "checkpoints") == last
     assert_bit_equal(final_weights(tmp_path), weights)
@@ -181,6 +183,21 @@ def test_other_data_or_steps_are_refused_on_resume(whole, tmp_path, capfd):
     for change, word in (("--data.seed=1", "the data or its plan"), ("--data.packs_per_step=4", "packs_per_step")):
         assert main(build(tmp_path, "--ckpt_path=auto", change)) == 2
         assert word in capfd.readouterr().err
+
+
+def test_fewer_epochs_than_are_done_are_refused_on_resume(whole, tmp_path, capfd):
+    build, _, losses = whole
+    run_here(build(tmp_path))
+    assert main(build(tmp_path, "--ckpt_path=auto", "--data.epochs=1")) == 2
+    done, half = max(losses), max(losses) // 2
+    assert f"data.epochs: got 1, which is {half} steps; the checkpoint is of step {done}" in capfd.readouterr().err
+
+
+def test_shards_are_not_for_other_strategies(whole, tmp_path, capfd):
+    build, *_ = whole
+    run_here(build(tmp_path, "--trainer.max_steps=1"))
+    assert main(build(tmp_path, "--trainer.strategy=auto", "--ckpt_path=auto")) == 2
+    assert "step000001.ckpt is in shards: leave out trainer.strategy" in capfd.readouterr().err
 
 
 def test_a_run_that_is_done_stays_done(whole, tmp_path, monkeypatch):

@@ -109,6 +109,8 @@ def explain_trainer_error(message: str) -> str:
         )
     if "your machine only has" in message:
         return f"trainer.devices: {message}; give --trainer.devices"
+    if ours := re.search(r" - (\w+\.\w+: got .*?)(?: - |$)", message):  # of the constructor of one of our callbacks
+        return ours[1]
     if no_class := re.search(r"Problem with given class_path ('[\w.]+': .*?)(?: - Expected a .*)?$", message):
         return f"trainer: {no_class[1]}"
     return f"trainer: {message}"

@@ -109,12 +109,14 @@ def test_a_wrong_value_of_an_option_of_a_class_is_told_with_its_key(mistake, key
     assert line == f"longalign fit: error: {key}: {said}"
 
 
-def test_an_unknown_option_of_a_callback_is_not_taken_for_one_of_another_part(mistake):
+def test_mistakes_in_options_of_a_callback_are_told_as_such(mistake):
     probe = "--trainer.callbacks+=longalign.training.callbacks.NeedleProbe"
     line = mistake("fit", "--model.model=m", probe, "--trainer.callbacks.every_n_step=4")
     assert line.endswith("trainer.callbacks: NeedleProbe has no option 'every_n_step'; did you mean 'every_n_steps'?")
     line = mistake("fit", "--model.model=m", f"{probe[:-1]}")
     assert line.endswith("module 'longalign.training.callbacks' has no attribute 'NeedleProb'")
+    line = mistake("fit", "--model.model=m", "--data.long=l.jsonl", probe, "--trainer.callbacks.max_time_share=2")
+    assert line == "longalign fit: error: NeedleProbe.max_time_share: got 2.0, expected 0 to 1"
 
 
 def test_damaged_weights_are_one_line(fit, tmp_path):

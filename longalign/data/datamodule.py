@@ -262,7 +262,11 @@ class LongAlignData(LightningDataModule):
     def _validate_by_steps(self, trainer: Trainer) -> None:
         """Make ``trainer.val_check_interval`` count steps, or a share of the run's steps: Lightning counts packs."""
         every = trainer.val_check_interval
-        if not len(self.held_out) or not isinstance(every, int | float):  # a string or timedelta is by the clock
+        if not len(self.held_out):
+            if every != 1.0:  # Lightning's default
+                log.warning("trainer.val_check_interval: no rows are held out, nothing is validated: data.validation")
+            return
+        if not isinstance(every, int | float):  # a string or timedelta is by the clock
             return
         if isinstance(every, float):
             every = max(1, int(every * self.total_steps))

@@ -191,11 +191,11 @@ class LongAlignData(LightningDataModule):
             if len(lengths):
                 log.info("%s: %s", name, outside_text(len(lengths), lengths.min(), lengths.max()))
         log.info(
-            "%s: %d sequences in %d steps of %d packs, fill %.3f, working share %.3f on %s",
+            "%s: %s in %s of %s, fill %.3f, working share %.3f on %s",
             self.strategy,
-            len(self.mixture or ()),
-            self.num_steps,
-            self.packs_per_step,
+            counted(len(self.mixture or ()), "sequence"),
+            counted(self.num_steps, "step"),
+            counted(self.packs_per_step, "pack"),
             self.plans[0].fill(),
             self.plans[0].working_share(),
             counted(trainer.world_size, "rank"),

@@ -40,8 +40,8 @@ def convert(
         rope_ratio: base of the rotary angles divided by 10000, in place of the config's. The configs of ChatGLM3-6B-32k
             and -128k hold it; ChatGLM3-6B has 1; LongAlign-6B-64k and its base model have 200, in their code only.
         chat_format: format of the prompts that the model was trained on, which is recorded for ``longalign chat`` and
-            for servers: template (ChatGLM3's roles, the default), or chatglm3 (LongAlign's rounds, for
-            LongAlign-6B-64k).
+            for servers: by default what the source's longalign.json says, else template (ChatGLM3's roles); chatglm3
+            for LongAlign's rounds (LongAlign-6B-64k).
     """
     folder = Path(source).expanduser()
     if not folder.is_dir():
@@ -54,7 +54,7 @@ def convert(
         with byte_progress(f"converting {folder.name}", size) as advance:
             if to == "glm":
                 config = convert_to_glm(
-                    folder, temporary, rope_ratio=rope_ratio, chat_format=chat_format or "template", advance=advance
+                    folder, temporary, rope_ratio=rope_ratio, chat_format=chat_format, advance=advance
                 )
                 base = rope_theta(config)
                 result = f"GlmForCausalLM, rope_theta {base:,.0f} (rope_ratio {base / ROPE_BASE:g})"

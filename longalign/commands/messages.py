@@ -1,6 +1,8 @@
 """Turning jsonargparse's errors into one line that names the wrong key and the nearest right one."""
 
 import difflib
+import inspect
+import pydoc
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,13 +23,17 @@ SOURCE = re.compile(r'Parser key "(data\.(?:long|short|text|sources))": Does not
 _TYPE = r"<class '\w+'>|typing\.Literal\[[^\]]*\]"
 WRONG_TYPE = re.compile(rf'Parser key "([\w.]+)": Expected a ({_TYPE})\. Got value: (.*?)(?: Given value type: .*)?$')
 NO_TYPE_OF_SEVERAL = re.compile(
-    rf'Parser key "([\w.]+)": Does not validate .* Errors:((?: - Expected a (?:{_TYPE}))+) Given value type: .* '
-    r"Given value: (.*)$"
+    rf'Parser key "([\w.]+)": .*?Does not validate .* Errors:((?: - Expected a (?:{_TYPE}))+)'
+    r"(?: - (?:Not a valid subclass|Expected a dot import path) .*)? Given value type: .* Given value: (.*)$"
 )
 MISSING = re.compile(r"the following arguments are required: (?:fit\.|validate\.)?([\w., ]+)$")
 NO_CLASS = re.compile(
     r'Parser key "([\w.]+)": .*?(?:expects a function or a callable class:|Problem with given class_path|'
-    r"Expected a dot import path string:) (.*?)(?: - Expected a .*|\. Got value: .*)?$"
+    r"Expected a dot import path string:) (.*?)(?: - Expected a .*| - Problem with .*|\. Got value: .*)?$"
+)
+OF_A_CLASS = re.compile(
+    r'Parser key "([\w.]+)": .*?(?:expects a function or a callable class:|Problem with given class_path \'[\w.]+\':) '
+    r"((?:Parser key|Option) .*?)(?: - Problem with .*|\. Got value: Namespace.*)?$"
 )
 TYPES = {
     "int": "a whole number",
@@ -35,6 +41,7 @@ TYPES = {
     "bool": "true or false",
     "str": "a text",
     "list": "a list",
+    "tuple": "a list",
     "dict": "a mapping such as {KEY: VALUE}",
     "NoneType": "null",
 }
@@ -73,6 +80,8 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
         return f"{file} holds no options; expected YAML of the form KEY: VALUE"
     if source := SOURCE.search(message):
         return _explain_source(message, *source.groups())
+    if of_class := OF_A_CLASS.match(message):
+        return _explain_option_of_class(message, *of_class.groups())
     if wrong := WRONG_TYPE.search(message) or NO_TYPE_OF_SEVERAL.search(message):
         key, types, value = wrong.groups()
         return f"{key}: got {value}, expected {_in_words(types)}"
@@ -81,6 +90,8 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
     found = [match[1] for match in UNKNOWN_KEY.finditer(message)]
     if not found or not re.search("accept|nrecognized|not expected", message):
         no_class = NO_CLASS.search(message)
+        if no_class and no_class[2].isidentifier():
+            return f"{no_class[1]}: got {no_class[2]}, expected a class with its module, such as torch.optim.AdamW"
         return f"{no_class[1]}: cannot be used: {no_class[2]}" if no_class else message
     unknown = found[-1]  # of nested keys the innermost comes last
     if unknown in keys:
@@ -98,6 +109,8 @@ def explain_trainer_error(message: str) -> str:
         )
     if "your machine only has" in message:
         return f"trainer.devices: {message}; give --trainer.devices"
+    if ours := re.search(r" - (\w+\.\w+: got .*?)(?: - |$)", message):  # of the constructor of one of our callbacks
+        return ours[1]
     if no_class := re.search(r"Problem with given class_path ('[\w.]+': .*?)(?: - Expected a .*)?$", message):
         return f"trainer: {no_class[1]}"
     return f"trainer: {message}"
@@ -110,6 +123,20 @@ def _in_words(types: str) -> str:
         names = re.findall(r"'([^']*)'", kind)
         words.append(TYPES.get(names[0], names[0]) if kind.startswith("<class") else ", ".join(names))
     return " or ".join(words)
+
+
+def _explain_option_of_class(message: str, key: str, wrong: str) -> str:
+    """Explain an option that a class, such as the optimizer or a callback, does not have or does not take so."""
+    if value := WRONG_TYPE.match(wrong) or NO_TYPE_OF_SEVERAL.match(wrong):
+        return f"{key}.{value[1]}: got {value[3]}, expected {_in_words(value[2])}"
+    unknown = re.match(r"Option '([^']+)' is not accepted", wrong)
+    name = re.search(r"class_path[= ]'([\w.]+)'", message)
+    if unknown is None or name is None:
+        return f"{key}: {wrong}"
+    options = inspect.signature(pydoc.locate(name[1])).parameters  # type: ignore[arg-type]
+    near = difflib.get_close_matches(unknown[1], options, n=1, cutoff=0.6)
+    also = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{key}: {name[1].rpartition('.')[2]} has no option {unknown[1]!r}{also}"
 
 
 def _explain_source(message: str, key: str, value: str) -> str:

@@ -191,11 +191,11 @@ class LongAlignData(LightningDataModule):
             if len(lengths):
                 log.info("%s: %s", name, outside_text(len(lengths), lengths.min(), lengths.max()))
         log.info(
-            "%s: %d sequences in %d steps of %d packs, fill %.3f, working share %.3f on %s",
+            "%s: %s in %s of %s, fill %.3f, working share %.3f on %s",
             self.strategy,
-            len(self.mixture or ()),
-            self.num_steps,
-            self.packs_per_step,
+            counted(len(self.mixture or ()), "sequence"),
+            counted(self.num_steps, "step"),
+            counted(self.packs_per_step, "pack"),
             self.plans[0].fill(),
             self.plans[0].working_share(),
             counted(trainer.world_size, "rank"),
@@ -262,7 +262,11 @@ class LongAlignData(LightningDataModule):
     def _validate_by_steps(self, trainer: Trainer) -> None:
         """Make ``trainer.val_check_interval`` count steps, or a share of the run's steps: Lightning counts packs."""
         every = trainer.val_check_interval
-        if not len(self.held_out) or not isinstance(every, int | float):  # a string or timedelta is by the clock
+        if not len(self.held_out):
+            if every != 1.0:  # Lightning's default
+                log.warning("trainer.val_check_interval: no rows are held out, nothing is validated: data.validation")
+            return
+        if not isinstance(every, int | float):  # a string or timedelta is by the clock
             return
         if isinstance(every, float):
             every = max(1, int(every * self.total_steps))

@@ -6,6 +6,7 @@ from typing import Any
 from transformers import PreTrainedConfig, modeling_rope_utils
 
 from longalign.errors import UserError
+from longalign.model.support import LENGTH_DEPENDENT_ROPE
 
 KEPT = ("rope_theta", "partial_rotary_factor")
 """Keys of a config's ``rope_parameters`` that a new ``rope_scaling`` does not replace."""
@@ -29,6 +30,9 @@ def extend_rope(config: PreTrainedConfig, rope_theta: float | None, rope_scaling
     if rope_scaling is not None:
         if "rope_type" not in rope_scaling:
             raise UserError(f"model.rope_scaling: got {rope_scaling}, expected rope_type among the keys")
+        if rope_scaling["rope_type"] not in (types := {"default", *modeling_rope_utils.ROPE_INIT_FUNCTIONS}):
+            expected = ", ".join(sorted(types - LENGTH_DEPENDENT_ROPE))
+            raise UserError(f"model.rope_scaling.rope_type: got {rope_scaling['rope_type']}, expected {expected}")
         original = rope.get("original_max_position_embeddings", config.max_position_embeddings)
         rope = {key: rope[key] for key in KEPT if key in rope} | rope_scaling
         if rope["rope_type"] in ("yarn", "llama3"):

@@ -38,10 +38,12 @@ def convert_to_glm(
     target: Path,
     *,
     rope_ratio: float | None = None,
-    chat_format: ChatFormat = "template",
+    chat_format: ChatFormat | None = None,
     advance: Advance = lambda _: None,
 ) -> GlmConfig:
     """Fill the folder ``target`` with the GLM of a ChatGLM2/3 folder: weights, config, tokenizer, generation config.
+
+    chat_format: by default the one that ``convert_to_chatglm`` has recorded, else ``template``.
 
     Raises:
         UserError: a config that GLM cannot express, a tokenizer or weights that are not ChatGLM's.
@@ -52,6 +54,7 @@ def convert_to_glm(
     with _named(source):
         config = chatglm.glm_config(original, rope_ratio)
     tokenizer = load_tokenizer(source) if (source / "tokenizer.model").is_file() else None
+    chat_format = chat_format or read_record(source).get("chat_format", "template")
     files = shard_files(source)
     kept: dict[str, Tensor] = {}
     tensors = _setting_aside(read_tensors(files), kept)
@@ -88,7 +91,8 @@ def convert_to_chatglm(source: Path, target: Path, *, advance: Advance = lambda 
     if model_type != "glm":
         raise UserError(f"{source}: model_type is {model_type}, expected glm (as longalign convert writes it)")
     config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-    record = read_record(source).get("chatglm", {})
+    recorded = read_record(source)
+    record = recorded.get("chatglm", {})
     with _named(source):
         original = chatglm.chatglm_config(config, record.get("config"))
     files = shard_files(source)
@@ -104,6 +108,8 @@ def convert_to_chatglm(source: Path, target: Path, *, advance: Advance = lambda 
             write_json(target / f"{name}.json", record[name])
     if (source / "tokenizer.model").is_file():
         shutil.copyfile(source / "tokenizer.model", target / "tokenizer.model")
+    if (chat_format := recorded.get("chat_format", "template")) != "template":
+        write_record(target, chat_format=chat_format)
     return original
 
 

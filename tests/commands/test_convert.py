@@ -16,6 +16,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GlmForCausalLM
 
 from longalign.__main__ import main
+from longalign.chat import load_tokenizer
+from longalign.commands.model_loading import find_format
 from longalign.errors import UserError
 from longalign.files import new_folder
 from longalign.model.chatglm import INV_FREQ
@@ -145,6 +147,15 @@ def test_answers_end_at_roles_and_generation_settings_come_back(tmp_path):
     assert json.loads((glm / "generation_config.json").read_text())["eos_token_id"] == [2, 502, 504]
     back = convert(glm, tmp_path / "back", "--to=chatglm3")
     assert json.loads((back / "generation_config.json").read_text()) == settings
+
+
+def test_the_format_of_the_prompts_comes_back_and_goes_again(tmp_path):
+    glm = convert(TINY, tmp_path / "glm", "--rope_ratio=1", "--chat_format=chatglm3")
+    back = convert(glm, tmp_path / "back", "--to=chatglm3")
+    assert find_format(str(back), "auto", load_tokenizer(back)) == "chatglm3"
+    again = convert(back, tmp_path / "again")
+    assert find_format(str(again), "auto", load_tokenizer(again)) == "chatglm3"
+    assert (again / "chat_template.jinja").read_bytes() == (glm / "chat_template.jinja").read_bytes()
 
 
 def test_one_tensor_under_two_names_and_a_transposed_one_are_written_out(tmp_path):

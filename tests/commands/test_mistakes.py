@@ -88,7 +88,35 @@ def test_a_key_that_a_config_has_twice_is_refused(text, key, line, mistake, tmp_
 
 def test_unknown_key_of_an_optimizer_is_named(fit):
     line = fit(model__optimizer="{class_path: torch.optim.AdamW, init_args: {wieght_decay: 0.1}}")
-    assert "wieght_decay" in line
+    assert line.endswith("model.optimizer: AdamW has no option 'wieght_decay'; did you mean 'weight_decay'?")
+    assert fit(model__optimizer__xyz=1).endswith("error: model.optimizer: AdamW has no option 'xyz'")
+    line = fit(model__scheduler__warmup=1)
+    assert line.endswith("model.scheduler: WarmupCosine has no option 'warmup'; did you mean 'warmup_share'?")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("model.optimizer.lr", "abc", "got abc, expected a number"),
+        ("model.optimizer.betas", 3, "got 3, expected a list"),
+        ("model.scheduler.warmup_share", "x", "got x, expected a number"),
+        ("trainer.callbacks.every_n_steps", "x", "got x, expected a whole number"),
+    ],
+)
+def test_a_wrong_value_of_an_option_of_a_class_is_told_with_its_key(mistake, key, value, said):
+    probe = "--trainer.callbacks+=longalign.training.callbacks.NeedleProbe"
+    line = mistake("fit", "--model.model=m", "--data.long=l.jsonl", probe, f"--{key}={value}")
+    assert line == f"longalign fit: error: {key}: {said}"
+
+
+def test_mistakes_in_options_of_a_callback_are_told_as_such(mistake):
+    probe = "--trainer.callbacks+=longalign.training.callbacks.NeedleProbe"
+    line = mistake("fit", "--model.model=m", probe, "--trainer.callbacks.every_n_step=4")
+    assert line.endswith("trainer.callbacks: NeedleProbe has no option 'every_n_step'; did you mean 'every_n_steps'?")
+    line = mistake("fit", "--model.model=m", f"{probe[:-1]}")
+    assert line.endswith("module 'longalign.training.callbacks' has no attribute 'NeedleProb'")
+    line = mistake("fit", "--model.model=m", "--data.long=l.jsonl", probe, "--trainer.callbacks.max_time_share=2")
+    assert line == "longalign fit: error: NeedleProbe.max_time_share: got 2.0, expected 0 to 1"
 
 
 def test_damaged_weights_are_one_line(fit, tmp_path):
@@ -164,7 +192,10 @@ def test_a_class_that_cannot_be_loaded_is_one_line_with_the_reason(fit, monkeypa
     monkeypatch.delitem(sys.modules, "longalign.training.adamw_8bit", raising=False)
     line = fit(model__optimizer="longalign.training.adamw_8bit.AdamW8bit")
     assert "error: model.optimizer: cannot be used: AdamW8bit needs torchao: pip install -e .[optim]" in line
-    assert fit(model__optimizer="adamw_torch").endswith("error: model.optimizer: cannot be used: adamw_torch")
+    line = fit(model__optimizer="adamw_torch")
+    assert line.endswith(
+        "model.optimizer: got adamw_torch, expected a class with its module, such as torch.optim.AdamW"
+    )
     line = fit(trainer__logger="CSVLogger")
     assert line.endswith("'lightning.pytorch.loggers.CSVLogger': the following arguments are required: save_dir")
 

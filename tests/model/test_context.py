@@ -59,7 +59,7 @@ def test_another_scaling_replaces_the_models_own():
     ("scaling", "expected"),
     [
         ({"factor": 8}, "expected rope_type"),
-        ({"rope_type": "spiral"}, "spiral"),
+        ({"rope_type": "spiral"}, "model.rope_scaling.rope_type: got spiral, expected default, linear, llama3, "),
         ({"rope_type": "yarn"}, "Missing required keys"),
         ({"rope_type": "linear", "factor": "much"}, "factor"),
         ({"rope_type": "yarn", "factor": 8.0, "farctor": 2}, "farctor"),

@@ -73,6 +73,20 @@ def test_held_out_rows_are_looked_at_every_so_many_steps_whatever_the_packs_of_a
     assert ("trainer.val_check_interval: got 1000 steps, of 5 in the run" in caplog.text) == (interval == "1000")
 
 
+def test_a_held_out_loss_that_is_asked_for_without_held_out_rows_is_told(arguments, caplog):
+    often = "--trainer.val_check_interval=2"
+    ends = "--trainer.callbacks+=longalign.training.callbacks.ValidateAtEnds"
+    run_here(arguments(*STEPS, "--trainer.max_steps=1", "--data.validation=0", often, ends))
+    for asked in ("trainer.val_check_interval", "ValidateAtEnds"):
+        assert f"{asked}: no rows are held out, nothing is validated: data.validation" in caplog.text
+
+
+def test_the_plan_of_a_run_is_told_in_words_of_their_number(arguments, caplog):
+    with caplog.at_level(logging.INFO):
+        run_here(arguments("--data.packs_per_step=64", "--data.strategy=naive", "--trainer.max_steps=1"))
+    assert "naive: 48 sequences in 1 step of 64 packs" in caplog.text
+
+
 def test_what_export_cannot_write_is_one_line(arguments, tmp_path, capfd, disk_of):
     run_here(arguments(*STEPS[:2], "--trainer.max_steps=1"))
     other = tmp_path / "other"

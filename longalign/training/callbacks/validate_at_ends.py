@@ -1,8 +1,13 @@
 """The held-out loss before the first step and after the last, so that a curve tells the whole run."""
 
+import logging
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
+
+from longalign.data.datamodule import data_of
+
+log = logging.getLogger(__name__)
 
 
 class ValidateAtEnds(Callback):
@@ -12,6 +17,8 @@ class ValidateAtEnds(Callback):
         self.last_step = -1
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        if data_of(trainer).val_plan is None:
+            log.warning("ValidateAtEnds: no rows are held out, nothing is validated: data.validation")
         if trainer.global_step == 0:
             self._validate(trainer)
 

@@ -264,7 +264,7 @@ class LongAlignData(LightningDataModule):
         every = trainer.val_check_interval
         if not len(self.held_out):
             if every != 1.0:  # Lightning's default
-                log.warning("trainer.val_check_interval: no rows are held out, so nothing is validated: set data.validation")
+                log.warning("trainer.val_check_interval: no rows are held out to validate on: set data.validation")
             return
         if not isinstance(every, int | float):  # a string or timedelta is by the clock
             return

@@ -78,7 +78,7 @@ def test_a_held_out_loss_that_is_asked_for_without_held_out_rows_is_told(argumen
     ends = "--trainer.callbacks+=longalign.training.callbacks.ValidateAtEnds"
     run_here(arguments(*STEPS, "--trainer.max_steps=1", "--data.validation=0", often, ends))
     for asked in ("trainer.val_check_interval", "ValidateAtEnds"):
-        assert f"{asked}: no rows are held out, so nothing is validated: set data.validation" in caplog.text
+        assert f"{asked}: no rows are held out to validate on: set data.validation" in caplog.text
 
 
 def test_the_plan_of_a_run_is_told_in_words_of_their_number(arguments, caplog):

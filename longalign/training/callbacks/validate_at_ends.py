@@ -18,7 +18,7 @@ class ValidateAtEnds(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         if data_of(trainer).val_plan is None:
-            log.warning("ValidateAtEnds: no rows are held out, so nothing is validated: set data.validation")
+            log.warning("ValidateAtEnds: no rows are held out to validate on: set data.validation")
         if trainer.global_step == 0:
             self._validate(trainer)
 

@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.distributed import DistNetworkError, DistStoreError
 
 from longalign.commands.messages import explain_trainer_error, explained
+from longalign.commands.parse import PlainHelp
 from longalign.counted import counted
 from longalign.data.datamodule import LongAlignData
 from longalign.data.loader import is_lost_worker
@@ -71,7 +72,7 @@ class RunConfig(SaveConfigCallback):
             write_data_record(folder, trainer.datamodule)  # type: ignore[attr-defined]
 
 
-class Parser(LightningArgumentParser):
+class Parser(PlainHelp, LightningArgumentParser):
     """Lets a source's keys be set one by one, also where a config or an earlier option has given only its path."""
 
     def _apply_actions(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:

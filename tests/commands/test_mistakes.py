@@ -202,6 +202,14 @@ def test_help_says_what_ckpt_path_takes(capsys):
     assert "auto takes the run's newest one" in " ".join(out.split()) and "hpc" not in out
 
 
+@pytest.mark.parametrize("command", ["fit", "export", "card"])
+def test_help_shows_code_in_single_backticks(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    out = capsys.readouterr().out
+    assert "`" in out and "``" not in out
+
+
 def test_the_folder_of_a_run_is_no_model(mistake, tmp_path):
     (tmp_path / "run/checkpoints").mkdir(parents=True)
     line = mistake("chat", f"--model={tmp_path / 'run'}", "--prompt=hi")

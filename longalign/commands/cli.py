@@ -50,6 +50,11 @@ TRAINER_DEFAULTS: dict[str, Any] = {
     "default_root_dir": "runs/default",
 }
 
+ONE_OR_ALL = {  # options of which the parser makes 1.0, all packs, where the user may mean 1, one pack: what to use
+    "limit_train_batches": "trainer.max_steps or a source's count",
+    "limit_val_batches": "data.validation",
+}
+
 OPTIMIZER = {"class_path": "torch.optim.AdamW", "init_args": {"lr": 2e-5, "betas": [0.9, 0.95], "weight_decay": 0.0}}
 
 SOURCES = ("long", "short", "text")  # keys of the data section
@@ -158,6 +163,7 @@ class LongAlignCLI(LightningCLI):
             config.data.tokenizer = config.model.model
         if config.model.cache_dir is None:
             config.model.cache_dir = config.data.cache_dir
+        refuse_one_or_all(config.trainer)
         follow_launcher(config.trainer, self.launch, self.given)
 
     def instantiate_classes(self) -> None:
@@ -267,6 +273,17 @@ def follow_launcher(trainer: Any, launch: Launch, given: Sequence[str]) -> None:
             if (key, asked) != ("num_nodes", 1):  # its default
                 log.info("trainer.%s: the config says %s; %s, which counts", key, asked, what)
         trainer[key] = started
+
+
+def refuse_one_or_all(trainer: Any) -> None:
+    """Refuse a limit of 1, since Lightning would take it for all packs.
+
+    Raises:
+        UserError: the trainer's config has one.
+    """
+    for key, remedy in ONE_OR_ALL.items():
+        if trainer[key] == 1:
+            raise UserError(f"trainer.{key}: got 1, which would be all packs: use {remedy}, or leave it out for all")
 
 
 def refuse_averages(trainer: Trainer) -> None:

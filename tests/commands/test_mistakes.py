@@ -286,6 +286,8 @@ def test_remote_code_is_refused_without_a_question(fit, tmp_path):
 def test_trainer_keys_that_the_plan_owns(fit):
     assert "data.epochs" in fit(trainer__max_epochs=3)
     assert "trainer.limit_train_batches: got 5: use trainer.max_steps" in fit(trainer__limit_train_batches=5)
+    assert "trainer.limit_train_batches: got 1, which would be all" in fit(trainer__limit_train_batches=1)
+    assert "trainer.limit_val_batches: got 1, which would be all" in fit(trainer__limit_val_batches=1)
     assert "trainer.fast_dev_run: got 2: use trainer.max_steps" in fit(trainer__fast_dev_run=2)
     assert "trainer.overfit_batches: got 2: use a source's count" in fit(trainer__overfit_batches=2)
     assert "packs_per_step" in fit(trainer__accumulate_grad_batches=5)

@@ -196,8 +196,8 @@ class LongAlignCLI(LightningCLI):
         except torch.OutOfMemoryError as error:
             raise UserError(self.model.explain_out_of_memory()) from error
         except SystemExit as end:
-            if isinstance(end.__context__, KeyboardInterrupt):  # Ctrl-C, which Lightning turns into a silent exit
-                raise KeyboardInterrupt(self._how_far() if subcommand == "fit" else "") from None
+            if isinstance(stop := end.__context__, KeyboardInterrupt):  # which Lightning turns into a silent exit
+                raise type(stop)(self._how_far() if subcommand == "fit" else "") from None
             raise
         except MisconfigurationException as error:
             raise UserError(explain_trainer_error(str(error))) from error

@@ -31,7 +31,7 @@ from longalign.training.checkpoints import newest_checkpoint, resolve_checkpoint
 from longalign.training.data_record import write_data_record
 from longalign.training.environment import write_environment
 from longalign.training.module import LongAlignModule
-from longalign.training.ranks import cluster_environment, end_with_parent, use_rank_launcher
+from longalign.training.ranks import cluster_environment, end_with_parent, is_lost_rank, use_rank_launcher
 from longalign.training.strategy import ShardStrategy
 
 log = logging.getLogger(__name__)
@@ -211,6 +211,9 @@ class LongAlignCLI(LightningCLI):
                     f"trainer.callbacks: EarlyStopping: got monitor {got!r}, expected one of "
                     f"{known or 'val/loss and others, which are there with data.validation'}"
                 ) from error
+            if is_lost_rank(error):
+                log.error("rank %d ends, as another one has gone: %s", self.launch.rank, str(error).splitlines()[0])
+                raise SystemExit(1) from None
             if not is_lost_worker(error):
                 raise
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise it again while the run ends

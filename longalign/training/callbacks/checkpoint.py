@@ -21,6 +21,7 @@ from longalign.model.record import read_record, write_record
 from longalign.preemption import PREEMPTED, STOP_SIGNALS, Preempted, requeue
 from longalign.training.checkpoints import put_in_place, remove, whole_checkpoints
 from longalign.training.module import LongAlignModule
+from longalign.training.ranks import is_lost_rank
 from longalign.training.strategy import ShardStrategy
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ class StepCheckpoint(Checkpoint):
                 if trainer.is_global_zero:
                     put_in_place(aside, path)
         except self._disk_errors(trainer) as error:
-            if is_lost_worker(error):
+            if is_lost_worker(error) or is_lost_rank(error):
                 raise
             raise UserError(f"{error}: make room in {self.folder}, then go on with --ckpt_path auto") from error
         log.info("saved %s", path)

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from longalign.commands.interrupt import status_of, terminable
+
 COMMANDS = {
     "fit": ("longalign.commands.fit", "train on packs of long and short conversations"),
     "validate": ("longalign.commands.fit", "compute the loss on the held-out conversations"),
@@ -65,14 +67,21 @@ def main(argv: list[str] | None = None) -> int:
             print(usage(args[0]))
             return 0 if args[1:] else 2
         return _fail("longalign", _unknown(" ".join(args[:2]) if args[0] in GROUPS else args[0]))
-    return guard(name, lambda *a: importlib.import_module(COMMANDS[name][0]).run(*a), args[len(name.split()) :])
+    return guard(name, _run, args[len(name.split()) :])
+
+
+def _run(name: str, args: list[str]) -> None:
+    """Import the command, which takes seconds for some of them, and run it."""
+    with terminable():
+        command = importlib.import_module(COMMANDS[name][0])
+    command.run(name, args)
 
 
 def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> int:
-    """Call ``run(name, args)``. Returns the exit status: 0, 2 after a user's mistake, 130 after Ctrl-C, 141 where
-    the reader of stdout has gone, as ``head`` does.
+    """Call ``run(name, args)``. Returns the exit status: 0, 2 after a user's mistake, 130 after Ctrl-C, 143 after
+    SIGTERM where it raises (`terminable`), 141 where the reader of stdout has gone, as ``head`` does.
 
-    A mistake and Ctrl-C print one line; with LONGALIGN_DEBUG=1 in the environment, a traceback.
+    A mistake and a stop print one line; with LONGALIGN_DEBUG=1 in the environment, a traceback.
     """
     from longalign.errors import UserError
 
@@ -96,7 +105,7 @@ def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> 
         if os.environ.get("LONGALIGN_DEBUG") == "1":
             raise
         logging.getLogger(__name__).info("longalign %s: stopped%s", name, f" {stop}" if str(stop) else "")
-        return 130
+        return status_of(stop)
     return 0
 
 
@@ -160,7 +169,7 @@ def _set_up_logging() -> None:
 
     level = logging.INFO if this_launch().is_first else logging.WARNING
     logging.basicConfig(format="%(message)s", level=level, handlers=[_StderrHandler()])
-    for noisy in ("httpx", "httpx2", "datasets", "filelock", "fsspec"):
+    for noisy in ("httpx", "httpx2", "datasets", "filelock", "fsspec", "torch"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     for noisy in ("torchao", "torch.utils._pytree"):  # their warnings are about kernels that longalign does not use
         logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.distributed import DistNetworkError, DistStoreError
 
 from longalign.commands.messages import explain_trainer_error, explained
+from longalign.commands.parse import PlainHelp
 from longalign.counted import counted
 from longalign.data.datamodule import LongAlignData
 from longalign.data.loader import is_lost_worker
@@ -30,7 +31,7 @@ from longalign.training.checkpoints import newest_checkpoint, resolve_checkpoint
 from longalign.training.data_record import write_data_record
 from longalign.training.environment import write_environment
 from longalign.training.module import LongAlignModule
-from longalign.training.ranks import cluster_environment, end_with_parent, use_rank_launcher
+from longalign.training.ranks import cluster_environment, end_with_parent, is_lost_rank, use_rank_launcher
 from longalign.training.strategy import ShardStrategy
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,11 @@ TRAINER_DEFAULTS: dict[str, Any] = {
     "enable_model_summary": False,
     "log_every_n_steps": 1,
     "default_root_dir": "runs/default",
+}
+
+ONE_OR_ALL = {  # options of which the parser makes 1.0, all packs, where the user may mean 1, one pack: what to use
+    "limit_train_batches": "trainer.max_steps or a source's count",
+    "limit_val_batches": "data.validation",
 }
 
 OPTIMIZER = {"class_path": "torch.optim.AdamW", "init_args": {"lr": 2e-5, "betas": [0.9, 0.95], "weight_decay": 0.0}}
@@ -71,7 +77,7 @@ class RunConfig(SaveConfigCallback):
             write_data_record(folder, trainer.datamodule)  # type: ignore[attr-defined]
 
 
-class Parser(LightningArgumentParser):
+class Parser(PlainHelp, LightningArgumentParser):
     """Lets a source's keys be set one by one, also where a config or an earlier option has given only its path."""
 
     def _apply_actions(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
@@ -157,6 +163,7 @@ class LongAlignCLI(LightningCLI):
             config.data.tokenizer = config.model.model
         if config.model.cache_dir is None:
             config.model.cache_dir = config.data.cache_dir
+        refuse_one_or_all(config.trainer)
         follow_launcher(config.trainer, self.launch, self.given)
 
     def instantiate_classes(self) -> None:
@@ -189,8 +196,8 @@ class LongAlignCLI(LightningCLI):
         except torch.OutOfMemoryError as error:
             raise UserError(self.model.explain_out_of_memory()) from error
         except SystemExit as end:
-            if isinstance(end.__context__, KeyboardInterrupt):  # Ctrl-C, which Lightning turns into a silent exit
-                raise KeyboardInterrupt(self._how_far() if subcommand == "fit" else "") from None
+            if isinstance(stop := end.__context__, KeyboardInterrupt):  # which Lightning turns into a silent exit
+                raise type(stop)(self._how_far() if subcommand == "fit" else "") from None
             raise
         except MisconfigurationException as error:
             raise UserError(explain_trainer_error(str(error))) from error
@@ -204,6 +211,9 @@ class LongAlignCLI(LightningCLI):
                     f"trainer.callbacks: EarlyStopping: got monitor {got!r}, expected one of "
                     f"{known or 'val/loss and others, which are there with data.validation'}"
                 ) from error
+            if is_lost_rank(error):
+                log.error("rank %d ends, as another one has gone: %s", self.launch.rank, str(error).splitlines()[0])
+                raise SystemExit(1) from None
             if not is_lost_worker(error):
                 raise
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise it again while the run ends
@@ -268,6 +278,17 @@ def follow_launcher(trainer: Any, launch: Launch, given: Sequence[str]) -> None:
             if (key, asked) != ("num_nodes", 1):  # its default
                 log.info("trainer.%s: the config says %s; %s, which counts", key, asked, what)
         trainer[key] = started
+
+
+def refuse_one_or_all(trainer: Any) -> None:
+    """Refuse a limit of 1, since Lightning would take it for all packs.
+
+    Raises:
+        UserError: the trainer's config has one.
+    """
+    for key, remedy in ONE_OR_ALL.items():
+        if trainer[key] == 1:
+            raise UserError(f"trainer.{key}: got 1, which would be all packs: use {remedy}, or leave it out for all")
 
 
 def refuse_averages(trainer: Trainer) -> None:

@@ -2,17 +2,15 @@
 
 import logging
 import shlex
-from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lightning.pytorch import Trainer
-
-from longalign.commands.cli import LongAlignCLI
-from longalign.commands.screen import make_console, make_table, show
+from longalign.commands.interrupt import interruptible
 from longalign.files import write_json
-from longalign.training.callbacks import StepLogger
-from longalign.training.callbacks.checkpoint import checkpoint_folder, preemptible
-from longalign.training.checkpoints import newest_checkpoint
+from longalign.preemption import preemptible
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -23,18 +21,32 @@ def run(name: str, args: list[str]) -> None:
     Raises:
         UserError: there is a mistake in the config or the data, or the machine cannot run it.
     """
-    with preemptible() if name == "fit" else nullcontext():
+    with preemptible() if name == "fit" else interruptible(""):
+        from longalign.commands.cli import LongAlignCLI  # here, as it takes seconds, in which a stop signal may come
+
         trainer = LongAlignCLI([name, *args]).trainer
     if name == "validate" and trainer.is_global_zero:
         show_validation(trainer)
-    if name == "fit" and newest_checkpoint(checkpoint_folder(trainer)):
+    if name == "fit":
+        say_what_next(trainer)
+
+
+def say_what_next(trainer: "Trainer") -> None:
+    """Log the commands that show a run's curves and export its model, where it has a checkpoint."""
+    from longalign.training.callbacks.checkpoint import checkpoint_folder
+    from longalign.training.checkpoints import newest_checkpoint
+
+    if newest_checkpoint(checkpoint_folder(trainer)):
         root = shlex.quote(str(trainer.default_root_dir))
         log.info("curves: tensorboard --logdir %s", root)
         log.info("model:  longalign export --checkpoint %s --target FOLDER", root)
 
 
-def show_validation(trainer: Trainer) -> None:
+def show_validation(trainer: "Trainer") -> None:
     """Print the losses of the held-out rows, and write them to ``validation.json`` in ``trainer.default_root_dir``."""
+    from longalign.commands.screen import make_console, make_table, show
+    from longalign.training.callbacks import StepLogger
+
     logger = next(callback for callback in trainer.callbacks if isinstance(callback, StepLogger))  # type: ignore[attr-defined]
     found = logger.validated
     write_json(Path(trainer.default_root_dir) / "validation.json", found)

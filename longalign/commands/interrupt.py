@@ -11,7 +11,21 @@ log = logging.getLogger(__name__)
 
 
 class Terminated(KeyboardInterrupt):
-    """What SIGTERM raises in `interruptible`."""
+    """What SIGTERM raises in `terminable`."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """In the block, SIGTERM raises `Terminated`, as Ctrl-C raises KeyboardInterrupt."""
+    before = signal.getsignal(signal.SIGTERM)
+    own = threading.current_thread() is threading.main_thread()  # only this thread can handle signals
+    if own:
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        if own:
+            signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -21,18 +35,17 @@ def interruptible(hint: str = "; the same command goes on where it stopped") -> 
     One line is logged: "stopped", the exception's message if it has one, and `hint`. The exit status is 130 after
     Ctrl-C and 143 after SIGTERM.
     """
-    before = signal.getsignal(signal.SIGTERM)
-    own = threading.current_thread() is threading.main_thread()  # only this thread can handle signals
-    if own:
-        signal.signal(signal.SIGTERM, _terminate)
     try:
-        yield
+        with terminable():
+            yield
     except KeyboardInterrupt as stop:
         log.info("stopped%s%s", f": {stop}" if str(stop) else "", hint)
-        raise SystemExit(143 if isinstance(stop, Terminated) else 130) from None
-    finally:
-        if own:
-            signal.signal(signal.SIGTERM, before)
+        raise SystemExit(status_of(stop)) from None
+
+
+def status_of(stop: KeyboardInterrupt) -> int:
+    """The exit status after Ctrl-C or SIGTERM."""
+    return 143 if isinstance(stop, Terminated) else 130
 
 
 def _terminate(*_: Any) -> None:

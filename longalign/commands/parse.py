@@ -16,6 +16,13 @@ _KEYS = re.compile(
 """Keys of ``fit`` in error messages of shared code, for which other commands have an option of the same name."""
 
 
+class PlainHelp(jsonargparse.ArgumentParser):
+    """A parser whose ``--help`` shows `code` where docstrings have it in double backticks."""
+
+    def format_help(self) -> str:
+        return super().format_help().replace("``", "`")
+
+
 def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
     """Call ``function`` with the options in ``args`` (or in ``--config FILE``); returns what it returns.
 
@@ -28,7 +35,7 @@ def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:
             ``function``.
     """
     args = _with_yes(args, inspect.signature(function).parameters)
-    parser = jsonargparse.ArgumentParser(
+    parser = PlainHelp(
         prog=f"longalign {name}",
         exit_on_error=False,
         allow_abbrev=False,

@@ -5,6 +5,7 @@ Without torchrun or srun, ``fit`` starts the ranks of its node by Lightning's la
 
 import logging
 import os
+import re
 import signal
 import threading
 import time
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 LEAVE_S = 30  # the longest that ranks take to end one after another when all know why (a stop signal, a mistake)
 WATCH_S = 0.2  # between two looks at the ranks
 KILLED_S = 3  # after a rank was killed: time for the others to report errors of their own
+LOST_RANK = re.compile(r"gloo/.*(closed by peer|reset by peer|Broken pipe)|ncclRemoteError", re.DOTALL)
 
 
 class SrunEnvironment(ClusterEnvironment):
@@ -121,6 +123,11 @@ def use_rank_launcher(trainer: Trainer) -> None:
     if type(launcher) is _SubprocessScriptLauncher:
         ours = RankLauncher(launcher.cluster_environment, launcher.num_processes, launcher.num_nodes)
         trainer.strategy._launcher = ours
+
+
+def is_lost_rank(error: BaseException) -> bool:
+    """Whether `error` is what a rank meets in a collective when another one has gone; only that one knows why."""
+    return isinstance(error, RuntimeError) and LOST_RANK.search(str(error)) is not None
 
 
 def end_with_parent() -> None:

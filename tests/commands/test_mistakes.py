@@ -233,6 +233,14 @@ def test_help_says_what_ckpt_path_takes(capsys):
     assert "auto takes the run's newest one" in " ".join(out.split()) and "hpc" not in out
 
 
+@pytest.mark.parametrize("command", ["fit", "export", "card"])
+def test_help_shows_code_in_single_backticks(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    out = capsys.readouterr().out
+    assert "`" in out and "``" not in out
+
+
 def test_the_folder_of_a_run_is_no_model(mistake, tmp_path):
     (tmp_path / "run/checkpoints").mkdir(parents=True)
     line = mistake("chat", f"--model={tmp_path / 'run'}", "--prompt=hi")
@@ -309,6 +317,8 @@ def test_remote_code_is_refused_without_a_question(fit, tmp_path):
 def test_trainer_keys_that_the_plan_owns(fit):
     assert "data.epochs" in fit(trainer__max_epochs=3)
     assert "trainer.limit_train_batches: got 5: use trainer.max_steps" in fit(trainer__limit_train_batches=5)
+    assert "trainer.limit_train_batches: got 1, which would be all" in fit(trainer__limit_train_batches=1)
+    assert "trainer.limit_val_batches: got 1, which would be all" in fit(trainer__limit_val_batches=1)
     assert "trainer.fast_dev_run: got 2: use trainer.max_steps" in fit(trainer__fast_dev_run=2)
     assert "trainer.overfit_batches: got 2: use a source's count" in fit(trainer__overfit_batches=2)
     assert "packs_per_step" in fit(trainer__accumulate_grad_batches=5)

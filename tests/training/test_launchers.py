@@ -81,6 +81,7 @@ def environment_of(process: int) -> bytes:
 
 def test_a_killed_rank_is_named_and_ends_the_others(own):
     assert "rank 1 of this node was ended by SIGKILL (out of memory?)" in own[0]
+    assert own[0].count("rank 0 ends, as another one has gone") == 1 and "Traceback" not in own[0]
 
 
 def test_a_killed_rank_is_named_though_the_first_dies_of_its_silence_at_once(monkeypatch, caplog):

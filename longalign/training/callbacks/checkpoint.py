@@ -1,13 +1,8 @@
 """Checkpoints every n steps, at the end, and when the scheduler of the cluster says stop."""
 
 import logging
-import os
 import shutil
 import signal
-import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,48 +16,15 @@ from longalign.data.collate import Pack
 from longalign.data.datamodule import data_of
 from longalign.data.loader import is_lost_worker
 from longalign.errors import UserError, check_least
-from longalign.launch import this_launch
 from longalign.model.generate import save_generation_config
 from longalign.model.record import read_record, write_record
+from longalign.preemption import PREEMPTED, STOP_SIGNALS, Preempted, requeue
 from longalign.training.checkpoints import put_in_place, remove, whole_checkpoints
 from longalign.training.module import LongAlignModule
+from longalign.training.ranks import is_lost_rank
 from longalign.training.strategy import ShardStrategy
 
 log = logging.getLogger(__name__)
-
-PREEMPTED = 75  # EX_TEMPFAIL: start the same command again with --ckpt_path auto
-
-
-class Preempted(SystemExit):
-    """Raised on every rank after the checkpoint of a stop signal is written; carries exit status 75."""
-
-    def __init__(self) -> None:
-        super().__init__(PREEMPTED)
-
-
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
-
-
-@contextmanager
-def preemptible() -> Iterator[None]:
-    """Inside, a stop signal ends the process with status 75 also while ``StepCheckpoint`` does not handle signals yet.
-
-    For example while the weights are read: there is nothing to save then.
-    """
-    is_main = threading.current_thread() is threading.main_thread()  # only the main thread may set handlers
-    before = {number: signal.signal(number, _nothing_to_save) for number in STOP_SIGNALS if is_main}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _nothing_to_save(number: int, frame: FrameType | None) -> None:
-    log.info("%s: not training, nothing to save, exiting with status %d", signal.Signals(number).name, PREEMPTED)
-    if number == signal.SIGUSR1 and this_launch().is_first:
-        _requeue()
-    raise Preempted
 
 
 class StepCheckpoint(Checkpoint):
@@ -116,7 +78,7 @@ class StepCheckpoint(Checkpoint):
         if stop and step < total:
             log.info("%s: saved step %d, exiting with status %d", signal.Signals(stop).name, step, PREEMPTED)
             if stop == signal.SIGUSR1 and trainer.is_global_zero:
-                _requeue()
+                requeue()
             trainer.strategy.barrier("requeued")
             raise Preempted
 
@@ -147,7 +109,7 @@ class StepCheckpoint(Checkpoint):
                 if trainer.is_global_zero:
                     put_in_place(aside, path)
         except self._disk_errors(trainer) as error:
-            if is_lost_worker(error):
+            if is_lost_worker(error) or is_lost_rank(error):
                 raise
             raise UserError(f"{error}: make room in {self.folder}, then go on with --ckpt_path auto") from error
         log.info("saved %s", path)
@@ -187,13 +149,3 @@ def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) ->
     if record:  # so that `longalign convert` can give back ChatGLM's own format
         shutil.copyfile(source / "tokenizer.model", folder / "tokenizer.model")
     write_record(folder, chat_format=data.chat_format, chatglm=record)
-
-
-def _requeue() -> None:
-    job = os.environ.get("SLURM_JOB_ID")
-    if not job:
-        return
-    try:
-        subprocess.run(["scontrol", "requeue", job], check=True, timeout=60)
-    except (OSError, subprocess.SubprocessError) as error:  # such as a container without SLURM's commands
-        log.warning("job %s is not in the queue again, submit it once more: %s", job, error)

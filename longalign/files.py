@@ -1,18 +1,22 @@
 """Reading small files with one-line errors, and writing files and folders that appear complete or not at all."""
 
 import errno
+import glob
 import gzip
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from filelock import FileLock, Timeout
 
 from longalign.errors import UserError
+
+LEFTOVER_S = 60  # the age from which a half-written file is taken for that of a process that was killed
 
 
 @contextmanager
@@ -78,7 +82,11 @@ def write_text(file: Path, text: str) -> None:
 
 
 def write_bytes(file: Path, data: bytes) -> None:
-    """Replace a file's content at once: a failure leaves the old file. Several processes may call this for one file."""
+    """Replace a file's content at once: a failure leaves the old file. Several processes may call this for one file.
+
+    A process that is killed leaves a hidden file, which a call for the same file removes when it is a minute old.
+    """
+    _remove_leftovers(file)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         with _full_disk_of(file):
@@ -86,6 +94,13 @@ def write_bytes(file: Path, data: bytes) -> None:
         os.replace(temporary, file)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(file: Path) -> None:
+    for leftover in file.parent.glob(f".{glob.escape(file.name)}.*.tmp"):
+        with suppress(OSError):  # its process has just renamed it
+            if time.time() - leftover.stat().st_mtime > LEFTOVER_S:
+                leftover.unlink()
 
 
 def write_jsonl(

@@ -71,3 +71,12 @@ def test_two_processes_do_not_write_the_same_rows(tmp_path):
     with FileLock(tmp_path / ".rows.jsonl.lock"), pytest.raises(UserError, match="out: another process is writing"):
         write_jsonl(file, [{"a": 1}])
     assert not file.exists()
+
+
+def test_what_a_killed_process_left_of_a_file_goes_and_what_another_one_writes_stays(tmp_path):
+    left, written = tmp_path / ".card[1].html.77.tmp", tmp_path / ".card[1].html.78.tmp"
+    for file in (left, written):
+        file.write_text("<html>")
+    os.utime(left, (0, 0))
+    write_text(tmp_path / "card[1].html", "<html></html>")
+    assert not left.exists() and written.exists()

@@ -45,7 +45,7 @@ class NeedleRun:
         Raises:
             UserError, KeyboardInterrupt: something has ended it early. There are reports of the rows until then.
         """
-        more = last_run(self.folder)
+        more = last_run(self.folder, self._rows())
         with self._reports_of_a_part(settings, more):
             if self.waiting:
                 self._answer(source, more)

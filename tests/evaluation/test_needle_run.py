@@ -86,6 +86,14 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(tmp_path):
     assert strip(rows_of(cut)) == strip(rows_of(whole))
 
 
+def test_a_run_that_was_killed_before_its_summary_has_its_versions_in_the_next_one(tmp_path):
+    assert needle(tmp_path, "--fake=perfect") == 0
+    before = summary_of(tmp_path)
+    (tmp_path / "summary.json").unlink()
+    assert needle(tmp_path, "--fake=perfect") == 0
+    assert summary_of(tmp_path)["versions"] == before["versions"]
+
+
 def stop_in_the_middle(out, options, end):
     """Start the command in a process, send a signal when there are three rows; returns status and stderr."""
     process = subprocess.Popen(

@@ -53,11 +53,16 @@ def write_reports(
     return summary
 
 
-def last_run(out: Path) -> dict[str, Any]:
-    """Times and versions of the folder's last summary; a command that has no cell left to answer keeps them."""
+def last_run(out: Path, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Times and versions of the folder's last summary; a command that has no cell left to answer keeps them.
+
+    A run that was killed before its summary leaves the versions in its rows, and no times.
+    """
     file = out / "summary.json"
     before = read_json(file) if file.exists() else {}
-    return {name: before[name] for name in ("seconds", "model_share", "asked", "versions") if name in before}
+    recipes = [row["recipe"] for row in rows if "recipe" in row]
+    versions = {"versions": recipes[-1]["versions"]} if recipes else {}
+    return versions | {name: before[name] for name in ("seconds", "model_share", "asked", "versions") if name in before}
 
 
 def describe(settings: Mapping[str, Any]) -> str:

@@ -19,8 +19,8 @@ _KEYS = re.compile(
 class PlainHelp(jsonargparse.ArgumentParser):
     """A parser whose ``--help`` shows `code` where docstrings have it in double backticks."""
 
-    def format_help(self, *formatter: Any) -> str:
-        return super().format_help(*formatter).replace("``", "`")
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
+        return super().format_help(*args, **kwargs).replace("``", "`")
 
 
 def call(function: Callable[..., Any], name: str, args: list[str]) -> Any:

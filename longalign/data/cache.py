@@ -21,7 +21,6 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from longalign.errors import UserError
-from longalign.files import write_text
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ def file_digest(path: str, memory: Path) -> str:
     if time.time() - stat.st_mtime > _RACY_S:
         with contextlib.suppress(OSError):  # only a note: a full disk is reported where data is written
             memory.mkdir(parents=True, exist_ok=True)
-            write_text(note, json.dumps({**identity, "sha256": digest}))
+            note.write_text(json.dumps({**identity, "sha256": digest}))  # one that is cut is not read, and made again
     return digest
 
 

@@ -119,6 +119,9 @@ def test_a_files_digest_is_remembered_until_it_changes(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(cache.hashlib, "file_digest", None)
         assert cache.file_digest(str(file), tmp_path / "digests") == digest
+    (note,) = (tmp_path / "digests").iterdir()
+    note.write_text(note.read_text()[:-9])  # of a process that was killed
+    assert cache.file_digest(str(file), tmp_path / "digests") == digest
     file.write_text("two")  # the same size
     assert cache.file_digest(str(file), tmp_path / "digests") != digest
 

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from longalign.commands.interrupt import interruptible
+from longalign.commands.interrupt import terminable
 from longalign.files import write_json
 from longalign.preemption import preemptible
 
@@ -21,7 +21,7 @@ def run(name: str, args: list[str]) -> None:
     Raises:
         UserError: there is a mistake in the config or the data, or the machine cannot run it.
     """
-    with preemptible() if name == "fit" else interruptible(""):
+    with preemptible() if name == "fit" else terminable():
         from longalign.commands.cli import LongAlignCLI  # here, as it takes seconds, in which a stop signal may come
 
         trainer = LongAlignCLI([name, *args]).trainer

@@ -4,7 +4,7 @@ import difflib
 import inspect
 import pydoc
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from itertools import zip_longest
@@ -96,8 +96,7 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
     unknown = found[-1]  # of nested keys the innermost comes last
     if unknown in keys:
         return message
-    near = difflib.get_close_matches(unknown, keys, n=1, cutoff=0.6)
-    return f"unknown key {unknown!r}" + (f"; did you mean {near[0]!r}?" if near else f": {message}; see --help")
+    return f"unknown key {unknown!r}" + (_did_you_mean(unknown, keys) or f": {message}; see --help")
 
 
 def explain_trainer_error(message: str) -> str:
@@ -134,9 +133,12 @@ def _explain_option_of_class(message: str, key: str, wrong: str) -> str:
     if unknown is None or name is None:
         return f"{key}: {wrong}"
     options = inspect.signature(pydoc.locate(name[1])).parameters  # type: ignore[arg-type]
-    near = difflib.get_close_matches(unknown[1], options, n=1, cutoff=0.6)
-    also = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{key}: {name[1].rpartition('.')[2]} has no option {unknown[1]!r}{also}"
+    return f"{key}: {name[1].rpartition('.')[2]} has no option {unknown[1]!r}{_did_you_mean(unknown[1], options)}"
+
+
+def _did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _explain_source(message: str, key: str, value: str) -> str:
@@ -153,8 +155,8 @@ def _explain_source(message: str, key: str, value: str) -> str:
         return "data.sources: one has no path" if key == "data.sources" else f"{key}: has no path; give --{key} PATH"
     if unknown is None:
         return not_a_source(key, value)
-    near = difflib.get_close_matches(unknown[1], [one.name for one in fields(Source)], n=1, cutoff=0.5)
-    return f"{key}: unknown key {unknown[1]!r}" + (f"; did you mean {near[0]!r}?" if near else f" in {value}")
+    near = _did_you_mean(unknown[1], (one.name for one in fields(Source)), cutoff=0.5)
+    return f"{key}: unknown key {unknown[1]!r}" + (near or f" in {value}")
 
 
 def _broken_yaml(args: Sequence[str]) -> str | None:

@@ -20,10 +20,12 @@ HOST_SHARE_USED = 0.8  # of the host's: loaders, checkpoints and other processes
 SHARE_OF_PEAK = 0.7  # of a card's peak rate: what matrix products of a training step reach
 ELEMENTWISE = 0.07  # time of a layer's norms, rotary embedding and SwiGLU beside its matrix products (profiled, H200)
 OFFLOADING = 0.05  # what offloading activations may cost where copies are hidden: less gained is not worth it
-OFFLOADING_STATES = 0.1  # the same of optimizer states, of the time of their copies: the first and last are not hidden
+OFFLOADING_STATES = 0.1  # an estimate of the same for optimizer states, as a share of the time of their copies
 WAITING = 2.0  # what a slow link counts at most for each of them, so that offloading is still better than mode full
 
 Offload = Literal["auto", "none", "activations", "states", "all"]
+OFFLOADED = {"none": (False, False), "activations": (True, False), "states": (False, True), "all": (True, True)}
+"""What the user asks for -> whether (activations, optimizer states) wait in the host's memory."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,10 @@ def _ways(step: StepMemory, mode: Checkpointing | Literal["auto"], offload: Offl
         kept = [*product(modes, range(step.sizes.layers + 1)), ("full", 0)]
     else:
         kept = [(mode, 0 if mode == "none" else step.kept_layers)]
-    activations = (False, True) if offload == "auto" else (offload in ("activations", "all"),)
-    states = (False, True) if offload == "auto" else (offload in ("states", "all"),)
+    places = OFFLOADED.values() if offload == "auto" else (OFFLOADED[offload],)
     ways = [
         replace(step, checkpointing=name, kept_layers=layers, offload=of_layers, states_offloaded=of_optimizer)
-        for of_layers, of_optimizer in product(activations if mode != "none" else (False,), states)
+        for of_layers, of_optimizer in ((layers and mode != "none", states) for layers, states in places)
         for name, layers in kept
     ]
     return sorted(ways, key=lambda way: slowness(way, host))

@@ -18,6 +18,7 @@ from longalign.model.checkpointing import Checkpointing
 from longalign.model.hardware import device_peak_flops, free_host_bytes, host_link_bytes_per_s
 from longalign.model.memory import GIB, LayerSizes, StepMemory
 from longalign.model.memory_choice import (
+    OFFLOADED,
     UNKNOWN_HOST,
     Host,
     NoRoom,
@@ -60,9 +61,9 @@ class MemorySettings:
     def unplanned(self, sizes: LayerSizes) -> StepMemory:
         """What is asked for, without a GPU's memory to plan with: auto means attention, and no offloading."""
         mode: Checkpointing = "attention" if self.checkpointing == "auto" else self.checkpointing
+        activations, states = OFFLOADED["none" if self.offload == "auto" else self.offload]
         step = StepMemory(sizes, tokens=0, checkpointing=mode, kept_layers=self.kept_layers)
-        there = self.offload in ("activations", "all")
-        return replace(step, offload=there, states_offloaded=self.offload in ("states", "all"))
+        return replace(step, offload=activations, states_offloaded=states)
 
     def fit_into(self, step: StepMemory, free_bytes: int, host: Host = UNKNOWN_HOST) -> StepMemory:
         """The way that these settings allow a step on a GPU with so much free memory, of which it uses at most

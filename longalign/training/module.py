@@ -135,7 +135,7 @@ class LongAlignModule(LightningModule):
         if kept_layers > self.sizes.layers:
             raise UserError(f"model.kept_layers: got {kept_layers}, the model has only {self.sizes.layers}")
         self.model: Any = None
-        self.memory: StepMemory | None = None  # how activations are kept, once the GPU is known
+        self.memory: StepMemory | None = None  # how activations are kept, once the model is made
         self.grad_norm = float("nan")
         self.skipped_steps = self.skipped_in_a_row = 0
         self.loaded_step = 0  # step of the checkpoint from which the weights were loaded
@@ -176,7 +176,7 @@ class LongAlignModule(LightningModule):
                 "weights stay fp32, and model.compute_dtype says in what to compute"
             )
         whole = self._load_whole(dtype=torch.float32)
-        step = self.memory_settings.unplanned(self.sizes)
+        step = self.memory = self.memory_settings.unplanned(self.sizes)
         return prepare_model(whole, attention, step.checkpointing, kept_layers=step.kept_layers, offload=step.offload)
 
     def _sharded_model(self, strategy: ShardStrategy, attention: str, dtype: torch.dtype) -> PreTrainedModel:
@@ -243,7 +243,7 @@ class LongAlignModule(LightningModule):
             self.trainer.world_size,
             compute_bytes=dtype.itemsize,
             fused=fused,
-            fill=data.plans[0].fill() if data.plans else 1.0,
+            fill=data.plans[0].fill(),
             resharded=strategy.reshard_after_forward,
             gather_once=strategy.gather_once,
         )
@@ -290,7 +290,7 @@ class LongAlignModule(LightningModule):
     def on_fit_start(self) -> None:
         if self.trainer.gradient_clip_algorithm == "value":
             raise UserError("trainer.gradient_clip_algorithm: got value, expected norm")
-        if (self.memory or self.memory_settings.unplanned(self.sizes)).states_offloaded:
+        if self.memory is not None and self.memory.states_offloaded:
             self._states = StateOffload(self.trainer.optimizers[0], decoder_layers(self.model))
         self.check_forward()
 

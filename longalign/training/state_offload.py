@@ -94,8 +94,8 @@ class StateOffload:
         for parameter in states.parameters:
             for tensor in _plain_tensors(self._optimizer.state.get(parameter, {}).values()):
                 storage = tensor.untyped_storage()
-                there = storage.device.type != parameter.device.type  # on the host already, with some optimizers
-                if there or storage.nbytes() < self._min_bytes or not storage.resizable():
+                elsewhere = storage.device.type != parameter.device.type  # with some optimizers, on the host already
+                if elsewhere or storage.nbytes() < self._min_bytes or not storage.resizable():
                     continue
                 chunks, copied = self._host.send(_bytes_of(storage))
                 states.away.append((storage, storage.nbytes(), chunks))

@@ -19,7 +19,7 @@ def test_a_validation_needs_no_room_for_training(monkeypatch):
     monkeypatch.setattr(module, "free_memory", lambda *_: (3 * GIB, UNKNOWN_HOST))
     monkeypatch.setattr(module, "beside_other_programs", lambda _: "")
     monkeypatch.setattr(ShardStrategy, "root_device", torch.device("cuda"))
-    data = SimpleNamespace(max_length=1 << 24, packs_per_step=1, plans=[])
+    data = SimpleNamespace(max_length=1 << 24, packs_per_step=1, plans=[SimpleNamespace(fill=lambda: 1.0)])
 
     def plan(what):
         trainer = SimpleNamespace(datamodule=data, world_size=1, num_devices=1, state=SimpleNamespace(fn=what))

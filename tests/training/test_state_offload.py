@@ -1,5 +1,7 @@
 """Optimizer states that wait on the host: away while the activations are there, back before they are needed."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from torch.distributed.device_mesh import init_device_mesh
@@ -22,10 +24,18 @@ def sharded(device):
     return shard_model(load_config(TINY), None, mesh, device, compute_dtype=torch.float32, **settings)
 
 
-def trained(rank, min_bytes, device="cpu"):
-    """Weights after three steps of two micro-steps, what is away at the end of each forward and backward, all bytes."""
+@contextmanager
+def process_group(device):
     torch.distributed.init_process_group("gloo" if device == "cpu" else "nccl")
     try:
+        yield
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def trained(rank, min_bytes, device="cpu"):
+    """Weights after three steps of two micro-steps, what is away at the end of each forward and backward, all bytes."""
+    with process_group(device):
         model = sharded(torch.device(device))
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
         states, away = StateOffload(optimizer, decoder_layers(model), min_bytes), []
@@ -45,8 +55,6 @@ def trained(rank, min_bytes, device="cpu"):
                 optimizer.zero_grad()
         of_layers = sum(p.to_local().nbytes for layer in decoder_layers(model) for p in layer.parameters())
         return [p.full_tensor().detach().cpu() for p in model.parameters()], away, 2 * of_layers
-    finally:
-        torch.distributed.destroy_process_group()
 
 
 class Watched(StateOffload):
@@ -63,8 +71,7 @@ class Watched(StateOffload):
 
 
 def called_back(rank):
-    torch.distributed.init_process_group("gloo")
-    try:
+    with process_group("cpu"):
         model = sharded(torch.device("cpu"))
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
         states = Watched(optimizer, decoder_layers(model), LEAVES)
@@ -75,8 +82,6 @@ def called_back(rank):
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         return states.reduced
-    finally:
-        torch.distributed.destroy_process_group()
 
 
 def test_states_come_back_behind_the_reduction_of_the_layers_gradients(ranks):

@@ -41,7 +41,7 @@ TASKS: dict[str, Callable[[Teller, int, bool], Exercise]] = {
 STYLES = tuple(STYLES_EN.genres)
 _LANGUAGES: dict[str, tuple[Wording, Language]] = {"en": (ENGLISH, STYLES_EN), "zh": (CHINESE, STYLES_ZH)}
 
-_WEIGHTS = {"lookup": 7, "multi_value": 4, "multi_hop": 10}
+_WEIGHTS = {"lookup": 5, "multi_value": 3, "multi_hop": 6}
 """How often a task is drawn, 1 for the others: in long contexts, finding facts and following chains matter most."""
 
 _FACT = 60  # length of a fact, roughly: a row has at most so many facts as fit

@@ -80,15 +80,13 @@ class BatchPlan:
         """int64: the numbers of the packs that a rank works through in an epoch, in order."""
         return np.arange(rank, self.num_packs, self.world_size)
 
-    def working_share(self, step: int | None = None) -> float:
-        """Share (0-1) of GPU time spent on packs and not on waiting, of one step or (None) of all.
+    def working_share(self, steps: int | slice = slice(None)) -> float:
+        """Share (0-1) of GPU time spent on packs and not on waiting, of one step or of several, by default all.
 
         In each micro-step all ranks wait for the pack that costs most.
         """
-        costs = self.pack_costs.reshape(self.num_steps, -1, self.world_size)
-        if step is not None:
-            costs = costs[step : step + 1]
-        return float(costs.sum() / (costs.max(axis=2).sum() * self.world_size))
+        costs = self.pack_costs.reshape(self.num_steps, -1, self.world_size)[steps]
+        return float(costs.sum() / (costs.max(axis=-1).sum() * self.world_size))
 
     def fill(self) -> float:
         """Tokens divided by the room of all packs (0-1); the empty packs of the last step do not count."""

@@ -8,6 +8,7 @@ data sheets, and are marked so.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from longalign.data.plan import BatchPlan, SequenceCost
 from longalign.model.flops import ModelShape
@@ -43,7 +44,14 @@ GATHERED_BYTES = 2 + 2 + 4  # between GPUs, a parameter: bf16 weights for forwar
 
 
 def run_seconds(plan: BatchPlan, cost: SequenceCost, shape: ModelShape, step: StepMemory, card: Card) -> float:
-    """Seconds of one epoch: in each micro-step the ranks wait for the pack that takes longest, then for the optimizer.
+    """Seconds of one epoch, see ``step_seconds``."""
+    return float(step_seconds(plan, cost, shape, step, card).sum())
+
+
+def step_seconds(
+    plan: BatchPlan, cost: SequenceCost, shape: ModelShape, step: StepMemory, card: Card
+) -> NDArray[np.float64]:
+    """Seconds of each step, float64[steps]: in a micro-step the ranks wait for the longest pack, then the optimizer.
 
     cost: the one that the plan was made with. step: as ``choose_checkpointing`` found it. A micro-step takes at least
     as long as its communication between GPUs, which otherwise runs behind the computation, and as starting its kernels.
@@ -57,8 +65,8 @@ def run_seconds(plan: BatchPlan, cost: SequenceCost, shape: ModelShape, step: St
     parameters = step.sizes.total_parameters
     communication = GATHERED_BYTES * parameters * (1 - 1 / step.ranks) / card.link
     communication /= step.micro_steps if step.gathered_once else 1
-    micro_steps = packs.reshape(-1, plan.world_size).max(axis=1)
+    micro_steps = packs.reshape(plan.num_steps, -1, plan.world_size).max(axis=2)
     least = max(communication, LAUNCH_S * step.sizes.layers)
     traffic = STEP_BYTES if step.state_bytes >= 4 else EIGHT_BIT_STEP_BYTES
     update = traffic * parameters / step.ranks / card.memory
-    return float(np.maximum(micro_steps, least).sum() + plan.num_steps * update)
+    return np.maximum(micro_steps, least).sum(axis=1) + update

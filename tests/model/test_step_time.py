@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from transformers import LlamaConfig
 
+from longalign.commands.benchmark_gpu.cases import CASES
+from longalign.commands.benchmark_gpu.inputs import all_lengths
 from longalign.data.plan import plan_batches
 from longalign.model.flops import model_shape, sequence_cost, train_flops
 from longalign.model.memory import EIGHT_BIT_STATE, StepMemory, layer_sizes
-from longalign.model.step_time import CARDS, run_seconds
+from longalign.model.step_time import CARDS, run_seconds, step_seconds
 
 CONFIG = LlamaConfig(intermediate_size=11008, num_hidden_layers=32)
 SHAPE = model_shape(CONFIG)
@@ -34,13 +36,32 @@ def seconds(plan, step=STEP, card=CARDS[0]):
         (1, replace(STEP, state_bytes=EIGHT_BIT_STATE, checkpointing="matmuls", kept_layers=13), 519),
         (1, replace(STEP, state_bytes=EIGHT_BIT_STATE, checkpointing="matmuls", kept_layers=22, offload=True), 537),
         (2, replace(STEP, kept_layers=7), 521),
+        (1, replace(STEP, state_bytes=EIGHT_BIT_STATE, checkpointing="matmuls", kept_layers=26, offload=True), 534),
         (2, replace(STEP, checkpointing="matmuls", kept_layers=9, offload=True), 516),
+        (2, replace(STEP, checkpointing="matmuls", kept_layers=15, offload=True, states_offloaded=True), 520),
     ],
 )
 def test_predictions_are_within_a_tenth_of_what_was_measured(ranks, step, measured):
     plan = plan_of([65536] * 4 * ranks, ranks)
     flops = train_flops(SHAPE, [65536] * 4, 4)
     assert flops / seconds(plan, step) / 1e12 == pytest.approx(measured, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    (
+        "strategy",
+        "measured",
+    ),  # bin/benchmark-gpu --cases 7b-longalign-packing 7b-longalign-balanced --steps 5, 2 x H200
+    [("packing", [5.196, 9.878, 10.063]), ("balanced", [11.575, 10.121, 5.586])],
+)
+def test_each_step_takes_as_long_as_its_longest_packs(strategy, measured):
+    lengths = np.array(all_lengths(replace(CASES[f"7b-longalign-{strategy}"], gpus=2), 5))
+    options = {"max_length": 65536, "packs_per_step": 2, "world_size": 2, "cost": COST}
+    plan = plan_batches(lengths, np.ones_like(lengths), strategy=strategy, **options)
+    step = replace(STEP, ranks=2, checkpointing="matmuls", kept_layers=28, offload=True, states_offloaded=True)
+    predicted = step_seconds(plan, COST, SHAPE, step, CARDS[0])
+    assert predicted[2:5] == pytest.approx(measured, rel=0.1)
+    assert predicted.sum() == pytest.approx(run_seconds(plan, COST, SHAPE, step, CARDS[0]))
 
 
 def test_short_packs_take_as_long_as_the_host_needs_to_start_their_kernels():

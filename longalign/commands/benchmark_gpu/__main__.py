@@ -3,7 +3,8 @@
 Each case is one `longalign fit` with optimizer and data. It gives tokens/s; model TFLOP/s for each GPU (attention
 causal and inside documents, recomputation not counted), also as a share of what a plain matrix multiplication reaches;
 peak GiB and seconds a step, beside what was predicted; and the share of time in which the GPU waited for data. All are
-medians of the last 10 steps.
+medians of the last 10 steps; of the cases with LongAlign's mix of lengths, whose steps differ, they are those of these
+steps together.
 
     bin/benchmark-gpu                                       every case that this machine has GPUs for
     bin/benchmark-gpu --cases 7b-document 7b-mix            some of them

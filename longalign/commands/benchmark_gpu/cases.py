@@ -69,6 +69,11 @@ class Case:
         """More for ``naive`` and ``sorted``, whose packs have one sequence, so that all steps have about as many."""
         return self.gpus * (LONGALIGN_SEQUENCES if self.strategy in ("naive", "sorted") else 1)
 
+    @property
+    def steps_differ(self) -> bool:
+        """Whether one step has other lengths than the next."""
+        return self.data == "longalign"
+
 
 CASES = {
     "1b-document": Case("tinyllama_1b", "document"),  # by the memory model it fits a consumer card of 24 GB

@@ -20,9 +20,9 @@ from longalign.commands.run_card.events import Events, read_events
 from longalign.data.plan import plan_batches
 from longalign.model.flops import model_shape, sequence_cost
 from longalign.model.memory import EIGHT_BIT_STATE, StepMemory, layer_sizes
-from longalign.model.step_time import CARDS, Card, run_seconds
+from longalign.model.step_time import CARDS, Card, step_seconds
 
-MEDIANS = {
+SPEEDS = {
     "tflops_per_s_per_gpu": "perf/tflops_per_s_per_gpu",
     "mfu": "perf/mfu",
     "tokens_per_s": "perf/tokens_per_s",
@@ -83,7 +83,7 @@ def run_case(name: str, case: Case, settings: Settings) -> dict[str, Any]:
     row = {"case": name, **asdict(case), "command": " ".join(command), "wall_s": time.perf_counter() - start}
     if failed:
         return {**row, **failed}
-    return {**row, **measured(read_run(folder), steps), **predicted(case, steps, said)}
+    return {**row, **measured(read_run(folder), steps, case.steps_differ), **predicted(case, steps, said)}
 
 
 def read_run(folder: Path) -> Events:
@@ -91,12 +91,20 @@ def read_run(folder: Path) -> Events:
     return read_events(sorted((folder / "run/tensorboard").glob("events.out.tfevents.*")))
 
 
-def measured(events: Events, steps: int) -> dict[str, float]:
-    """The figures of a run: medians of the last steps, and peaks of memory. Those that the run lacks are left out."""
+def measured(events: Events, steps: int, steps_differ: bool = False) -> dict[str, float]:
+    """The figures of a run: speeds of the last steps, and peaks of memory. Those that the run lacks are left out.
+
+    steps_differ: whether these steps have unlike packs; then speeds are those of all of them together, else medians.
+    """
     last = steps_measured(steps)
-    medians = {key: statistics.median(events.values(tag)[-last:]) for key, tag in MEDIANS.items() if events.values(tag)}
+    of_steps = {key: events.values(tag)[-last:] for key, tag in SPEEDS.items() if events.values(tag)}
+    speeds = {key: statistics.median(values) for key, values in of_steps.items()}
+    if steps_differ:
+        seconds = of_steps["seconds_per_step"]
+        speeds = {key: float(np.average(values, weights=seconds)) for key, values in of_steps.items()}
+        speeds["seconds_per_step"] = statistics.mean(seconds)
     largest = {key: max(found) for key in LARGEST if (found := events.values(f"memory/{key}"))}
-    return {**medians, **largest, "steps_measured": last}
+    return {**speeds, **largest, "steps_measured": last}
 
 
 def predicted(case: Case, steps: int, log: str) -> dict[str, Any]:
@@ -117,7 +125,10 @@ def predicted(case: Case, steps: int, log: str) -> dict[str, Any]:
 
 
 def predicted_time(case: Case, steps: int, checkpointing: Any, kept_layers: int, card: Card) -> dict[str, float]:
-    """Seconds a step on a card, and the share (0-1) of them in which the GPUs work, by the plan of a case's data."""
+    """Seconds a step on a card, and the share (0-1) of them in which the GPUs work, by the plan of a case's data.
+
+    Both are those of the steps that are measured.
+    """
     config = MODELS[case.model]
     shape = model_shape(config)
     cost = sequence_cost(shape)
@@ -139,5 +150,6 @@ def predicted_time(case: Case, steps: int, checkpointing: Any, kept_layers: int,
         checkpointing=checkpointing,
         kept_layers=kept_layers,
     )
-    seconds = run_seconds(plan, cost, shape, step, card) / plan.num_steps
-    return {"predicted_seconds_per_step": seconds, "working_share": plan.working_share()}
+    last = slice(steps - steps_measured(steps), steps)
+    seconds = step_seconds(plan, cost, shape, step, card)[last]
+    return {"predicted_seconds_per_step": float(seconds.mean()), "working_share": plan.working_share(last)}

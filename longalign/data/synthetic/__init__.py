@@ -60,7 +60,7 @@ def generate_conversations(
     Args:
         kind: `long`: a logbook, ledger or story, with one to three questions that it answers. `short`: one to three
             everyday questions with computed answers. `questions`: one everyday question without an answer, for
-            `longalign data answer`; none is repeated before all others have come.
+            `longalign data answer`, and none twice.
         length: of a row, as `measure` counts; or a range from which it is drawn evenly on a log scale. A `long`
             document ends with a whole entry (default 8,000). A `short` row gets questions until it is as long as this.
         language: `en`, `zh`, or `both` in turn.
@@ -68,7 +68,7 @@ def generate_conversations(
         measure: counts the length of a text: characters by default, or `lambda text: len(tokenizer(text).input_ids)`.
 
     Raises:
-        UserError: an argument has none of the values above.
+        UserError: an argument has none of the values above, or there are not so many different questions.
     """
     for name, value, known in (
         ("kind", kind, ("long", "short", "questions")),
@@ -79,10 +79,13 @@ def generate_conversations(
             raise UserError(f"{name}: got {value!r}, expected one of {', '.join(known)}")
     codes = ("en", "zh") if language == "both" else (language,)
     stock = {code: shuffled_questions(code, split, seed) for code in codes if kind == "questions"}
+    most = len(codes) * min(map(len, stock.values()), default=0)
+    if stock and count > most:
+        raise UserError(f"count: got {count:,}, there are {most:,} different questions in {language}, split {split}")
     for number in range(count):
         code = codes[number % len(codes)]
         if kind == "questions":
-            text = stock[code][number // len(codes) % len(stock[code])]
+            text = stock[code][number // len(codes)]
             messages, what = [{"role": "user", "content": text}], "question"
         else:
             draw = Draw(f"{seed}/{kind}/{split}/{number}")  # a string as seed gives the same on every machine

@@ -20,7 +20,7 @@ HOST_SHARE_USED = 0.8  # of the host's: loaders, checkpoints and other processes
 SHARE_OF_PEAK = 0.7  # of a card's peak rate: what matrix products of a training step reach
 ELEMENTWISE = 0.07  # time of a layer's norms, rotary embedding and SwiGLU beside its matrix products (profiled, H200)
 OFFLOADING = 0.05  # what offloading activations may cost where copies are hidden: less gained is not worth it
-OFFLOADING_STATES = 0.1  # an estimate of the same for optimizer states, as a share of the time of their copies
+OFFLOADING_STATES = 0.3  # the same for optimizer states, as a share of the time of their copies (7B model, two H200)
 WAITING = 2.0  # what a slow link counts at most for each of them, so that offloading is still better than mode full
 
 Offload = Literal["auto", "none", "activations", "states", "all"]

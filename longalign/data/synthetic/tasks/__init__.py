@@ -1,4 +1,4 @@
-"""Seeded long tasks with known answers: facts hidden in prose, questions about them, answers and their evidence.
+"""Seeded long tasks with known answers: facts hidden in text, questions about them, answers and their evidence.
 
 In: count, length, tasks, seed, language, split. Out: rows `{"id", "kind", "messages", "questions", …}` to train on.
 `questions` has for each question what a right answer must contain and where in the document that is. The same arguments
@@ -15,6 +15,7 @@ from longalign.data.synthetic.tasks.chains import multi_hop
 from longalign.data.synthetic.tasks.digest import summarise_by_key
 from longalign.data.synthetic.tasks.exercise import Exercise, Fact, Question
 from longalign.data.synthetic.tasks.lookup import lookup, multi_value
+from longalign.data.synthetic.tasks.passages import Passages
 from longalign.data.synthetic.tasks.prose import STYLES, Prose
 from longalign.data.synthetic.tasks.tables import table
 from longalign.data.synthetic.tasks.tallies import compare, count, order
@@ -43,7 +44,7 @@ _WEIGHTS = {"lookup": 5, "multi_value": 3, "multi_hop": 6}
 _FACT = 60  # length of a fact, roughly: a row has at most so many facts as fit
 _MOST_FACTS = 64  # in a row with few questions
 _SHARE = 0.7  # the part of a row's length that facts, questions and answers may take
-_FULL = 0.97  # the same, for a row that is so short that it has no room for more prose
+_FULL = 0.97  # the same, for a row that is so short that it has no room for more text
 _FACTS = 4  # for each question, in a row with many questions
 _EACH = 4  # questions of an exercise at most, in a row with many questions
 _TRIES = 8  # attempts with the least number of facts
@@ -62,6 +63,7 @@ def generate_tasks(
     language: str = "both",
     split: str = "train",
     styles: Sequence[str] = STYLES,
+    passages: Passages | None = None,
     unanswerable: float = 0.05,
     questions: tuple[int, int] | None = None,
     measure: Measure = len,
@@ -75,6 +77,9 @@ def generate_tasks(
             log scale.
         language: `en`, `zh`, or `both` in turn.
         styles: of the prose, names from `STYLES`.
+        passages: raw texts to hide the facts in, instead of prose; they need to be of all wanted languages. In a row
+            `styles` is then empty, and `texts` says where the passages are from. Facts of the two splits differ in
+            their names, but for rows that are held out, other texts are needed too.
         unanswerable: share of the rows in which the document does not answer the first question of the task. Tasks
             whose questions always have an answer ignore it.
         questions: the number of a row's questions, a range from which it is drawn evenly; they are then of all `tasks`.
@@ -92,7 +97,7 @@ def generate_tasks(
         UserError: an argument has none of the values above, or the length has no room for the task.
     """
     _check(tasks, length, language, split, styles, unanswerable, questions)
-    rows = _Rows(tasks, length, seed, language, split, Prose(styles), unanswerable, questions, measure)
+    rows = _Rows(tasks, length, seed, language, split, passages or Prose(styles), unanswerable, questions, measure)
     return map_in_order(rows.write, count, num_proc)
 
 
@@ -166,7 +171,7 @@ class _Writer:
         cast, exercises, turns, left = self._fitting(task, length)
         filled = self.filler.fill(cast, left, self.measure)
         groups = [group for _, exercise in exercises for group in exercise.groups]
-        document, starts = weave(self.draw, filled.paragraphs, groups, self.words.joint)
+        document, starts = weave(self.draw, filled.paragraphs, groups, self.words.joint, self.filler.lines)
         messages, offset = self._messages(turns, document)
         of_task = {question: name for name, exercise in exercises for question in exercise.questions}
         asked = [
@@ -252,7 +257,8 @@ class _Writer:
     def _size(self, exercises: Named, turns: Turns) -> int:
         facts = [fact for _, exercise in exercises for fact in exercise.facts]
         messages, _ = self._messages(turns, "")
-        pieces = [fact.with_space(self.words.joint) for fact in facts]
+        joint = "\n" if self.filler.lines else self.words.joint
+        pieces = [fact.with_space(joint) for fact in facts]
         pieces += [message["content"] for message in messages]
         return sum(map(self.measure, pieces)) + 2 * self.measure("\n\n")  # around the document
 

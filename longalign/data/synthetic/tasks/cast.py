@@ -87,6 +87,14 @@ class Cast:
             return str(self.draw.randint(low, high))
         return self.draw_new(kind)
 
+    def known(self) -> frozenset[str]:
+        """All that facts are about or answers are made of: names, new values, deeds; articles are left out.
+
+        Values that may repeat in a document, such as years and the words of lists, are not among them.
+        """
+        deeds = [phrase for deed in self.deeds for phrase in deed]
+        return frozenset(one.removeprefix("the ") for one in (*self.names, *self._given, *deeds))
+
     def several(self, kind: str, count: int) -> list[str]:
         return [self.draw_new(kind) for _ in range(count)]
 

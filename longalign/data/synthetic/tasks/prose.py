@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from longalign.data.synthetic.documents import Genre, Language, open_document, write_sentences
 from longalign.data.synthetic.tasks.cast import Cast, stock_of
@@ -50,6 +51,7 @@ class Prose:
     """Fills a room with prose of some styles. A long text has several parts, each with its own title and style."""
 
     styles: Sequence[str] = STYLES
+    lines: ClassVar[bool] = False
 
     def fill(self, cast: Cast, room: int, measure: Measure) -> Filled:
         """See `Filler`; the row names the styles of the parts."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from longalign.data.sentences import ends_sentence
 from longalign.data.synthetic.tasks.cast import Cast
 from longalign.data.synthetic.tasks.exercise import Fact
 from longalign.data.synthetic.world import Draw
@@ -25,7 +26,8 @@ class Paragraph:
     """The sentences of a paragraph, each but the first with the space in front of it.
 
     Attributes:
-        end: what follows the last sentence. fixed: nothing is hidden in it, as in a title.
+        end: what follows the last sentence; it has no line break if the next paragraph goes on in the same line.
+        fixed: nothing is hidden in it, as in a title.
     """
 
     sentences: list[str]
@@ -43,7 +45,13 @@ class Filled:
 
 
 class Filler(Protocol):
-    """Makes the text that the facts of a document are hidden in."""
+    """Makes the text that the facts of a document are hidden in.
+
+    lines: some of its sentences are mere lines, as in code; a fact behind such a one is a line too.
+    """
+
+    @property
+    def lines(self) -> bool: ...
 
     def fill(self, cast: Cast, room: int, measure: Measure) -> Filled:
         """Fill a room, up to less than a short sentence, with text without what the facts of `cast` are about.
@@ -53,12 +61,12 @@ class Filler(Protocol):
 
 
 def weave(
-    draw: Draw, paragraphs: list[Paragraph], groups: Sequence[Sequence[Fact]], joint: str
+    draw: Draw, paragraphs: list[Paragraph], groups: Sequence[Sequence[Fact]], joint: str, lines: bool = False
 ) -> tuple[str, dict[Fact, int]]:
     """Put facts into the gaps of the text; returns the text, and the offset of each fact in characters.
 
     A fact may be at any depth with equal probability. The facts of a group keep their order; those of about half of the
-    groups are spread evenly over the text. joint: what stands between a sentence and a fact.
+    groups are spread evenly over the text. joint: what stands between a sentence and a fact. lines: see `Filler`.
     """
     paragraphs = paragraphs or [Paragraph([], "")]  # there was no room for text
     gaps = _gaps(paragraphs)
@@ -70,7 +78,7 @@ def weave(
         for depth, fact in zip(_depths(draw, len(group)), group, strict=True):
             _, *place = open_gaps[_nearest(open_gaps, depth * gaps[-1][0])]
             at.setdefault((place[0], place[1]), []).append(fact)
-    return _assemble(paragraphs, at, joint)
+    return _assemble(paragraphs, at, joint, lines)
 
 
 def _depths(draw: Draw, count: int) -> list[float]:
@@ -100,7 +108,7 @@ def _nearest(gaps: list[Gap], target: float) -> int:
 
 
 def _assemble(
-    paragraphs: list[Paragraph], at: dict[tuple[int, int], list[Fact]], joint: str
+    paragraphs: list[Paragraph], at: dict[tuple[int, int], list[Fact]], joint: str, lines: bool
 ) -> tuple[str, dict[Fact, int]]:
     pieces: list[str] = []
     starts: dict[Fact, int] = {}
@@ -117,12 +125,14 @@ def _assemble(
         for count, sentence in enumerate(paragraph.sentences, start=1):
             add(sentence)
             for fact in at.get((number, count), ()):
-                add(joint)
+                add("\n" if lines and not ends_sentence(pieces[-1]) else joint)
                 add(fact.text, fact)
-        add(paragraph.end)
-        for fact in at.get((number, 0), ()):
+        behind = at.get((number, 0), ())
+        line_end = "\n" in paragraph.end
+        add(paragraph.end if line_end or not behind else "\n" if offset else "")
+        for fact in behind:
             if fact.block and paragraph.end == "\n":
                 add("\n")
             add(fact.text, fact)
-            add("\n\n" if fact.block else paragraph.end or "\n" if fact.apart else joint)
+            add("\n\n" if fact.block else paragraph.end if line_end else "\n" if fact.apart else joint)
     return "".join(pieces).rstrip(), starts

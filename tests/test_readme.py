@@ -76,6 +76,19 @@ def test_a_longer_context_is_trained_exported_and_aligned(files, monkeypatch, tm
     assert newest_checkpoint(tmp_path / "runs/llama2_7b_balanced_lw/checkpoints")
 
 
+def test_long_tasks_are_written(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-model-64k").symlink_to(TINY)
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers/a.txt").write_text("\n\n".join(f"A river and stone {n} are here. " * 5 for n in range(20)))
+    for words in commands_under("Long tasks with known answers"):
+        length = [] if "short" in words else ["--length=1000:2000"]
+        assert main([*words[1:], "--count=4", *length]) == 0
+    assert len(list(tmp_path.glob("*.jsonl"))) == 5
+    rows = [json.loads(line) for line in (tmp_path / "in-papers.jsonl").read_text().splitlines()]
+    assert all(row["texts"] == ["papers/a.txt"] and "A river and stone" in str(row["messages"]) for row in rows)
+
+
 def test_the_launchers_and_their_options_exist():
     block = ALL.split("## Several GPUs, several nodes")[1].split("\n\n")[1]
     one, many, slurm = (shlex.split(line) for line in block.splitlines())

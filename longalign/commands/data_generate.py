@@ -14,6 +14,7 @@ from longalign.counted import counted
 from longalign.data.processes import num_cpus
 from longalign.data.synthetic import generate_conversations, write_jsonl
 from longalign.data.synthetic.tasks import STYLES, TASKS, generate_tasks
+from longalign.data.synthetic.tasks.passages import Passages, read_passages
 from longalign.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ def generate(
     seed: int = 0,
     tokenizer: str | None = None,
     styles: str = "all",
+    text: str | None = None,
+    text_column: str = "text",
     unanswerable: float | None = None,
     questions: str | None = None,
     num_proc: int | None = None,
@@ -62,6 +65,11 @@ def generate(
         tokenizer: folder or hub name of a model, to measure lengths in its tokens; by default they are in characters.
         styles: styles of the text around the facts in long rows, all or a comma list of logbook, ledger, story,
             minutes, letters, travel, handbook.
+        text: raw text to hide the facts of long rows in, instead of the invented text in these styles: a .txt or .md
+            file, a folder, a glob, JSON or Parquet rows, or owner/name on the hub; at most 200 million characters are
+            used. Texts must be in the row's language, and of 200 characters or more. For held-out rows
+            (`--split validation`) give other text than for training.
+        text_column: key of the text, where texts are rows.
         unanswerable: share of long rows with a question that the document does not answer; by default 0.05.
         questions: number of questions in a long row, as N or LOW:HIGH, on all the tasks; by default mostly one. Many
             questions about one document teach as much as many documents with one each, for a fraction of the tokens. A
@@ -75,6 +83,7 @@ def generate(
     long_only = {
         "tasks": tasks != "all",
         "styles": styles != "all",
+        "text": text is not None,
         "unanswerable": unanswerable is not None,
         "questions": asked is not None,
         "num_proc": num_proc is not None,
@@ -84,6 +93,10 @@ def generate(
         useless.append("length")
     if useless:
         raise UserError(f"{useless[0]}: --kind {kind} does not use it; leave it out, or give --kind long")
+    if text is not None and styles != "all":
+        raise UserError("styles: --text does not use it; leave one of them out")
+    if text is None and text_column != "text":
+        raise UserError(f"text_column: got {text_column!r} without --text; give the path of the texts too")
     measure, unit = _measure(tokenizer)
     common: dict[str, Any] = {"seed": seed, "language": language, "split": split, "measure": measure}
     if kind != "long":
@@ -93,6 +106,7 @@ def generate(
             count,
             tasks=_names("tasks", tasks, tuple(TASKS)),
             styles=_names("styles", styles, STYLES),
+            passages=None if text is None else _passages(text, text_column, language, given or LENGTH, measure),
             length=given or LENGTH,
             unanswerable=0.05 if unanswerable is None else unanswerable,
             questions=(asked, asked) if isinstance(asked, int) else asked,
@@ -132,8 +146,19 @@ def _parse_range(option: str, given: str | None) -> int | tuple[int, int] | None
 def _processes(given: int | None, count: int, length: int | tuple[int, int], unit: str) -> int:
     if given is not None:
         return min(given, count)
-    longest = length if isinstance(length, int) else length[1]
-    return max(1, min(num_cpus(), count, count * longest // _WORTH[unit]))
+    return max(1, min(num_cpus(), count, count * _longest(length) // _WORTH[unit]))
+
+
+def _longest(length: int | tuple[int, int]) -> int:
+    return length if isinstance(length, int) else length[1]
+
+
+def _passages(
+    text: str, column: str, language: str, length: int | tuple[int, int], measure: Callable[[str], int]
+) -> Passages:
+    passages = read_passages(text, ("en", "zh") if language == "both" else (language,), column)
+    passages.warn_of_repeats(_longest(length), measure)
+    return passages
 
 
 def _names(option: str, given: str, known: tuple[str, ...]) -> tuple[str, ...]:

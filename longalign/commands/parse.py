@@ -11,7 +11,7 @@ from longalign.commands.messages import explained
 from longalign.errors import UserError, check_least
 
 _KEYS = re.compile(
-    r"\b(?:model\.(model|attention|config_overrides)|data\.(tokenizer|chat_format)|documents\.(text_column))\b"
+    r"\b(?:model\.(model|attention|config_overrides)|data\.(tokenizer|chat_format)|(?:documents|text)\.(text_column))\b"
 )
 """Keys of ``fit`` in error messages of shared code, for which other commands have an option of the same name."""
 

@@ -103,6 +103,41 @@ def test_tasks_language_split_and_styles_are_chosen(tmp_path):
     assert all(row["id"].startswith("tasks-validation-0-") for row in rows)
 
 
+def test_facts_are_hidden_in_the_users_text_and_the_same_options_give_the_same_bytes(tmp_path, caplog):
+    caplog.set_level("INFO")
+    story = [f"On day {n} the wind turned. Nobody had seen the harbour so full." for n in range(300)]
+    texts = [{"body": "\n\n".join(story[start : start + 30])} for start in range(0, 300, 30)] + [{"body": "short"}]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(text) + "\n" for text in texts))
+    options = [*SMALL, "--language=en", f"--text={tmp_path / 't.jsonl'}", "--text_column=body", f"--tokenizer={TINY}"]
+    for num_proc in (1, 2):
+        generate(f"--out={tmp_path / str(num_proc)}.jsonl", *options, f"--num_proc={num_proc}")
+    assert (tmp_path / "1.jsonl").read_bytes() == (tmp_path / "2.jsonl").read_bytes()
+    for row in rows_of(tmp_path / "1.jsonl"):
+        assert row["styles"] == [] and all("t.jsonl line " in place for place in row["texts"])
+        assert "Nobody had seen the harbour so full." in row["messages"][0]["content"]
+    assert "text: 1 text not used: 1 shorter than 200 characters" in caplog.text
+
+
+def test_text_that_cannot_be_used_is_one_line(tmp_path, capsys):
+    (tmp_path / "t.jsonl").write_text(json.dumps({"body": "The wind turned. " * 40}))
+    text = f"--text={tmp_path / 't.jsonl'}"
+    for options, said in (
+        ([text], "t.jsonl line 1: no column 'text' (there are: body); set --text_column"),
+        (
+            [text, "--text_column=body"],
+            "no Chinese text of 200 characters or more; there are 1 English: give --lan",
+        ),
+        ([text, "--styles=letters"], "styles: --text does not use it"),
+        ([text, "--kind=short"], "text: --kind short does not use it"),
+        (["--text_column=body"], "text_column: got 'body' without --text"),
+        (["--text=nowhere"], "nowhere does not exist (text)"),
+    ):
+        generate(f"--out={tmp_path / 'a.jsonl'}", *options, status=2)
+        out, err = capsys.readouterr()
+        assert out == "" and said in err and len(err.splitlines()) == 1, err
+    assert [file.name for file in tmp_path.iterdir()] == ["t.jsonl"]
+
+
 def test_short_chats_are_written_too(tmp_path, capsys):
     generate(f"--out={tmp_path / 'short.jsonl'}", "--kind=short", "--count=10")
     assert {row["kind"] for row in rows_of(tmp_path / "short.jsonl")} == {"short"}

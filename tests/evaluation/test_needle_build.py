@@ -5,11 +5,11 @@ import itertools
 import pytest
 
 from longalign.chat import encode_conversation, encode_prompt
+from longalign.data.sentences import sentence_starts, word_end
 from longalign.errors import UserError
 from longalign.evaluation.needle.build import Builder, around, document, grid
 from longalign.evaluation.needle.encoders import ChatPrompts, WordPrompts
 from longalign.evaluation.needle.haystack import generated_texts, make_haystack, read_texts, tokenise
-from longalign.evaluation.needle.sentences import sentence_starts, word_end
 from longalign.evaluation.needle.splicing import splice
 from longalign.evaluation.needle.tasks import Cell, make_item, own_item
 from tests.chat.tokenizers_for_tests import byte_level, sentencepiece

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from longalign.data.sentences import next_word_end, word_end
 from longalign.errors import UserError
 from longalign.evaluation.needle.encoders import Encoder, Message
 from longalign.evaluation.needle.haystack import Haystack, Source
-from longalign.evaluation.needle.sentences import next_word_end, word_end
 from longalign.evaluation.needle.splicing import Piece, Spliced, splice
 from longalign.evaluation.needle.tasks import Cell, Item, make_item, targets
 from longalign.evaluation.needle.wording import WORDINGS

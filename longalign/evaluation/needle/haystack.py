@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from longalign.data.sentences import sentence_starts
 from longalign.errors import UserError
 from longalign.evaluation.needle.encoders import Encoder
 from longalign.evaluation.needle.scoring import plain
-from longalign.evaluation.needle.sentences import sentence_starts
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Seeded long tasks with known answers: facts hidden in prose, questions about them, answers and their evidence.
+"""Seeded long tasks with known answers: facts hidden in text, questions about them, answers and their evidence.
 
 In: count, length, tasks, seed, language, split. Out: rows `{"id", "kind", "messages", "questions", …}` to train on.
 `questions` has for each question what a right answer must contain and where in the document that is. The same arguments
@@ -10,19 +10,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from longalign.data.processes import map_in_order
-from longalign.data.synthetic.documents import Language
 from longalign.data.synthetic.tasks.cast import Cast, NoneLeft
 from longalign.data.synthetic.tasks.chains import multi_hop
 from longalign.data.synthetic.tasks.digest import summarise_by_key
 from longalign.data.synthetic.tasks.exercise import Exercise, Fact, Question
 from longalign.data.synthetic.tasks.lookup import lookup, multi_value
-from longalign.data.synthetic.tasks.prose import Crowd, Measure, weave, write_prose
-from longalign.data.synthetic.tasks.styles_en import STYLES as STYLES_EN
-from longalign.data.synthetic.tasks.styles_zh import STYLES as STYLES_ZH
+from longalign.data.synthetic.tasks.passages import Passages
+from longalign.data.synthetic.tasks.prose import STYLES, Prose
 from longalign.data.synthetic.tasks.tables import table
 from longalign.data.synthetic.tasks.tallies import compare, count, order
 from longalign.data.synthetic.tasks.teller import Teller
-from longalign.data.synthetic.tasks.wording import Wording
+from longalign.data.synthetic.tasks.weaving import Filler, Measure, weave
 from longalign.data.synthetic.tasks.wording_en import WORDING as ENGLISH
 from longalign.data.synthetic.tasks.wording_zh import WORDING as CHINESE
 from longalign.data.synthetic.world import SPLITS, Draw
@@ -38,8 +36,7 @@ TASKS: dict[str, Callable[[Teller, int, bool], Exercise]] = {
     "summarise_by_key": summarise_by_key,
     "table": table,
 }
-STYLES = tuple(STYLES_EN.genres)
-_LANGUAGES: dict[str, tuple[Wording, Language]] = {"en": (ENGLISH, STYLES_EN), "zh": (CHINESE, STYLES_ZH)}
+_WORDINGS = {"en": ENGLISH, "zh": CHINESE}
 
 _WEIGHTS = {"lookup": 5, "multi_value": 3, "multi_hop": 6}
 """How often a task is drawn, 1 for the others: in long contexts, finding facts and following chains matter most."""
@@ -47,7 +44,7 @@ _WEIGHTS = {"lookup": 5, "multi_value": 3, "multi_hop": 6}
 _FACT = 60  # length of a fact, roughly: a row has at most so many facts as fit
 _MOST_FACTS = 64  # in a row with few questions
 _SHARE = 0.7  # the part of a row's length that facts, questions and answers may take
-_FULL = 0.97  # the same, for a row that is so short that it has no room for more prose
+_FULL = 0.97  # the same, for a row that is so short that it has no room for more text
 _FACTS = 4  # for each question, in a row with many questions
 _EACH = 4  # questions of an exercise at most, in a row with many questions
 _TRIES = 8  # attempts with the least number of facts
@@ -66,6 +63,7 @@ def generate_tasks(
     language: str = "both",
     split: str = "train",
     styles: Sequence[str] = STYLES,
+    passages: Passages | None = None,
     unanswerable: float = 0.05,
     questions: tuple[int, int] | None = None,
     measure: Measure = len,
@@ -79,6 +77,9 @@ def generate_tasks(
             log scale.
         language: `en`, `zh`, or `both` in turn.
         styles: of the prose, names from `STYLES`.
+        passages: raw texts to hide the facts in, instead of prose; they need to be of all wanted languages. In a row
+            `styles` is then empty, and `texts` says where the passages are from. Facts of the two splits differ in
+            their names, but for rows that are held out, other texts are needed too.
         unanswerable: share of the rows in which the document does not answer the first question of the task. Tasks
             whose questions always have an answer ignore it.
         questions: the number of a row's questions, a range from which it is drawn evenly; they are then of all `tasks`.
@@ -96,7 +97,7 @@ def generate_tasks(
         UserError: an argument has none of the values above, or the length has no room for the task.
     """
     _check(tasks, length, language, split, styles, unanswerable, questions)
-    rows = _Rows(tasks, length, seed, language, split, styles, unanswerable, questions, measure)
+    rows = _Rows(tasks, length, seed, language, split, passages or Prose(styles), unanswerable, questions, measure)
     return map_in_order(rows.write, count, num_proc)
 
 
@@ -137,7 +138,7 @@ class _Rows:
     seed: int
     language: str
     split: str
-    styles: Sequence[str]
+    filler: Filler
     unanswerable: float
     questions: tuple[int, int] | None
     measure: Measure
@@ -156,9 +157,9 @@ class _Writer:
     """Writes one row; what is random about it alone is drawn in the constructor."""
 
     def __init__(self, draw: Draw, code: str, rows: _Rows) -> None:
-        self.draw, self.code, self.split, self.styles = draw, code, rows.split, rows.styles
+        self.draw, self.code, self.split, self.filler = draw, code, rows.split, rows.filler
         self.measure, self.tasks = rows.measure, rows.tasks
-        self.words, self.language = _LANGUAGES[code]
+        self.words = _WORDINGS[code]
         self.unknown = draw.random() < rows.unanswerable
         self.many = rows.questions is not None
         few, weights = (1, 2, 3, 4), (14, 3, 2, 1)
@@ -167,11 +168,10 @@ class _Writer:
         self.frame = draw.choice(self.words.frames)
 
     def write(self, task: str, length: int) -> dict[str, Any]:
-        names, exercises, turns, left = self._fitting(task, length)
-        world = Crowd(self.draw, self.code, self.split, names)
-        paragraphs, styles, left = write_prose(world, self.language, self.styles, left, self.measure)
+        cast, exercises, turns, left = self._fitting(task, length)
+        filled = self.filler.fill(cast, left, self.measure)
         groups = [group for _, exercise in exercises for group in exercise.groups]
-        document, starts = weave(self.draw, paragraphs, groups, self.words.joint)
+        document, starts = weave(self.draw, filled.paragraphs, groups, self.words.joint, self.filler.lines)
         messages, offset = self._messages(turns, document)
         of_task = {question: name for name, exercise in exercises for question in exercise.questions}
         asked = [
@@ -181,17 +181,17 @@ class _Writer:
         ]
         return {
             "messages": messages,
-            "styles": styles,
-            "length": length - left,
+            **filled.named,
+            "length": length - filled.left,
             "document": [offset, offset + len(document)],
             "questions": asked,
         }
 
-    def _fitting(self, task: str, length: int) -> tuple[frozenset[str], Named, Turns, int]:
+    def _fitting(self, task: str, length: int) -> tuple[Cast, Named, Turns, int]:
         """Find exercises that fit into the length, with as many facts as there is room for.
 
         Returns:
-            (the names in them, the exercises, the questions of each turn, the length that is left for prose).
+            (what was drawn for them, the exercises, the questions of each turn, the length that is left for text).
         """
         limit = min(max(_MOST_FACTS, _FACTS * self.asked), max(4, length // _FACT))
         asked, least = self.asked, length
@@ -206,7 +206,7 @@ class _Writer:
             turns = self._turns(exercises, asked)
             size = self._size(exercises, turns)
             if size <= _SHARE * length or (limit == 1 and size <= _FULL * length):
-                return frozenset(cast.names), exercises, turns, length - size
+                return cast, exercises, turns, length - size
             least = min(least, size) if least != length else size
         raise UserError(f"length: got {length}, a row of the task {task} needs about {round(least / _FULL)} here")
 
@@ -257,7 +257,8 @@ class _Writer:
     def _size(self, exercises: Named, turns: Turns) -> int:
         facts = [fact for _, exercise in exercises for fact in exercise.facts]
         messages, _ = self._messages(turns, "")
-        pieces = [fact.with_space(self.words.joint) for fact in facts]
+        joint = "\n" if self.filler.lines else self.words.joint
+        pieces = [fact.with_space(joint) for fact in facts]
         pieces += [message["content"] for message in messages]
         return sum(map(self.measure, pieces)) + 2 * self.measure("\n\n")  # around the document
 

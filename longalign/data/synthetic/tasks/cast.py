@@ -4,9 +4,9 @@ import datetime
 import functools
 from collections.abc import Callable
 
+from longalign.data.synthetic import names
 from longalign.data.synthetic.chinese import CHINESE
 from longalign.data.synthetic.english import ENGLISH
-from longalign.data.synthetic.tasks.prose import stock_of
 from longalign.data.synthetic.world import Draw, split_of
 
 
@@ -21,6 +21,21 @@ _FORMS = ("letters", "syllable", "greek", "letter", "serial")  # of labels, see 
 
 
 Words = tuple[str, ...]
+
+
+@functools.cache
+def stock_of(kind: str, language: str, split: str) -> tuple[str, ...]:
+    """All names of a kind (`person`, `place`, `ship`) that belong to a split."""
+    heads, tails, form = {
+        ("person", "en"): (names.GIVEN_EN, names.FAMILY_EN, "{} {}"),
+        ("person", "zh"): (names.FAMILY_ZH, names.GIVEN_ZH, "{}{}"),
+        ("place", "en"): (names.PLACE_HEAD_EN, names.PLACE_TAIL_EN, "{}{}"),
+        ("place", "zh"): (names.PLACE_HEAD_ZH, names.PLACE_TAIL_ZH, "{}{}"),
+        ("ship", "en"): (names.SHIP_HEAD_EN, names.SHIP_TAIL_EN, "{} {}"),
+        ("ship", "zh"): (names.SHIP_HEAD_ZH, names.SHIP_TAIL_ZH, "{}{}号"),
+    }[kind, language]
+    every = dict.fromkeys(form.format(head, tail) for head in heads for tail in tails)
+    return tuple(name for name in every if split_of(name) == split)
 
 
 @functools.lru_cache(64)  # small, because many documents have word lists of their own
@@ -71,6 +86,14 @@ class Cast:
             low, high = (1650, 1930) if kind == "year" else (2, 40)
             return str(self.draw.randint(low, high))
         return self.draw_new(kind)
+
+    def known(self) -> frozenset[str]:
+        """All that facts are about or answers are made of: names, new values, deeds; articles are left out.
+
+        Values that may repeat in a document, such as years and the words of lists, are not among them.
+        """
+        deeds = [phrase for deed in self.deeds for phrase in deed]
+        return frozenset(one.removeprefix("the ") for one in (*self.names, *self._given, *deeds))
 
     def several(self, kind: str, count: int) -> list[str]:
         return [self.draw_new(kind) for _ in range(count)]

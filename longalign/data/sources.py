@@ -48,7 +48,8 @@ def find_files(path: str, key: str, suffixes: tuple[str, ...] = SUFFIXES) -> lis
             raise UserError(f"data folder {path} holds no file that ends in {', '.join(suffixes)} ({key})")
         others = sorted(map(os.path.basename, {*there} - {*files}))
         if aside := [name for name in others if not name.startswith(".") and not name.endswith(REPORT_SUFFIX)]:
-            _say_once(f"{key}: {len(aside)} folders or other files in {path} are ignored, the first is {aside[0]}")
+            more = f" and {len(aside) - 1:,} more" if len(aside) > 1 else ""
+            _say_once(f"{key}: folders and other files in {path} are ignored: {aside[0]}{more}")
         return files
     if os.path.isfile(path):
         files = [path]

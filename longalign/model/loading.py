@@ -16,6 +16,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
+from longalign.counted import counted
 from longalign.errors import UserError
 from longalign.files import read_json
 from longalign.model.chatglm import ROPE_BASE, glm_config, is_chatglm, rope_theta
@@ -128,7 +129,9 @@ def load_model(
     model, info = loaded
     misshapen = (f"{name} (got {[*got]}, expected {[*size]})" for name, got, size in info.get("mismatched_keys", ()))
     if missing := sorted(info.get("missing_keys", ())) + sorted(misshapen):
-        raise UserError(f"model.model: {path} lacks or misshapes {len(missing)} weights, the first is {missing[0]}")
+        raise UserError(
+            f"model.model: {path} lacks or misshapes {counted(len(missing), 'weight')}, the first is {missing[0]}"
+        )
     return model.train()
 
 

@@ -181,6 +181,22 @@ def test_a_wrong_type_is_said_without_names_of_python(fit, mistake):
     assert line.endswith("gather_once: got maybe, expected true or false")
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("trainer.logger.x", "trainer.logger names no class that could have this option; give --trainer.logger CLASS"),
+        ("trainer.profiler.x", "trainer.profiler names no class that could have this option"),
+        ("data.validation.x", "data.validation has no options of its own; expected --data.validation with a whole num"),
+        ("trainer.devices.x", "--trainer.devices with a text or a whole number"),
+        ("data.long.x", "unknown key 'x'"),
+    ],
+)
+def test_an_option_of_a_key_that_has_none_is_refused_without_names_of_python(mistake, key, said):
+    line = mistake("fit", "--model.model=m", "--data.long=l.jsonl", f"--{key}=1")
+    assert f"error: {key}: " in line and said in line
+    assert "NestedArg" not in line and "class '" not in line and "'1'" not in line
+
+
 def test_what_is_missing_is_named_as_the_option_that_gives_it(mistake):
     assert mistake("fit").endswith("error: missing: --model.model")
     assert mistake("export").endswith("error: missing: --checkpoint, --target")

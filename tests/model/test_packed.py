@@ -160,6 +160,7 @@ def test_a_model_that_hands_its_attention_a_mask_of_its_own_is_refused_in_one_li
         ("t5", {}, "no causal"),
         ("mamba", {}, "no rotary"),
         ("gemma3", {}, "text_config"),
+        ("phi4_multimodal", {}, "parts for images or sound .vision_config, audio_config"),
         ("gpt_oss", {"num_hidden_layers": 1, "layer_types": ["full_attention"]}, "SDPA"),
     ],
 )

@@ -36,6 +36,16 @@ FAMILIES = {
     "granite": {**GROUPED, "logits_scaling": 8.0},
     "cohere": {**GROUPED, "logit_scale": 0.25},
     "phi": GROUPED,  # its lm_head has a bias
+    "minicpm3": {  # its values have another size than its queries
+        **SMALL,
+        "num_key_value_heads": 4,
+        "q_lora_rank": 12,
+        "kv_lora_rank": 8,
+        "qk_nope_head_dim": 6,
+        "qk_rope_head_dim": 4,
+        "v_head_dim": 6,
+        "dim_model_base": 32,
+    },
     "mixtral": {**GROUPED, "num_local_experts": 4, "num_experts_per_tok": 2},
 }
 LENGTHS = (1, 5, 33, 12, 2)
@@ -141,6 +151,14 @@ def test_a_model_that_hands_its_attention_a_mask_of_its_own_is_refused_in_one_li
     check_packable(config)
     model = prepare_model(AutoModelForCausalLM.from_config(config), "sdpa", "none").eval()
     with pytest.raises(UserError, match="doge cannot be packed: longalign attention takes no mask"):
+        check_packed_forward(model, torch.device("cpu"))
+
+
+def test_a_model_whose_masks_do_not_fit_its_config_is_refused_in_one_line():
+    config = AutoConfig.for_model("cohere2", **GROUPED, layer_types=["full_attention"] * 2, sliding_window=None)
+    check_packable(config)
+    model = prepare_model(AutoModelForCausalLM.from_config(config), "sdpa", "none").eval()
+    with pytest.raises(UserError, match="cohere2 cannot be packed: .*sliding_window"):
         check_packed_forward(model, torch.device("cpu"))
 
 

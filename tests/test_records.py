@@ -39,7 +39,7 @@ def test_a_row_that_a_stop_comes_with_is_in_the_memory_as_on_the_disk(tmp_path, 
 
     records = Records(tmp_path / "r.jsonl")
     records.append({"key": "a"})
-    records._file = StoppedInFlush(open(tmp_path / "r.jsonl", "ab", buffering=0))
+    records._file = StoppedInFlush(io.FileIO(tmp_path / "r.jsonl", "ab"))
     with pytest.raises(KeyboardInterrupt):
         records.append({"key": "b"})
     assert records.rows() == Records(tmp_path / "r.jsonl").rows() == [{"key": "a"}, {"key": "b"}]

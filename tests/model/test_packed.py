@@ -158,7 +158,7 @@ def test_a_model_whose_masks_do_not_fit_its_config_is_refused_in_one_line():
     config = AutoConfig.for_model("cohere2", **GROUPED, layer_types=["full_attention"] * 2, sliding_window=None)
     check_packable(config)
     model = prepare_model(AutoModelForCausalLM.from_config(config), "sdpa", "none").eval()
-    with pytest.raises(UserError, match="cohere2 cannot be packed: .*sliding_window"):
+    with pytest.raises(UserError, match=r"cohere2 cannot be packed: .*sliding_window"):
         check_packed_forward(model, torch.device("cpu"))
 
 

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast
 from longalign.chat.messages import Message, parse_messages
 from longalign.data.json_list import BrokenList, NotAList, iterate_list
 from longalign.errors import UserError
+from longalign.hub import look_for_hub
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +136,7 @@ def _never_empty(file: str, key: str, on_broken: OnBroken | None) -> Iterator[tu
 
 def load_hub(name: str, key: str, files: str | None = None) -> Any:
     """Load `owner/name[:split]` as a `datasets.Dataset`, by the hub's own cache. files: a glob of those to load."""
+    look_for_hub()
     import datasets  # slow to import, and only data sets on the hub and Parquet files need it
 
     owner_name, _, split = name.partition(":")

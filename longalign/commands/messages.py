@@ -23,9 +23,10 @@ SOURCE = re.compile(r'Parser key "(data\.(?:long|short|text|sources))": Does not
 _TYPE = r"<class '\w+'>|typing\.Literal\[[^\]]*\]"
 WRONG_TYPE = re.compile(rf'Parser key "([\w.]+)": Expected a ({_TYPE})\. Got value: (.*?)(?: Given value type: .*)?$')
 NO_TYPE_OF_SEVERAL = re.compile(
-    rf'Parser key "([\w.]+)": .*?Does not validate .* Errors:((?: - Expected a (?:{_TYPE}))+)'
+    rf'Parser key "([\w.]+)": .*?Does not validate .* Errors:((?: - Expected (?:a )?(?:{_TYPE}))+)'
     r"(?: - (?:Not a valid subclass|Expected a dot import path) .*)? Given value type: .* Given value: (.*)$"
 )
+NO_CLASS_OF_SEVERAL = re.compile(r'Parser key "([\w.]+)": .*Does not validate against any of .* Given value: (.*)$')
 MISSING = re.compile(r"the following arguments are required: (?:fit\.|validate\.)?([\w., ]+)$")
 NO_CLASS = re.compile(
     r'Parser key "([\w.]+)": .*?(?:expects a function or a callable class:|Problem with given class_path|'
@@ -96,10 +97,10 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
         no_class = NO_CLASS.search(message)
         if no_class and no_class[2].isidentifier():
             return f"{no_class[1]}: got {no_class[2]}, expected a class with its module, such as torch.optim.AdamW"
-        return f"{no_class[1]}: cannot be used: {no_class[2]}" if no_class else message
+        return f"{no_class[1]}: cannot be used: {no_class[2]}" if no_class else _explain_misfit(message)
     unknown = found[-1]  # of nested keys the innermost comes last
     if unknown in keys:
-        return message
+        return _explain_misfit(message)
     return f"unknown key {unknown!r}" + (_did_you_mean(unknown, keys) or f": {message}; see --help")
 
 
@@ -145,6 +146,13 @@ def _explain_option_of_no_class(message: str, key: str, option: str, value: str)
     if "instantiatable class" in message:
         return f"{key}.{option}: {key} names no class that could have this option; give --{key} CLASS before it"
     return f"{key}.{option}: {key} has no options of its own; expected --{key} with {_in_words(message)}"
+
+
+def _explain_misfit(message: str) -> str:
+    """Explain a value that is of none of a key's types, of which some are classes; another message as it is."""
+    if none := NO_CLASS_OF_SEVERAL.search(message):
+        return f"{none[1]}: got {none[2]}, which fits nothing that is expected there; see --help"
+    return message
 
 
 def _did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -12,6 +12,9 @@ from longalign.data.plan import ATTENTION_FLOPS_PER_S, GEMM_FLOPS_PER_S, Sequenc
 from longalign.errors import UserError
 from longalign.model.checkpointing import Checkpointing
 
+EXPERTS = ("num_local_experts", "num_experts", "moe_num_experts")  # config keys; transformers maps others to these
+EXPERTS_OF_A_TOKEN = ("num_experts_per_tok", "top_k_experts", "moe_topk")
+
 
 @dataclass(frozen=True)
 class ModelShape:
@@ -37,10 +40,9 @@ def model_shape(config: PreTrainedConfig) -> ModelShape:
     model = _meta_model(config)
     lm_head = model.get_output_embeddings()
     linear = sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Linear) and m is not lm_head)
-    experts = next((getattr(config, key) for key in ("num_local_experts", "num_experts") if hasattr(config, key)), None)
+    experts, visited = (_mean_of(config, keys) for keys in (EXPERTS, EXPERTS_OF_A_TOKEN))
     if experts:
-        stacked = sum(p.numel() for p in model.parameters() if p.ndim == 3)
-        linear += stacked * config.num_experts_per_tok // experts
+        linear += int(sum(p.numel() for p in model.parameters() if p.ndim == 3) * visited / experts)
     heads = config.num_hidden_layers * config.num_attention_heads
     return ModelShape(
         linear=linear,
@@ -65,6 +67,12 @@ def _meta_model(config: PreTrainedConfig) -> PreTrainedModel:
             f"model.model: transformers makes no {config.model_type} of this config.json ({why}); "
             "compare its keys with those of a published one"
         ) from error
+
+
+def _mean_of(config: PreTrainedConfig, keys: Sequence[str]) -> float:
+    """The first of some keys that a config has; of a list with a number for each layer (HunYuan) the mean."""
+    found = (getattr(config, key, None) for key in keys)
+    return float(np.mean(next((value for value in found if value is not None), 0)))
 
 
 def _head_size(config: PreTrainedConfig) -> float:

@@ -177,6 +177,10 @@ def test_a_wrong_type_is_said_without_names_of_python(fit, mistake):
     line = mistake("data", "import", "--source=a", "--out=b", "--html=maybe")
     assert line == "longalign data import: error: html: got maybe, expected auto or true or false"
     assert "trainer: `devices`" in fit(trainer__devices="{a: 1}")
+    assert fit(trainer__limit_val_batches="a").endswith("got a, expected a number or a whole number or null")
+    for logger, got in (("{foo: 1}", "{'foo': 1}"), ("[a]", "['a']")):
+        line = fit(trainer__logger=logger)
+        assert line.endswith(f"error: trainer.logger: got {got}, which fits nothing that is expected there; see --help")
     line = fit(trainer__strategy__gather_once="maybe")
     assert line.endswith("gather_once: got maybe, expected true or false")
 

@@ -47,6 +47,8 @@ def _obstacle(config: PreTrainedConfig) -> str | None:
     layers = set(getattr(config, "layer_types", None) or ())
     if other := layers - {"full_attention"}:
         return f"it has layers of type {', '.join(sorted(other))}"
+    if getattr(config, "is_heterogeneous", False):
+        return "its layers have unlike sizes"
     if not layers and getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
         window = f"it has a sliding window of {config.sliding_window} tokens"
         return f"{window} (if it does without: --model.config_overrides '{{sliding_window: null}}')"

@@ -84,8 +84,8 @@ class Records:
             self._open()
         assert self._file is not None
         self._file.write(json_line(row))
+        self._rows[row[self._key]] = row  # before the flush, in which Ctrl-C may come: `close` flushes, too
         self._file.flush()
-        self._rows[row[self._key]] = row
 
     def close(self) -> None:
         """Release the lock. Rows can still be read; another ``append`` takes the lock again."""

@@ -1,5 +1,6 @@
 """Results that survive a kill."""
 
+import io
 import json
 import logging
 
@@ -28,6 +29,21 @@ def test_a_row_is_on_the_disk_when_append_returns(tmp_path):
     records = Records(tmp_path / "r.jsonl")
     records.append({"key": "a"})
     assert Records(tmp_path / "r.jsonl").done("a")
+
+
+def test_a_row_that_a_stop_comes_with_is_in_the_memory_as_on_the_disk(tmp_path, monkeypatch):
+    class StoppedInFlush(io.BufferedWriter):
+        def flush(self):
+            super().flush()
+            raise KeyboardInterrupt
+
+    records = Records(tmp_path / "r.jsonl")
+    records.append({"key": "a"})
+    records._file = StoppedInFlush(io.FileIO(tmp_path / "r.jsonl", "ab"))
+    with pytest.raises(KeyboardInterrupt):
+        records.append({"key": "b"})
+    assert records.rows() == Records(tmp_path / "r.jsonl").rows() == [{"key": "a"}, {"key": "b"}]
+    monkeypatch.setattr(StoppedInFlush, "flush", io.BufferedWriter.flush)
 
 
 def test_a_failed_row_is_not_done_until_a_good_one_follows(tmp_path):

@@ -300,7 +300,9 @@ async def ask_all(
             unreachable += isinstance(result, RequestFailed) and result.unreachable
             answered += not (isinstance(result, RequestFailed) and result.unreachable)
             if not answered and unreachable >= max(crew, MIN_WITNESSES):
-                raise UserError(f"{client.endpoint.url}: none of {unreachable} requests was answered: {result}")
+                raise UserError(
+                    f"{client.endpoint.url}: none of {counted(unreachable, 'request')} was answered: {result}"
+                )
 
     workers = [asyncio.create_task(work()) for _ in range(crew)]
     try:

@@ -30,6 +30,7 @@ from longalign.chat.formats import require_eos
 from longalign.chat.messages import Message, is_learnt, num_answered
 from longalign.chat.targets import TargetBuilder
 from longalign.chat.text import Span, TextEncoder
+from longalign.counted import counted
 from longalign.errors import UserError
 
 _MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
@@ -236,8 +237,8 @@ class TemplateEncoder:
         said = [message for message in messages if message["role"] == "assistant"]
         if len(said) != len(marked):
             raise UserError(
-                f"the chat template marks {len(marked)} answers with {{% generation %}}, the conversation has "
-                f"{len(said)}; correct the template, or {_REMEDY}"
+                f"the chat template marks {counted(len(marked), 'answer')} with {{% generation %}}, "
+                f"the conversation has {len(said)}; correct the template, or {_REMEDY}"
             )
         return [
             Answer(start, end, True, is_learnt(message))

@@ -16,6 +16,7 @@ from longalign.chat.plain_template import plain_chat_template
 from longalign.chat.text import TextEncoder
 from longalign.errors import UserError
 from longalign.files import read_json
+from longalign.hub import look_for_hub
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: 
         return build_chatglm_tokenizer(folder, config)
     if folder.is_dir() and gguf_file is None and not any(map(_is_vocabulary, folder.iterdir())):
         raise UserError(f"{path}: no tokenizer in this folder (tokenizer.json or tokenizer.model)")
+    if not folder.is_dir():
+        look_for_hub()
     optional = {"revision": revision, "gguf_file": gguf_file}
     try:
         tokenizer = AutoTokenizer.from_pretrained(

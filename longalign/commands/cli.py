@@ -64,17 +64,23 @@ SOURCE_OPTIONS = tuple(f"--data.{key}" for key in SOURCES)
 class RunConfig(SaveConfigCallback):
     """Writes the whole config of a run to ``config.yaml`` in its folder; with it the run can be repeated in another.
 
-    It also writes ``environment.json`` (versions, machine) and ``data.json`` (hashes, counts, plan).
+    It also writes ``environment.json`` (versions, machine) and ``data.json`` (hashes, counts, plan). It does so when a
+    checkpoint to go on from has been read: one that does not fit is refused, and the run's files stay what they were.
     """
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Does nothing: Lightning would write the config here."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            self.save_config(trainer, pl_module, "fit")
+
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if stage == "fit":
-            folder = Path(trainer.default_root_dir)
-            folder.mkdir(parents=True, exist_ok=True)
-            text = self.parser.dump(self.config, skip_none=False)
-            write_text(folder / "config.yaml", text)
-            write_environment(folder, trainer)
-            write_data_record(folder, trainer.datamodule)  # type: ignore[attr-defined]
+        folder = Path(trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "config.yaml", self.parser.dump(self.config, skip_none=False))
+        write_environment(folder, trainer)
+        write_data_record(folder, trainer.datamodule)  # type: ignore[attr-defined]
 
 
 class Parser(PlainHelp, LightningArgumentParser):

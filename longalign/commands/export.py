@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, Pre
 from longalign.commands.interrupt import interruptible
 from longalign.commands.model_loading import quiet_transformers
 from longalign.commands.parse import call
+from longalign.counted import counted
 from longalign.errors import UserError
 from longalign.files import new_folder
 from longalign.model.generate import load_generation_config, save_generation_config
@@ -80,7 +81,9 @@ def assemble(checkpoint: Path, assets: Path, dtype: torch.dtype) -> PreTrainedMo
         model = AutoModelForCausalLM.from_config(config, dtype=dtype)
     missing = set(model.state_dict()) - set(weights)
     if missing:
-        raise UserError(f"{checkpoint} lacks {len(missing)} weights of {assets}'s config, such as {min(missing)}")
+        raise UserError(
+            f"{checkpoint} lacks {counted(len(missing), 'weight')} of {assets}'s config, such as {min(missing)}"
+        )
     try:
         model.load_state_dict({key: w.to(dtype) for key, w in weights.items()}, assign=True)
     except RuntimeError as error:

@@ -23,9 +23,10 @@ SOURCE = re.compile(r'Parser key "(data\.(?:long|short|text|sources))": Does not
 _TYPE = r"<class '\w+'>|typing\.Literal\[[^\]]*\]"
 WRONG_TYPE = re.compile(rf'Parser key "([\w.]+)": Expected a ({_TYPE})\. Got value: (.*?)(?: Given value type: .*)?$')
 NO_TYPE_OF_SEVERAL = re.compile(
-    rf'Parser key "([\w.]+)": .*?Does not validate .* Errors:((?: - Expected a (?:{_TYPE}))+)'
+    rf'Parser key "([\w.]+)": .*?Does not validate .* Errors:((?: - Expected (?:a )?(?:{_TYPE}))+)'
     r"(?: - (?:Not a valid subclass|Expected a dot import path) .*)? Given value type: .* Given value: (.*)$"
 )
+NO_CLASS_OF_SEVERAL = re.compile(r'Parser key "([\w.]+)": .*Does not validate against any of .* Given value: (.*)$')
 MISSING = re.compile(r"the following arguments are required: (?:fit\.|validate\.)?([\w., ]+)$")
 NO_CLASS = re.compile(
     r'Parser key "([\w.]+)": .*?(?:expects a function or a callable class:|Problem with given class_path|'
@@ -45,7 +46,9 @@ TYPES = {
     "dict": "a mapping such as {KEY: VALUE}",
     "NoneType": "null",
 }
-OPTION_OF_SOURCE = re.compile(r"NestedArg\(key='([^']*)', val=(.*)\)$")
+_NESTED = r"NestedArg\(key='([^']*)', val=(.*?)\)"
+OPTION_OF_SOURCE = re.compile(rf"{_NESTED}$")
+OPTION_OF_NO_CLASS = re.compile(rf'Parser key "([\w.]+)": .*{_NESTED}')
 
 
 @contextmanager
@@ -82,6 +85,8 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
         return _explain_source(message, *source.groups())
     if of_class := OF_A_CLASS.match(message):
         return _explain_option_of_class(message, *of_class.groups())
+    if nested := OPTION_OF_NO_CLASS.match(message):
+        return _explain_option_of_no_class(message, *nested.groups())
     if wrong := WRONG_TYPE.search(message) or NO_TYPE_OF_SEVERAL.search(message):
         key, types, value = wrong.groups()
         return f"{key}: got {value}, expected {_in_words(types)}"
@@ -92,10 +97,10 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
         no_class = NO_CLASS.search(message)
         if no_class and no_class[2].isidentifier():
             return f"{no_class[1]}: got {no_class[2]}, expected a class with its module, such as torch.optim.AdamW"
-        return f"{no_class[1]}: cannot be used: {no_class[2]}" if no_class else message
+        return f"{no_class[1]}: cannot be used: {no_class[2]}" if no_class else _explain_misfit(message)
     unknown = found[-1]  # of nested keys the innermost comes last
     if unknown in keys:
-        return message
+        return _explain_misfit(message)
     return f"unknown key {unknown!r}" + (_did_you_mean(unknown, keys) or f": {message}; see --help")
 
 
@@ -121,7 +126,7 @@ def _in_words(types: str) -> str:
     for kind in re.findall(_TYPE, types):
         names = re.findall(r"'([^']*)'", kind)
         words.append(TYPES.get(names[0], names[0]) if kind.startswith("<class") else ", ".join(names))
-    return " or ".join(words)
+    return " or ".join(dict.fromkeys(words))
 
 
 def _explain_option_of_class(message: str, key: str, wrong: str) -> str:
@@ -134,6 +139,20 @@ def _explain_option_of_class(message: str, key: str, wrong: str) -> str:
         return f"{key}: {wrong}"
     options = inspect.signature(pydoc.locate(name[1])).parameters  # type: ignore[arg-type]
     return f"{key}: {name[1].rpartition('.')[2]} has no option {unknown[1]!r}{_did_you_mean(unknown[1], options)}"
+
+
+def _explain_option_of_no_class(message: str, key: str, option: str, value: str) -> str:
+    """Explain ``--key.option value`` where ``key`` is no class with options, or one that is not named yet."""
+    if "instantiatable class" in message:
+        return f"{key}.{option}: {key} names no class that could have this option; give --{key} CLASS before it"
+    return f"{key}.{option}: {key} has no options of its own; expected --{key} with {_in_words(message)}"
+
+
+def _explain_misfit(message: str) -> str:
+    """Explain a value that is of none of a key's types, of which some are classes; another message as it is."""
+    if none := NO_CLASS_OF_SEVERAL.search(message):
+        return f"{none[1]}: got {none[2]}, which fits nothing that is expected there; see --help"
+    return message
 
 
 def _did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
@@ -156,7 +175,7 @@ def _explain_source(message: str, key: str, value: str) -> str:
     if unknown is None:
         return not_a_source(key, value)
     near = _did_you_mean(unknown[1], (one.name for one in fields(Source)), cutoff=0.5)
-    return f"{key}: unknown key {unknown[1]!r}" + (near or f" in {value}")
+    return f"{key}: unknown key {unknown[1]!r}" + (near or (f" in {value}" if nested is None else ""))
 
 
 def _broken_yaml(args: Sequence[str]) -> str | None:

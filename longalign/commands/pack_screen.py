@@ -81,7 +81,7 @@ def _sequences(
         title = (
             f"{number + 1}/{pack.num_sequences} {mixture.names[pack.source_ids[number]]} row {mixture.row_ids[index]}: "
             f"tokens {start:,}-{stop - 1:,}, positions {positions[start]:,}-{positions[stop - 1]:,}, "
-            f"{count:,} targets × {weight:.3g}, {percent(share)} of the step's loss"
+            f"{counted(count, 'target')} × {weight:.3g}, {percent(share)} of the step's loss"
         )
         yield Text(f"{'──' if colour else '--'} {title}", style="bold cyan")
         ids = pack.input_ids[0, start:stop].numpy()

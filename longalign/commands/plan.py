@@ -13,8 +13,8 @@ def run(name: str, args: list[str]) -> None:
     """Parse ``args``, tokenise the data that is not in the cache, plan with every strategy, and print the figures."""
     options = OwnOptions(
         name,
-        "Show what `longalign fit` will make of a config's data, before a GPU is used: lengths, packs, steps, balance "
-        "of the ranks, and how much of the loss short and long conversations have.",
+        "Show what `longalign fit` will make of a config, before a GPU is used: lengths, packs, steps, balance of the "
+        "ranks, how much of the loss short and long conversations have, and memory, speed and time on known GPUs.",
     )
     options.add_argument(
         "--world_size", type=at_least(1), help="number of ranks (default: trainer.devices × trainer.num_nodes)"

@@ -136,11 +136,12 @@ def _summary(figures: dict[str, Any]) -> Text:
     steps = counted(plan["num_steps"], "step")
     if plan["epochs"] > 1:
         steps = f"{plan['epochs']} epochs of {steps}, {plan['total_steps']:,} together"
+    packs = plan["num_packs"] - plan["num_empty_packs"]
     lines = [
-        f"* as configured: {plan['strategy']}, loss {plan['loss']}, {plan['packs_per_step']} packs a step of "
-        f"{plan['max_length']:,} tokens, {counted(ranks, 'rank')} × "
-        f"{counted(plan['packs_per_step'] // ranks, 'micro-step')}",
-        f"  {plan['sequences']:,} sequences in {plan['num_packs'] - plan['num_empty_packs']:,} packs "
+        f"* as configured: {plan['strategy']}, loss {plan['loss']}, "
+        f"{counted(plan['packs_per_step'], 'pack')} a step of {plan['max_length']:,} tokens, "
+        f"{counted(ranks, 'rank')} × {counted(plan['packs_per_step'] // ranks, 'micro-step')}",
+        f"  {counted(plan['sequences'], 'sequence')} in {counted(packs, 'pack')} "
         f"(+ {plan['num_empty_packs']} empty), {steps}",
         f"  sequences a step: {plan['sequences_mean']:,.1f} on average, {plan['sequences_min']:,} to "
         f"{plan['sequences_max']:,}, spread {plan['sequences_spread']:.3f}; "

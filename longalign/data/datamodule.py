@@ -187,6 +187,7 @@ class LongAlignData(LightningDataModule):
         self._check_trainer(trainer)
         trainer.accumulate_grad_batches = self.packs_per_step // trainer.world_size
         self._validate_by_steps(trainer)
+        self._warn_of_small_shares()
         for name, lengths in self.outside_buckets.items():
             if len(lengths):
                 log.info("%s: %s", name, outside_text(len(lengths), lengths.min(), lengths.max()))
@@ -200,6 +201,13 @@ class LongAlignData(LightningDataModule):
             self.plans[0].working_share(),
             counted(trainer.world_size, "rank"),
         )
+
+    def _warn_of_small_shares(self) -> None:
+        """Say of which source the share to hold out makes no row."""
+        for number, (name, source) in enumerate(self.sources.items()):
+            share = source.validation
+            if isinstance(share, float) and 0 < share < 1 and not (self.held_out.source_ids == number).any():
+                log.warning("data.%s.validation: %g of its rows make no row: none is held out", name, share)
 
     def _set_up_validation(self, world_size: int, cost: SequenceCost) -> None:
         for name, rows, texts in self.held_out.split_texts():

@@ -184,14 +184,15 @@ def _num_held_out(name: str, source: Source, there: int, what: str) -> int:
     held_out = round(asked * there) if 0 < asked < 1 else int(asked)
     if held_out >= there and held_out > 0:
         raise UserError(
-            f"data.{name}.validation: {held_out} {what} asked for, of {there}; no {what[:-1]} is left to train on"
+            f"data.{name}.validation: {counted(held_out, what[:-1])} asked for, of {there:,}; "
+            f"no {what[:-1]} is left to train on"
         )
     return held_out
 
 
 def held_out_text(rows: int, texts: int) -> str:
     """What is said of held-out rows that are fewer texts."""
-    return f"{rows:,} sequences held out, which are {counted(texts, 'whole text')}"
+    return f"{counted(rows, 'sequence')} held out, of {counted(texts, 'whole text')}"
 
 
 class Mixture:

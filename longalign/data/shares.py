@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from longalign.counted import counted
 from longalign.errors import UserError, check_least
 
 KINDS = ("count", "share_of_sequences", "share_of_tokens")
@@ -92,7 +93,7 @@ def _fixed_counts(parts: Sequence[Part]) -> dict[str, int]:
         asked = counts[part.key] = there if part.ask.count is None else part.ask.count
         if asked > there and not (part.repeat and there):
             remedy = f"ask for less or set {part.key}.repeat: true" if there else "leave it out"
-            raise UserError(f"{part.key}.count: {asked} rows asked for, there are {there}; {remedy}")
+            raise UserError(f"{part.key}.count: {counted(asked, 'row')} asked for, of {there:,}; {remedy}")
     return counts
 
 

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast
 from longalign.chat.messages import Message, parse_messages
 from longalign.data.json_list import BrokenList, NotAList, iterate_list
 from longalign.errors import UserError
+from longalign.hub import look_for_hub
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ def find_files(path: str, key: str, suffixes: tuple[str, ...] = SUFFIXES) -> lis
             raise UserError(f"data folder {path} holds no file that ends in {', '.join(suffixes)} ({key})")
         others = sorted(map(os.path.basename, {*there} - {*files}))
         if aside := [name for name in others if not name.startswith(".") and not name.endswith(REPORT_SUFFIX)]:
-            _say_once(f"{key}: {len(aside)} folders or other files in {path} are ignored, the first is {aside[0]}")
+            more = f" and {len(aside) - 1:,} more" if len(aside) > 1 else ""
+            _say_once(f"{key}: folders and other files in {path} are ignored: {aside[0]}{more}")
         return files
     if os.path.isfile(path):
         files = [path]
@@ -134,6 +136,7 @@ def _never_empty(file: str, key: str, on_broken: OnBroken | None) -> Iterator[tu
 
 def load_hub(name: str, key: str, files: str | None = None) -> Any:
     """Load `owner/name[:split]` as a `datasets.Dataset`, by the hub's own cache. files: a glob of those to load."""
+    look_for_hub()
     import datasets  # slow to import, and only data sets on the hub and Parquet files need it
 
     owner_name, _, split = name.partition(":")

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 import longalign.chat
 from longalign.chat import ChatFormat, Overflow
+from longalign.counted import counted
 from longalign.data import cache
 from longalign.data.documents import TEXT_SUFFIXES, read_documents
 from longalign.data.encoding import RAW_SCHEMA, Job, encode_rows, take_counts
@@ -84,9 +85,9 @@ def report_table(name: str, report: dict[str, Any]) -> str:
 
     report: `TokenizedSource.report`.
     """
-    kept = f"{report['kept']:,} sequences" if report["noun"] == "texts" else f"{report['kept']:,}"
+    kept = counted(report["kept"], "sequence") if report["noun"] == "texts" else f"{report['kept']:,}"
     rows = f"{kept} of {report['rows']:,} {report['noun']}"
-    lines = [f"{name}: {rows}, {report['tokens']:,} tokens, {report['targets']:,} targets"]
+    lines = [f"{name}: {rows}, {counted(report['tokens'], 'token')}, {counted(report['targets'], 'target')}"]
     for what in ("dropped", "events"):
         lines += [f"  {what.removesuffix('s')} {count:>9,}  {why}" for why, count in sorted(report[what].items())]
     return "\n".join(lines)

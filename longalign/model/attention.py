@@ -151,9 +151,12 @@ def _attention_forward(
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if cu_seq_lens_q is not None:
         assert query.shape[0] == 1 and max_length_q is not None
+        width = value.shape[-1]
+        if width < query.shape[-1] and BACKENDS[backend].one_size:
+            value = torch.nn.functional.pad(value, (0, query.shape[-1] - width))
         tokens_first = (x.squeeze(0).transpose(0, 1) for x in (query, key, value))
         out, _lse = varlen_attention(*tokens_first, cu_seq_lens_q, int(max_length_q), scale, backend)
-        return out.unsqueeze(0), None
+        return out[..., :width].unsqueeze(0), None
     return _cached_attention(query, key, value, scale).transpose(1, 2), None
 
 

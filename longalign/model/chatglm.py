@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, GlmConfig, PreTrainedConfig
 
+from longalign.counted import counted
 from longalign.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -286,4 +287,4 @@ def _check_shape(name: str, tensor: Tensor, expected: torch.Size) -> None:
 
 def _check_complete(left: Mapping[str, Any]) -> None:
     if left:
-        raise UserError(f"the checkpoint lacks {len(left)} weights, the first is {next(iter(left))}")
+        raise UserError(f"the checkpoint lacks {counted(len(left), 'weight')}, the first is {next(iter(left))}")

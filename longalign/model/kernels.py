@@ -24,12 +24,14 @@ class Backend:
 
     ``missing(device, dtype)`` says why the kernel cannot run there, None if it can. ``lse`` is fp32 ``[H, T]``, or
     empty where the backward does not need it. Under torch's deterministic algorithms (``trainer.deterministic``) a
-    backward gives the same bits each time, and takes longer.
+    backward gives the same bits each time, and takes longer. ``one_size``: values must be as wide as queries (they are
+    narrower in DeepSeek, MiniCPM3, …), so the caller pads them.
     """
 
     forward: Callable[..., tuple[Tensor, Tensor]]
     backward: Callable[..., tuple[Tensor, Tensor, Tensor]]
     missing: Callable[[torch.device, torch.dtype], str | None]
+    one_size: bool = False
 
 
 # sdpa: one sequence at a time, on any device in any dtype; the plain twin of the others
@@ -241,13 +243,15 @@ BACKENDS: dict[str, Backend] = {
         _flash3_forward,
         _flash3_backward,
         _needs("a Hopper GPU", (9,), module="flash_attn_interface", package="flash-attn-3"),
+        one_size=True,  # it takes some narrower ones
     ),
     "flash_attn_2": Backend(
         _flash2_forward,
         _flash2_backward,
         _needs(*AMPERE, module="flash_attn.flash_attn_interface", package="flash-attn"),
+        one_size=True,
     ),
-    "torch": Backend(_torch_forward, _torch_backward, _needs(*AMPERE)),
+    "torch": Backend(_torch_forward, _torch_backward, _needs(*AMPERE), one_size=True),
     "sdpa": Backend(sdpa_forward, sdpa_backward, lambda device, dtype: None),
 }
 """In the order in which ``auto`` tries them, the fastest first. ``sdpa`` runs anywhere."""

@@ -16,8 +16,10 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
+from longalign.counted import counted
 from longalign.errors import UserError
 from longalign.files import read_json
+from longalign.hub import look_for_hub
 from longalign.model.chatglm import ROPE_BASE, glm_config, is_chatglm, rope_theta
 from longalign.model.context import extend_rope
 from longalign.model.conversion import converted_folder
@@ -44,6 +46,8 @@ def load_config(
     """
     if not Path(path).is_dir() and (path.startswith(("/", ".", "~")) or path.count("/") > 1):
         raise UserError(f"model.model: folder {path} does not exist; expected a folder or a hub name (owner/name)")
+    if not Path(path).is_dir():
+        look_for_hub()
     overrides = dict(overrides or {})
     if is_chatglm_folder(path):
         config = glm_config(read_json(Path(path) / "config.json"), overrides.pop("rope_ratio", None))
@@ -128,7 +132,9 @@ def load_model(
     model, info = loaded
     misshapen = (f"{name} (got {[*got]}, expected {[*size]})" for name, got, size in info.get("mismatched_keys", ()))
     if missing := sorted(info.get("missing_keys", ())) + sorted(misshapen):
-        raise UserError(f"model.model: {path} lacks or misshapes {len(missing)} weights, the first is {missing[0]}")
+        raise UserError(
+            f"model.model: {path} lacks or misshapes {counted(len(missing), 'weight')}, the first is {missing[0]}"
+        )
     return model.train()
 
 
@@ -154,6 +160,8 @@ def _one_line(path: str) -> Iterator[None]:
         raise UserError(f"model.model: cannot load {path}: config.json: {_last_line(error)}") from error
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, EOFError, *UNREADABLE) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if "couldn't connect to" in first:
+            first = "there is no such folder here, it was not downloaded before, and the hub cannot be reached"
         if "trust_remote_code" in str(error):
             first = (
                 "it needs remote code, which longalign never runs (ChatGLM2 and 3 need none from a folder: "

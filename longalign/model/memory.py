@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedConfig
 
+from longalign.errors import UserError
 from longalign.model.checkpointing import Checkpointing
 from longalign.model.flops import ModelShape
 from longalign.model.loss import LOGITS_BYTES
@@ -250,7 +251,11 @@ class StepMemory:
 
 
 def layer_sizes(config: PreTrainedConfig, shape: ModelShape) -> LayerSizes:
-    """The sizes of a model's layers, from its config and its count of parameters."""
+    """The sizes of a model's layers, from its config and its count of parameters.
+
+    Raises:
+        UserError: the config does not say how wide its feed-forward layers are.
+    """
     any_config: Any = config.get_text_config()
     heads, layers = any_config.num_attention_heads, any_config.num_hidden_layers
     query = shape.attention_width // layers
@@ -260,7 +265,7 @@ def layer_sizes(config: PreTrainedConfig, shape: ModelShape) -> LayerSizes:
     root = embeddings * (1 if tied else 2) + any_config.hidden_size
     return LayerSizes(
         hidden=any_config.hidden_size,
-        intermediate=any_config.intermediate_size,
+        intermediate=_intermediate_size(any_config),
         query=query,
         key_value=query // heads * key_value_heads,
         heads=heads,
@@ -269,6 +274,18 @@ def layer_sizes(config: PreTrainedConfig, shape: ModelShape) -> LayerSizes:
         root_parameters=root,
         lm_head_parameters=embeddings,
     )
+
+
+def _intermediate_size(config: Any) -> int:
+    if (size := getattr(config, "intermediate_size", None)) is not None:
+        return size
+    try:  # a model of experts alone (Solar-Open), of which a token visits some
+        return config.moe_intermediate_size * config.num_experts_per_tok
+    except AttributeError as error:
+        raise UserError(
+            f"model.model: {config.model_type} is not supported: its config has no intermediate_size, of which the "
+            "memory of a step is calculated"
+        ) from error
 
 
 def optimizer_state_bytes(optimizer: Any) -> float:

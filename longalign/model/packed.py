@@ -109,7 +109,7 @@ def check_packed_forward(model: PreTrainedModel, device: torch.device) -> float:
     method: Any = model.packed_logits  # the method and not the function: FSDP gathers weights when it is called
     try:
         packed = method(pack).float()
-    except NotImplementedError as error:  # of our attention
+    except (NotImplementedError, ValueError) as error:  # of our attention, and of a mask that the config does not fit
         raise UserError(f"model.model: {model.config.model_type} cannot be packed: {error}") from error
     alone = torch.cat([model(torch.tensor([row], device=device), use_cache=False).logits[0].float() for row in ids])
     difference = float((packed - alone).square().mean(dim=-1).sqrt().max() / alone.std())

@@ -47,7 +47,7 @@ def _indexed_files(index: Path) -> list[Path]:
         raise UserError(f"{index}: {outside[0]!r} is not a file beside it")
     files = [index.parent / name for name in names]
     if missing := [file.name for file in files if not file.is_file()]:
-        raise UserError(f"{index.parent}: {len(missing)} of {len(files)} shards are missing, the first is {missing[0]}")
+        raise UserError(f"{index.parent}: {len(missing)} of {len(files)} shards not found, the first is {missing[0]}")
     return files
 
 

@@ -37,6 +37,8 @@ def _obstacle(config: PreTrainedConfig) -> str | None:
         return "transformers has no causal language model of this type"
     if config.get_text_config() is not config:
         return "its language model is a part of it (text_config), beside others for images or sound"
+    if others := [key for key in ("vision_config", "audio_config") if getattr(config, key, None) is not None]:
+        return f"it has parts for images or sound ({', '.join(others)})"
     rope: dict[str, Any] = getattr(config, "rope_parameters", None) or {}
     if not rope:
         return "it has no rotary attention (no rope_parameters in its config)"
@@ -45,6 +47,8 @@ def _obstacle(config: PreTrainedConfig) -> str | None:
     layers = set(getattr(config, "layer_types", None) or ())
     if other := layers - {"full_attention"}:
         return f"it has layers of type {', '.join(sorted(other))}"
+    if getattr(config, "is_heterogeneous", False):
+        return "its layers have unlike sizes"
     if not layers and getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
         window = f"it has a sliding window of {config.sliding_window} tokens"
         return f"{window} (if it does without: --model.config_overrides '{{sliding_window: null}}')"

@@ -23,6 +23,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
+from longalign.counted import counted
 from longalign.data.collate import Pack
 from longalign.data.datamodule import LongAlignData, data_of
 from longalign.data.plan import SequenceCost
@@ -230,7 +231,7 @@ class LongAlignModule(LightningModule):
         """One line for a run that ran out of GPU memory: when, how much was in use and expected, what to change."""
         used = torch.cuda.max_memory_allocated(self.device) / GIB if self.device.type == "cuda" else 0.0
         others = beside_other_programs(self.device)
-        line = f"out of GPU memory after {self.trainer.global_step} steps, {used:.1f} GiB in use{others}"
+        line = f"out of GPU memory after {counted(self.trainer.global_step, 'step')}, {used:.1f} GiB in use{others}"
         return line + self.memory_settings.explain_out_of_memory(self.memory, used)
 
     def _plan_memory(self, strategy: ShardStrategy, fused: bool, dtype: torch.dtype) -> StepMemory:
@@ -368,7 +369,7 @@ class LongAlignModule(LightningModule):
         log.warning("step %d skipped: gradient norm is %s", self.trainer.global_step + 1, self.grad_norm)
         if self.skipped_in_a_row >= self.max_skipped_steps:
             raise UserError(
-                f"{self.skipped_in_a_row} updates in a row had gradients that are not finite: "
+                f"{counted(self.skipped_in_a_row, 'update')} in a row had gradients that are not finite: "
                 "lower model.optimizer's lr or look at the data (model.max_skipped_steps)"
             )
 

@@ -107,7 +107,7 @@ def test_the_target_is_what_plain_transformers_loads(tmp_path):
         (lambda s: (s / "tokenizer.model").write_text("x"), "tokenizer.model: not a sentencepiece model"),
         (
             lambda s: (s / "model-00003-of-00005.safetensors").unlink(),
-            "1 of 5 shards are missing, the first is model-0",
+            "1 of 5 shards not found, the first is model-0",
         ),
         (lambda s: os.truncate(s / "model-00003-of-00005.safetensors", 4000), "00003-of-00005.safetensors: cannot be"),
         (lambda s: (s / "model.safetensors.index.json").unlink(), "no weights here; expected model.safetensors"),

@@ -177,8 +177,28 @@ def test_a_wrong_type_is_said_without_names_of_python(fit, mistake):
     line = mistake("data", "import", "--source=a", "--out=b", "--html=maybe")
     assert line == "longalign data import: error: html: got maybe, expected auto or true or false"
     assert "trainer: `devices`" in fit(trainer__devices="{a: 1}")
+    assert fit(trainer__limit_val_batches="a").endswith("got a, expected a number or a whole number or null")
+    for logger, got in (("{foo: 1}", "{'foo': 1}"), ("[a]", "['a']")):
+        line = fit(trainer__logger=logger)
+        assert line.endswith(f"error: trainer.logger: got {got}, which fits nothing that is expected there; see --help")
     line = fit(trainer__strategy__gather_once="maybe")
     assert line.endswith("gather_once: got maybe, expected true or false")
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("trainer.logger.x", "trainer.logger names no class that could have this option; give --trainer.logger CLASS"),
+        ("trainer.profiler.x", "trainer.profiler names no class that could have this option"),
+        ("data.validation.x", "data.validation has no options of its own; expected --data.validation with a whole num"),
+        ("trainer.devices.x", "--trainer.devices with a text or a whole number"),
+        ("data.long.x", "unknown key 'x'"),
+    ],
+)
+def test_an_option_of_a_key_that_has_none_is_refused_without_names_of_python(mistake, key, said):
+    line = mistake("fit", "--model.model=m", "--data.long=l.jsonl", f"--{key}=1")
+    assert f"error: {key}: " in line and said in line
+    assert "NestedArg" not in line and "class '" not in line and "'1'" not in line
 
 
 def test_what_is_missing_is_named_as_the_option_that_gives_it(mistake):

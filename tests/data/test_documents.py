@@ -45,7 +45,7 @@ def test_texts_without_a_visible_character_are_left_out_and_counted(tmp_path, to
     caplog.set_level("INFO")
     source = tokenize_source(str(file), tokenizer, max_length=9, cache_dir=tmp_path / "c", name="t", text_column="body")
     assert len(source) == 1 and source.report["dropped"] == {"no_text": 4} and source.report["rows"] == 5
-    assert "t: 1 sequences of 5 texts" in caplog.text and "dropped         4  no_text" in caplog.text
+    assert "t: 1 sequence of 5 texts" in caplog.text and "dropped         4  no_text" in caplog.text
     assert [text for _, _, text in read_texts(str(file), "body")] == ["x"]
 
 
@@ -117,9 +117,7 @@ def test_a_held_out_text_is_held_out_whole(tmp_path, tokenizer, caplog):
     assert len(mixture) + len(held_out) == len(mixture.sources[0])
     assert held_out.split_texts() == [("text", len(held_out), 3)]
     (figures,) = source_figures(data, mixture, held_out)
-    assert f"text: 7 × document split, {len(held_out)} sequences held out, which are 3 whole texts" in str(
-        reasons([figures])
-    )
+    assert f"text: 7 × document split, {len(held_out)} sequences held out, of 3 whole texts" in str(reasons([figures]))
 
 
 def test_a_source_is_raw_text_where_it_says_so():

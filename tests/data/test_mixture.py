@@ -72,7 +72,7 @@ def test_if_all_have_shares_the_mix_is_the_largest_that_exhausts_none():
 
 
 def test_asking_for_more_than_there_is_tells_the_largest_possible():
-    assert "201 rows asked for, there are 200" in _error(long={"count": 201}, short={})
+    assert "201 rows asked for, of 200" in _error(long={"count": 201}, short={})
     message = _error(long={"share_of_sequences": 0.1}, short={})
     assert "the largest possible is 0.0625" in message  # 200 of 3200
     assert len(_select(long={"share_of_sequences": 0.0625}, short={}).train["long"]) == 200
@@ -179,5 +179,5 @@ def test_texts_of_several_rows_are_held_out_whole_whatever_their_rows():
     fewer = select_rows({"t": lengths}, {"t": Source("a", validation=12, count=9)}, documents={"t": documents})
     assert np.array_equal(fewer.validation["t"], held) and len(fewer.train["t"]) == 9
     one = np.zeros(4, int)
-    with pytest.raises(UserError, match=r"validation: 1 texts asked for, of 1; no text is left to train on"):
+    with pytest.raises(UserError, match=r"validation: 1 text asked for, of 1; no text is left to train on"):
         select_rows({"t": one + 5}, {"t": Source("a", validation=1)}, documents={"t": one})

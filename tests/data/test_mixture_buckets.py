@@ -124,7 +124,7 @@ def test_the_largest_possible_share_of_a_bucket_is_told_and_possible():
         ({"8k-16k": {"share_of_tokens": 0.1}, "16k-": {"share_of_sequences": 0.1}}, "cannot be mixed"),
         ({"8k-16k": {"share_of_tokens": 0.5}, "16k-": {"share_of_tokens": 0.5}}, "leaves nothing"),
         ({"100k-": {"share_of_tokens": 0.1}}, "data.long.buckets.100k-.share_of_tokens: 0.1 of the mix is asked for"),
-        ({"100k-": {"count": 1, "repeat": True}}, "1 rows asked for, there are 0; leave it out"),
+        ({"100k-": {"count": 1, "repeat": True}}, "1 row asked for, of 0; leave it out"),
     ],
 )
 def test_senseless_buckets_are_refused_by_key(buckets, expected):
@@ -231,7 +231,7 @@ def test_a_saved_config_keeps_its_buckets(tmp_path):
         ("{8k-16k: {share_of_token: 0.2}}", "share_of_tokens"),
         ("{8k-16k: 5}", "expected a path, or a mapping of path, count"),
         ("{8: {count: 1}}", "expected tokens from-below"),
-        ("{1k-2k: {count: 1000}}", "data.long.buckets.1k-2k.count: 1000 rows asked for"),
+        ("{1k-2k: {count: 1000}}", "data.long.buckets.1k-2k.count: 1,000 rows asked for"),
     ],
 )
 @pytest.mark.parametrize("form", ["mapping", "option"])

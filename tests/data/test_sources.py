@@ -165,5 +165,5 @@ def test_what_a_folder_holds_beside_its_data_is_said_once(tmp_path, caplog):
     for _ in range(2):
         assert find_files(str(tmp_path), "data.long") == [str(tmp_path / "a.jsonl")]
     assert [record.getMessage() for record in caplog.records] == [
-        f"data.long: 3 folders or other files in {tmp_path} are ignored, the first is b.csv"
+        f"data.long: folders and other files in {tmp_path} are ignored: b.csv and 2 more"
     ]

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -71,6 +72,20 @@ def test_gpu_backend_is_as_near_to_the_truth_as_plain_bf16(backend, size, length
 
     for ours, plain in zip(errors(backend), errors("sdpa"), strict=True):
         assert ours <= 1.5 * plain + 2e-3
+
+
+def test_values_narrower_than_queries_are_padded_for_a_kernel_of_one_size(monkeypatch):
+    def forward(q, k, v, *more):
+        assert q.shape[-1] == k.shape[-1] == v.shape[-1]
+        return BACKENDS["sdpa"].forward(q, k, v, *more)
+
+    monkeypatch.setitem(BACKENDS, "torch", replace(BACKENDS["torch"], forward=forward))
+    (q, k, v), cu, longest = inputs([5, 1, 64])
+    q, k, v = (x.detach().transpose(0, 1).unsqueeze(0) for x in (q, k, v[..., :24]))
+    pack = {"cu_seq_lens_q": cu, "max_length_q": longest}
+    padded, plain = (_attention_forward(None, q, k, v, None, backend=name, **pack)[0] for name in ("torch", "sdpa"))
+    assert padded.shape == (1, 70, 4, 24)
+    torch.testing.assert_close(padded, plain, atol=1e-12, rtol=0)
 
 
 class Called(Exception):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from transformers import GlmConfig, LlamaConfig
+from transformers import DbrxConfig, GlmConfig, LlamaConfig, SolarOpenConfig
 
 from longalign.errors import UserError
 from longalign.model.flops import model_shape
@@ -83,6 +83,16 @@ def test_sizes_are_those_of_the_model():
     assert glm(28).key_value == 256
     config = LlamaConfig(num_hidden_layers=2, tie_word_embeddings=True)
     assert layer_sizes(config, model_shape(config)).total_parameters == model_shape(config).total
+
+
+def test_a_model_of_experts_alone_is_as_wide_as_those_of_a_token():
+    config = SolarOpenConfig(num_hidden_layers=1, n_routed_experts=8, moe_intermediate_size=96, num_experts_per_tok=3)
+    assert layer_sizes(config, model_shape(config)).intermediate == 3 * 96
+
+
+def test_a_config_without_the_width_of_its_layers_is_refused_by_name():
+    with pytest.raises(UserError, match=r"model.model: dbrx is not supported: its config has no intermediate_size"):
+        layer_sizes(DbrxConfig(), model_shape(LlamaConfig()))
 
 
 def test_a_gpu_is_filled_but_never_over():

@@ -36,6 +36,16 @@ FAMILIES = {
     "granite": {**GROUPED, "logits_scaling": 8.0},
     "cohere": {**GROUPED, "logit_scale": 0.25},
     "phi": GROUPED,  # its lm_head has a bias
+    "deepseek_v3": {  # its values have another size than its queries
+        **SMALL,
+        "num_key_value_heads": 4,
+        "first_k_dense_replace": 2,
+        "q_lora_rank": 12,
+        "kv_lora_rank": 8,
+        "qk_nope_head_dim": 6,
+        "qk_rope_head_dim": 4,
+        "v_head_dim": 6,
+    },
     "mixtral": {**GROUPED, "num_local_experts": 4, "num_experts_per_tok": 2},
 }
 LENGTHS = (1, 5, 33, 12, 2)
@@ -144,6 +154,14 @@ def test_a_model_that_hands_its_attention_a_mask_of_its_own_is_refused_in_one_li
         check_packed_forward(model, torch.device("cpu"))
 
 
+def test_a_model_whose_masks_do_not_fit_its_config_is_refused_in_one_line():
+    config = AutoConfig.for_model("cohere2", **GROUPED, layer_types=["full_attention"] * 2, sliding_window=None)
+    check_packable(config)
+    model = prepare_model(AutoModelForCausalLM.from_config(config), "sdpa", "none").eval()
+    with pytest.raises(UserError, match=r"cohere2 cannot be packed: .*sliding_window"):
+        check_packed_forward(model, torch.device("cpu"))
+
+
 @pytest.mark.parametrize(
     ("family", "keys", "reason"),
     [
@@ -160,12 +178,20 @@ def test_a_model_that_hands_its_attention_a_mask_of_its_own_is_refused_in_one_li
         ("t5", {}, "no causal"),
         ("mamba", {}, "no rotary"),
         ("gemma3", {}, "text_config"),
+        ("phi4_multimodal", {}, "parts for images or sound .vision_config, audio_config"),
         ("gpt_oss", {"num_hidden_layers": 1, "layer_types": ["full_attention"]}, "SDPA"),
     ],
 )
 def test_models_that_cannot_be_packed_are_refused_by_name(family, keys, reason):
     with pytest.raises(UserError, match=f"{family} cannot be packed: .*{reason}"):
         check_packable(AutoConfig.for_model(family, **keys))
+
+
+def test_layers_of_unlike_sizes_are_refused(monkeypatch):
+    config = AutoConfig.for_model("llama")
+    monkeypatch.setattr(type(config), "is_heterogeneous", True, raising=False)
+    with pytest.raises(UserError, match="llama cannot be packed: its layers have unlike sizes"):
+        check_packable(config)
 
 
 def test_dropout_is_no_reason_not_to_pack_where_nothing_is_trained():

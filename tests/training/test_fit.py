@@ -73,6 +73,11 @@ def test_held_out_rows_are_looked_at_every_so_many_steps_whatever_the_packs_of_a
     assert ("trainer.val_check_interval: got 1000 steps, of 5 in the run" in caplog.text) == (interval == "1000")
 
 
+def test_a_share_to_hold_out_that_makes_no_row_is_told(arguments, caplog):
+    run_here(arguments(*STEPS, "--trainer.max_steps=1", "--data.validation=0.001"))
+    assert "data.long.validation: 0.001 of its rows make no row: none is held out" in caplog.text
+
+
 def test_a_held_out_loss_that_is_asked_for_without_held_out_rows_is_told(arguments, caplog):
     often = "--trainer.val_check_interval=2"
     ends = "--trainer.callbacks+=longalign.training.callbacks.ValidateAtEnds"

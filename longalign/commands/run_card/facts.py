@@ -9,6 +9,7 @@ from typing import Any
 
 from longalign.commands.run_card.events import LOSS, Events
 from longalign.commands.run_card.folder import CONFIG, RunFolder, as_dict, as_list
+from longalign.counted import counted
 from longalign.duration import duration
 
 QUIET_S = 120  # a run has stopped if it logged nothing for so many seconds and for the time of 20 steps
@@ -24,7 +25,7 @@ class Status:
 
     def __str__(self) -> str:
         if self.state == "finished":
-            return f"finished, {self.step:,} steps"
+            return f"finished, {counted(self.step, 'step')}"
         of = "" if self.total is None else f" of {self.total:,}"
         return f"{self.state} at step {self.step:,}{of}" if self.step else f"{self.state} before step 1{of}"
 

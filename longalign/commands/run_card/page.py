@@ -129,9 +129,9 @@ def plan_text(plan: dict[str, Any]) -> str:
     """How the sequences were packed into steps, in words; empty if the record does not say."""
     try:
         return (
-            f"{plan['strategy']}, loss by {plan['loss']}: {plan['steps']:,} steps of {plan['packs_per_step']} packs of "
-            f"{plan['max_length']:,} tokens, {counted(plan['epochs'], 'epoch')}, fill {plan['fill']:.3f}, "
-            f"working share {plan['working_share']:.3f}"
+            f"{plan['strategy']}, loss by {plan['loss']}: {counted(plan['steps'], 'step')} of "
+            f"{counted(plan['packs_per_step'], 'pack')} of {plan['max_length']:,} tokens, "
+            f"{counted(plan['epochs'], 'epoch')}, fill {plan['fill']:.3f}, working share {plan['working_share']:.3f}"
         )
     except (KeyError, TypeError, ValueError):
         return ""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from longalign.chat.messages import Message, is_learnt
+from longalign.counted import counted
 from longalign.data.importing import splitting, turns
 from longalign.data.importing.formats import Reading, detect, read_row, seen_keys
 from longalign.data.importing.html import Html, convert
@@ -80,7 +81,7 @@ def import_rows(source: str, choices: Choices, tally: Tally) -> Iterator[dict[st
                 tally.drop(unusable.reason, where, unusable.detail)
             if time.monotonic() - said > _SAY_EVERY_S:
                 said = time.monotonic()
-                log.info("%s: %s rows read, %s kept", where, f"{tally.read:,}", f"{tally.kept:,}")
+                log.info("%s: %s read, %s kept", where, counted(tally.read, "row"), f"{tally.kept:,}")
 
 
 def _decide(name: str, rows: list[Any], choices: Choices) -> str:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.optim import Optimizer
 
+from longalign.counted import counted
 from longalign.data.collate import Pack
 from longalign.data.datamodule import data_of
 from longalign.duration import duration
@@ -147,7 +148,9 @@ class StepLogger(Callback):
             self.validated = sums
             for logger in trainer.loggers:
                 logger.log_metrics(metrics, step=step)
-            log.info("step %d  held-out loss %.4f (%d sequences)", step, sums["loss"], sums["sequences"])
+            log.info(
+                "step %d  held-out loss %.4f (%s)", step, sums["loss"], counted(int(sums["sequences"]), "sequence")
+            )
         pl_module.log_dict(metrics, logger=False, batch_size=1)
         self.clock_stale = True
 

@@ -32,7 +32,7 @@ from longalign.model.attention import choose_backend
 from longalign.model.flops import ModelShape, model_shape, sequence_cost
 from longalign.model.fused import choose_fused
 from longalign.model.hardware import beside_other_programs
-from longalign.model.loading import CACHE_DIR, join_overrides, load_config, load_model, random_model, weights_folder
+from longalign.model.loading import CACHE_DIR, join_overrides, load_config
 from longalign.model.memory import GIB, StepMemory, layer_sizes, optimizer_state_bytes, optimizer_update_bytes
 from longalign.model.memory_choice import Offload
 from longalign.model.packed import check_packed_forward
@@ -42,6 +42,7 @@ from longalign.training.optimizer_errors import while_made, while_updating
 from longalign.training.schedule import WarmupCosine
 from longalign.training.state_offload import StateOffload
 from longalign.training.strategy import ShardStrategy
+from longalign.training.weights import Weights
 
 log = logging.getLogger(__name__)
 
@@ -117,10 +118,7 @@ class LongAlignModule(LightningModule):
     ) -> None:
         super().__init__()
         self.path, self.gguf_file = str(Path(model).expanduser()) if model.startswith("~") else model, gguf_file
-        self.cache_dir = cache_dir or CACHE_DIR
-        self.source_folder = self.path  # of the weights; for ChatGLM3, once loaded, that of the converted model
         self.attention, self.fused, self.compute_dtype = attention, fused, compute_dtype
-        self.random_weights = random_weights
         self.memory_settings = MemorySettings(checkpointing, kept_layers, offload, gpu_memory_gib)
         self.optimizer, self.scheduler = optimizer, scheduler
         check_least("model.max_skipped_steps", max_skipped_steps, 1)
@@ -131,6 +129,7 @@ class LongAlignModule(LightningModule):
             "max_position_embeddings": max_position_embeddings,
         }
         self.config = load_config(self.path, join_overrides(context, config_overrides or {}), gguf_file)
+        self.weights = Weights(self.path, self.config, gguf_file, cache_dir or CACHE_DIR, random_weights)
         self.shape: ModelShape = model_shape(self.config)
         self.sizes = layer_sizes(self.config, self.shape)
         if kept_layers > self.sizes.layers:
@@ -176,7 +175,7 @@ class LongAlignModule(LightningModule):
                 f"trainer.precision: got {self.trainer.precision}, expected {', '.join(PRECISIONS)}: "
                 "weights stay fp32, and model.compute_dtype says in what to compute"
             )
-        whole = self._load_whole(dtype=torch.float32)
+        whole = self.weights.load(dtype=torch.float32)
         step = self.memory = self.memory_settings.unplanned(self.sizes)
         return prepare_model(whole, attention, step.checkpointing, kept_layers=step.kept_layers, offload=step.offload)
 
@@ -191,7 +190,7 @@ class LongAlignModule(LightningModule):
         step = self.memory = self._plan_memory(strategy, fused, dtype)
         model = shard_model(
             self.config,
-            self._weights_on_rank_0(),
+            self.weights.load_on_rank_0(self.trainer),
             strategy.shard_mesh,
             strategy.root_device,
             attention=attention,
@@ -200,7 +199,7 @@ class LongAlignModule(LightningModule):
             offload=step.offload,
             fused=fused,
             compute_dtype=dtype,
-            random_weights=self.random_weights,
+            random_weights=self.weights.random,
         )
         self._gathering = Gathering(model, after_forward=not step.resharded, once=step.gathered_once)
         return model
@@ -259,24 +258,6 @@ class LongAlignModule(LightningModule):
         enabled = not isinstance(self.trainer.strategy, ShardStrategy)
         dtype = self._compute_dtype(self.device)
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled and dtype == torch.bfloat16)
-
-    def _load_whole(self, dtype: torch.dtype | str = "auto") -> PreTrainedModel:
-        if self.random_weights:
-            return random_model(self.config)
-        self.source_folder = weights_folder(self.path, self.config, self.cache_dir)
-        return load_model(self.source_folder, self.config, dtype=dtype, gguf_file=self.gguf_file)
-
-    def _weights_on_rank_0(self) -> PreTrainedModel | None:
-        """The whole model on rank 0, None elsewhere; a failure of rank 0 is raised on every rank."""
-        weights, failure = None, None
-        if self.trainer.is_global_zero and not self.random_weights:
-            try:
-                weights = self._load_whole()
-            except Exception as error:  # of any kind: the other ranks wait at the broadcast below
-                failure = str(error) or type(error).__name__
-        if failure := self.trainer.strategy.broadcast(failure):
-            raise UserError(failure)
-        return weights
 
     def check_forward(self) -> None:
         """Check, once in a process, on a few tokens that a pack's logits are those of each sequence alone."""

@@ -144,7 +144,7 @@ def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) ->
     data = data_of(trainer)
     positions = getattr(module.config, "max_position_embeddings", None)
     save_tokenizer(data.tokenizer, folder, data.chat_format, max_length=positions)
-    source = Path(module.source_folder)
+    source = Path(module.weights.folder)
     record = read_record(source).get("chatglm")
     if record:  # so that `longalign convert` can give back ChatGLM's own format
         shutil.copyfile(source / "tokenizer.model", folder / "tokenizer.model")

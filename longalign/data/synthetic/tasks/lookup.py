@@ -36,13 +36,12 @@ def _record(
     teller: Teller, kind: Kind, says: Sequence[str], key: str, relation: str, value: str
 ) -> tuple[Fact, Question]:
     slots = {"key": key, "relation": relation, "value": value}
-    quote = teller.say(says, **slots)
-    fact = teller.hide(quote)
+    fact = teller.fact(says, **slots)
     wanted = value.removesuffix(".")
     if kind.backwards and teller.draw.random() < 0.12:
         replies = [reply for reply in (*kind.replies, "{bare}") if "key}" in reply or "bare}" in reply]
         return fact, teller.question(kind.backwards, replies, (bare(key),), cite(fact), bare=bare(key), **slots)
-    return fact, teller.question(kind.asks, kind.replies, (wanted,), cite(fact), quote=quote, **slots)
+    return fact, teller.question(kind.asks, kind.replies, (wanted,), cite(fact), **slots)
 
 
 def multi_value(teller: Teller, limit: int, unknown: bool) -> Exercise:

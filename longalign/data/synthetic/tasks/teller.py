@@ -6,10 +6,10 @@ from longalign.data.synthetic.tasks.cast import Cast, NoneLeft
 from longalign.data.synthetic.tasks.exercise import Evidence, Fact, Question
 from longalign.data.synthetic.tasks.wording import Wording
 
-_VERBATIM = ("{value", "{answer", "{path", "{row", "{quote", "{bare")  # starts of templates that get no capital letter
+_VERBATIM = ("{value", "{answer", "{path", "{row", "{bare")  # starts of templates that get no capital letter
 
-BRIEF = 0.2
-"""Share of the questions that ask for nothing but the answer itself."""
+BRIEF = 0.05
+"""Share of the questions that ask for the answer alone. A reply that begins with the key is learnt best."""
 
 APART = 0.2
 """Share of the documents in which facts are paragraphs of their own."""

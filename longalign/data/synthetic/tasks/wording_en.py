@@ -103,12 +103,12 @@ _RECORD_ASKS = (
     "What does the document give as the {relation} of {key}?",
     "Somewhere in the text stands the {relation} of {key}. What is it?",
 )
+# replies name the key first, and then the value, which follows it in many statements: it is found best this way
 _RECORD_REPLIES = (
     "The {relation} of {key} is {value}.",
     "According to the text, the {relation} of {key} is {value}.",
-    "It is {value}.",
-    "{value} is the {relation} of {key}.",
-    "The document gives {value} as the {relation} of {key}.",
+    "The document says that the {relation} of {key} is {value}.",
+    "{key} has the {relation} {value}.",
     "For {key}, the {relation} is {value}.",
 )
 _BACKWARDS = (
@@ -159,7 +159,7 @@ LOOKUP = (
             "Which person is the {relation} of {key}?", "According to the text, who is the {relation} of {key}?",
             "{key}: who is the {relation} there?", "Do you know the name of the {relation} of {key}?",
         ),
-        ("The {relation} of {key} is {value}.", "It is {value}.", "{value} is the {relation} of {key}.", "The text names {value} as the {relation} of {key}."),
+        ("The {relation} of {key} is {value}.", "According to the text, the {relation} of {key} is {value}.", "For {key}, the text names as {relation} {value}."),
         ("treasurer", "warden", "secretary", "librarian", "architect", "caretaker", "cook", "gardener", "bookkeeper", "night porter"),
     ),
     Kind(
@@ -169,7 +169,7 @@ LOOKUP = (
             "Find the {relation} of {key}.", "{key}: what is the {relation}?", "Tell me the {relation} of {key}, please.",
             "According to the document, what is the {relation} of {key}?", "Look up the {relation} of {key} in the text.",
         ),
-        ("The {relation} of {key} is {value}.", "It is {value}.", "The document gives {value} as the {relation} of {key}."),
+        ("The {relation} of {key} is {value}.", "For {key}, the document gives as {relation} {value}."),
         ("opening date", "date of the last inspection", "insurance date", "date of sale", "date of the next review"),
     ),
     Kind(
@@ -183,7 +183,7 @@ LOOKUP = (
             "Where is {key}?", "Where is {key} kept?", "Where can {key} be found?", "In what place is {key}?", "Where should I look for {key}?",
             "According to the text, where is {key}?", "{key}: where is it?", "Please tell me where {key} is kept.", "I cannot find {key}. Where is it?",
         ),
-        ("{key} is {value}.", "It is {value}.", "According to the text, {key} is {value}.", "You will find {key} {value}."),
+        ("{key} is {value}.", "According to the text, {key} is {value}.", "You will find {key} {value}."),
     ),
     Kind(
         ("person",), ("sentence",),
@@ -196,7 +196,7 @@ LOOKUP = (
             "What are the words of {key}?", "What did {key} say or write?", "Quote {key}.", "Which saying comes from {key}?", "Give the words of {key} exactly as they stand in the text.",
             "What sentence is ascribed to {key}?", "Repeat word for word what {key} said or wrote.", "What words of {key} does the document report?", "Copy out the saying of {key}.",
         ),
-        ("“{value}”", "The words of {key} are: “{value}”", "{key}: “{value}”", "{value}"),
+        ("The words of {key} are: “{value}”", "{key}: “{value}”"),
         backwards=("From whom are the words “{value}”?", "Who said or wrote: “{value}”", "Whose words are these: “{value}”"),
     ),
     Kind(
@@ -210,7 +210,7 @@ LOOKUP = (
             "What is written on {key}?", "What does the inscription of {key} say?", "Which words can be read on {key}?", "Quote the inscription of {key}.",
             "What words does {key} bear?", "Copy the line that stands on {key}.", "{key}: what is the inscription?", "What does one read on {key}?", "Give the inscription of {key} word for word.",
         ),
-        ("“{value}”", "On {key} one reads: “{value}”", "The inscription of {key} says: “{value}”", "{value}"),
+        ("On {key} one reads: “{value}”", "The inscription of {key} says: “{value}”"),
         backwards=("What bears the inscription “{value}”?", "Where is it written: “{value}”",),
     ),
     Kind(
@@ -225,7 +225,7 @@ LOOKUP = (
             "What should a visitor to {key} do?", "What does the text recommend to people who come to {key}?", "What is the advice for {key}?", "Which advice does the document give about {key}?",
             "I am going to {key}. What should I do there?", "What should one not miss in {key}?", "According to the text, what does one do in {key}?", "How does one get the most out of {key}?", "What is recommended for a stay in {key}?",
         ),
-        ("In {key} one should {value}.", "The advice for {key} is to {value}.", "{quote}", "According to the text, one should {value}.", "A visitor to {key} should {value}."),
+        ("In {key} one should {value}.", "The advice for {key} is to {value}.", "According to the text, in {key} one should {value}.", "A visitor to {key} should {value}."),
     ),
 )  # fmt: skip
 
@@ -256,12 +256,11 @@ _EACH_ASKS = (
 )
 _EACH_REPLIES = (
     "The {relations} of {key} are {values}.",
-    "{values}.",
     "For {key} the text gives {values}.",
     "These are the {relations} of {key}: {values}.",
     "The document mentions {count} {relations} of {key}: {values}.",
     "{key}: {values}.",
-    "In the order of the text: {values}.",
+    "The {relations} of {key}, in the order of the text: {values}.",
 )
 
 MULTI_VALUE = (

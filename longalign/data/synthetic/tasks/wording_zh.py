@@ -57,8 +57,7 @@ _RECORD_ASKS = (
 _RECORD_REPLIES = (
     "{key}的{relation}是{value}。",
     "根据文档，{key}的{relation}是{value}。",
-    "是{value}。",
-    "{value}是{key}的{relation}。",
+    "{key}用的{relation}是{value}。",
     "文中写明，{key}的{relation}为{value}。",
 )
 _BACKWARDS = (
@@ -79,40 +78,40 @@ LOOKUP = (
     Kind(
         ("house",), ("person",), _RECORD,
         ("{key}的{relation}是谁？", "{key}的{relation}叫什么名字？", "请写出{key}的{relation}的姓名。", "文档里说谁是{key}的{relation}？", "我要找{key}的{relation}，是哪一位？", "根据文档，谁是{key}的{relation}？", "担任{key}的{relation}的是什么人？", "请问{key}的{relation}是哪位？", "查一查，{key}的{relation}是谁？"),
-        ("{key}的{relation}是{value}。", "是{value}。", "{value}是{key}的{relation}。", "文中写明，{key}的{relation}是{value}。"),
+        ("{key}的{relation}是{value}。", "根据文档，{key}的{relation}是{value}。", "文中写明，{key}的{relation}是{value}。"),
         ("司库", "管事", "文书", "图书管理员", "建筑师", "看门人", "厨师", "园丁", "账房", "夜班门房"),
     ),
     Kind(
         ("house", "ship"), ("date",), _RECORD,
         ("{key}的{relation}是哪一天？", "{key}的{relation}是什么时候？", "文中给出的{key}的{relation}是哪天？", "请找出{key}的{relation}。", "请告诉我{key}的{relation}。", "根据文档，{key}的{relation}是几年几月几日？", "查一下{key}的{relation}是哪天。", "我想知道{key}的{relation}。"),
-        ("{key}的{relation}是{value}。", "是{value}。", "文中写明，{key}的{relation}是{value}。"),
+        ("{key}的{relation}是{value}。", "文中写明，{key}的{relation}是{value}。"),
         ("启用日期", "上次检修日期", "投保日期", "出售日期", "下次复核日期"),
     ),
     Kind(
         ("thing",), ("spot",),
         ("{key}放在{value}。", "{key}现在{value}。", "要找{key}，可以去{value}。", "入冬时{key}收到了{value}。", "{key}就在{value}，没有人会去看。", "他们把{key}藏在{value}。", "谁要用{key}，它在{value}。", "找了很久，{key}原来在{value}。", "{key}一向搁在{value}。", "搬家以后，{key}一直在{value}。"),
         ("{key}在哪里？", "{key}放在什么地方？", "到哪里能找到{key}？", "{key}收在哪里了？", "要找{key}该去哪里？", "根据文档，{key}在什么地方？", "请告诉我{key}放在哪里。", "我找不到{key}，它在哪里？", "文中说{key}在哪儿？"),
-        ("{key}在{value}。", "在{value}。", "根据文档，{key}在{value}。", "{key}放在{value}。"),
+        ("{key}在{value}。", "根据文档，{key}在{value}。", "{key}放在{value}。"),
     ),
     Kind(
         ("person",), ("sentence",),
         ("{key}常说：“{value}。”", "{key}的书桌上方挂着一句话：“{value}。”", "{key}的座右铭是：“{value}。”", "{key}在纪念册上写道：“{value}。”", "“{value}。”不管问什么，{key}都这样回答。", "{key}每次讲话都以这句结尾：“{value}。”", "最后一页上，{key}只在一行下面画了线：“{value}。”", "用{key}的话来说：“{value}。”", "“{value}。”这是{key}的话。"),
         ("{key}的话是怎么说的？", "{key}说过或写过什么？", "请引用{key}的话。", "哪一句话出自{key}？", "请把{key}的话照原文写出来。", "文中归在{key}名下的是哪句话？", "请一字不差地写出{key}的那句话。", "文档记下了{key}的什么话？", "抄出{key}的那句话。"),
-        ("“{value}。”", "{key}的话是：“{value}。”", "{key}：“{value}。”", "{value}。"),
+        ("{key}的话是：“{value}。”", "{key}：“{value}。”"),
         backwards=("“{value}。”这是谁的话？", "谁说过或写过：“{value}。”", "“{value}。”出自谁？"),
     ),
     Kind(
         ("house", "thing"), ("sentence",),
         ("{key}上有一块牌子，写着：“{value}。”", "有人在{key}上刻了一行字：“{value}。”", "{key}上的题字是“{value}。”", "{key}的铭文写道：“{value}。”", "“{value}。”{key}上就是这么写的。", "褪色的字迹在{key}上告诉来人：“{value}。”", "{key}上留着几个毛笔字：“{value}。”", "{key}上的话很短：“{value}。”", "谁都知道{key}上的那一句：“{value}。”"),
         ("{key}上写着什么？", "{key}的铭文是什么？", "在{key}上能读到哪句话？", "请引用{key}上的题字。", "{key}上有什么字？", "抄出{key}上的那行字。", "{key}上题的是哪一句？", "人们在{key}上读到什么？", "请一字不差地写出{key}上的话。"),
-        ("“{value}。”", "{key}上写着：“{value}。”", "{key}的题字是：“{value}。”", "{value}。"),
+        ("{key}上写着：“{value}。”", "{key}的题字是：“{value}。”"),
         backwards=("什么上面题着“{value}。”？", "“{value}。”这句话写在哪里？"),
     ),
     Kind(
         ("place",), ("outing",),
         ("到了{key}，应当{value}。", "要是哪天你到{key}去，就{value}。", "去{key}的旅人都会听到这样的劝告：{value}。", "在{key}有一件事不可错过：{value}。", "我伯父到{key}的规矩很简单：{value}。", "来{key}一趟，总要{value}，才算圆满。", "{key}的人见了生客都说：{value}。", "要认识{key}，没有比这更好的办法：{value}。", "{key}的妙处，据说就是{value}。", "在{key}能做的事里，最好的是{value}。"),
         ("到{key}应当做什么？", "文中向去{key}的人推荐了什么？", "关于{key}有什么建议？", "文档对{key}的游客有什么劝告？", "我要去{key}，该做些什么？", "在{key}不可错过的是什么？", "根据文档，到了{key}该怎么做？", "怎样才不枉去{key}一趟？", "在{key}逗留，推荐做什么？"),
-        ("到{key}应当{value}。", "关于{key}的建议是：{value}。", "{quote}", "根据文档，应当{value}。", "去{key}的人应当{value}。"),
+        ("到{key}应当{value}。", "关于{key}的建议是：{value}。", "根据文档，到{key}应当{value}。", "去{key}的人应当{value}。"),
     ),
 )  # fmt: skip
 
@@ -126,11 +125,10 @@ _EACH_ASKS = (
 )  # fmt: skip
 _EACH_REPLIES = (
     "{key}的{relation}有{values}。",
-    "{values}。",
     "文中给出的{key}的{relation}是{values}。",
     "{key}：{values}。",
     "文档提到{key}的{count}个{relation}：{values}。",
-    "按文中次序：{values}。",
+    "按文中次序，{key}的{relation}是{values}。",
 )
 
 MULTI_VALUE = (
@@ -142,7 +140,7 @@ MULTI_VALUE = (
         ("house",), ("person",),
         ("{value}是{key}的{relation}之一。", "{key}有一位{relation}叫{value}。", "{key}的{relation}当中有{value}。", "{key}请了{value}做{relation}。", "{key}的{relation}包括{value}。", "{value}也被推举为{key}的{relation}。", "{key}的{relation}名单上有{value}。", "{value}同样是{key}的{relation}。", "担任{key}的{relation}的还有{value}。"),
         ("{key}的{relation}有哪些人？", "文档给出了{key}的哪些{relation}？", "请写出{key}的全部{count}位{relation}。", "请按文中的次序写出{key}的每一位{relation}。", "文中提到了{key}的{count}位{relation}，是哪些人？", "请把{key}的{relation}都找齐。", "通读全文，记下{key}的所有{relation}。", "我需要{key}的{relation}的完整名单。", "{key}的{count}位{relation}是谁？"),
-        ("{key}的{relation}有{values}。", "{values}。", "文中给出的{key}的{relation}是{values}。", "{key}：{values}。", "文档提到{key}的{count}位{relation}：{values}。", "按文中次序：{values}。"),
+        ("{key}的{relation}有{values}。", "文中给出的{key}的{relation}是{values}。", "{key}：{values}。", "文档提到{key}的{count}位{relation}：{values}。", "按文中次序，{key}的{relation}是{values}。"),
         ("理事", "更夫", "创办人", "房客", "学徒", "捐助人"),
     ),
 )  # fmt: skip

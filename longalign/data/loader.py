@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from functools import partial
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -23,7 +24,7 @@ class SteadyLoader(DataLoader):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.worker_init_fn = _heed_the_parent_alone
+        self.worker_init_fn = partial(_heed_the_parent_alone, os.getpid())
 
     def __iter__(self) -> Any:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -33,15 +34,16 @@ class SteadyLoader(DataLoader):
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _heed_the_parent_alone(worker: int) -> None:
+def _heed_the_parent_alone(parent: int, worker: int) -> None:
     """Set up signals in a worker: only a SIGTERM from its own parent ends it, or the end of that parent.
 
-    Python sends that SIGTERM when the parent exits with workers left, and then waits for them.
+    Python sends that SIGTERM when the parent exits with workers left, and then waits for them. The parent may be gone
+    before the worker comes here, so its process id is not asked for here.
     """
     for number in (signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "sigtimedwait"):
-        threading.Thread(target=_exit_with_the_parent, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=_exit_with_the_parent, args=(parent,), daemon=True).start()
     else:  # macOS
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 

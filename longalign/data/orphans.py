@@ -30,7 +30,9 @@ def children_end_with_us() -> Iterator[None]:
 
 def _watch_parent() -> None:
     """Called in a child that was just forked: start a thread that ends the child when its parent is gone."""
-    if _parent is None or os.getppid() != _parent:
+    global _parent
+    parent, _parent = _parent, None  # children of this child are its own affair
+    if parent is None:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends its children
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what the parent does on it is not for its children
@@ -40,4 +42,4 @@ def _watch_parent() -> None:
             time.sleep(0.5)
         os._exit(1)
 
-    threading.Thread(target=watch, args=(_parent,), daemon=True).start()
+    threading.Thread(target=watch, args=(parent,), daemon=True).start()

@@ -1,0 +1,38 @@
+"""Workers of a loader end with the process that started them, whenever it ends."""
+
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+KILLED_AT_ONCE = """
+import os, signal, time
+from longalign.data.loader import SteadyLoader
+
+loader = SteadyLoader(range(9), batch_size=None, num_workers=1, multiprocessing_context="fork")
+begin = loader.worker_init_fn
+
+def late(worker):
+    time.sleep(2)
+    begin(worker)
+
+loader.worker_init_fn = late
+running = iter(loader)
+print(running._workers[0].pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked")
+def test_a_worker_ends_whose_parent_was_killed_before_it_had_begun():
+    with subprocess.Popen([sys.executable, "-c", KILLED_AT_ONCE], stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout
+        worker = int(killed.stdout.readline())
+    try:
+        psutil.Process(worker).wait(timeout=60)
+    except psutil.NoSuchProcess:
+        pass
+    except psutil.TimeoutExpired:
+        psutil.Process(worker).kill()
+        pytest.fail("the worker lives on")

@@ -98,11 +98,12 @@ def measured(events: Events, steps: int, steps_differ: bool = False) -> dict[str
     """
     last = steps_measured(steps)
     of_steps = {key: events.values(tag)[-last:] for key, tag in SPEEDS.items() if events.values(tag)}
-    speeds = {key: statistics.median(values) for key, values in of_steps.items()}
     if steps_differ:
         seconds = of_steps["seconds_per_step"]
         speeds = {key: float(np.average(values, weights=seconds)) for key, values in of_steps.items()}
         speeds["seconds_per_step"] = statistics.mean(seconds)
+    else:
+        speeds = {key: statistics.median(values) for key, values in of_steps.items()}
     largest = {key: max(found) for key in LARGEST if (found := events.values(f"memory/{key}"))}
     return {**speeds, **largest, "steps_measured": last}
 

@@ -39,7 +39,7 @@ def _record(
     fact = teller.fact(says, **slots)
     wanted = value.removesuffix(".")
     if kind.backwards and teller.draw.random() < 0.12:
-        replies = [reply for reply in (*kind.replies, "{bare}") if "key}" in reply or "bare}" in reply]
+        replies = (*kind.replies, "{bare}")
         return fact, teller.question(kind.backwards, replies, (bare(key),), cite(fact), bare=bare(key), **slots)
     return fact, teller.question(kind.asks, kind.replies, (wanted,), cite(fact), **slots)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from longalign.commands.reproduce.scale import COMPARED, EACH_STEP, PASSES, Scale
+from longalign.commands.reproduce.scale import COMPARED, EACH_STEP, Scale
 from longalign.commands.reproduce.steps import SUMMARY, Step
 
 CONFIG = Path(__file__).parents[3] / "configs/smollm2_64k.yaml"
@@ -48,7 +48,7 @@ class Recipe:
     def data(self) -> Iterator[Step]:
         """Generate long tasks and short chats, and questions that the original model answers."""
         shortest, held_out = self.scale.shortest, self.scale.held_out
-        own = {"train": 2 * self.scale.own, "validation": 4 * held_out}  # some answers do not end
+        own = {"train": 2 * self.scale.own, "validation": 4 * held_out}  # half of the answers do not end
         for split, count in own.items():
             yield self._generated("questions", split, count)
         yield from map(self._answered, own)
@@ -68,9 +68,9 @@ class Recipe:
         yield self._held_out("as_it_comes", self.original)
 
     def extend(self) -> Iterator[Step]:
-        """Continue the pre-training with the new base, on raw text and on the model's own answers."""
-        own = f"--data.short={self.out}/data/own-train.jsonl"
-        options = (f"--data.text={self.text}", own, "--data.loss=token", f"--data.epochs={PASSES}")
+        """Continue the pre-training with the new base, on raw text and on some of the model's own answers."""
+        own = f"--data.short={{path: {self.out}/data/own-train.jsonl, count: {self.scale.own // 2}, repeat: true}}"
+        options = (f"--data.text={self.text}", own, "--data.loss=token", "--data.epochs=2")
         yield from self._trained({"extended": options}, self.original, tasks=SOME)
 
     def align(self) -> Iterator[Step]:
@@ -131,7 +131,7 @@ class Recipe:
         questions = self.out / "data" / f"questions-{split}.jsonl"
         options = (f"--questions={questions}", f"--model={self.original}", f"--max_new_tokens={self.scale.answer}")
         together = (
-            "--batch_size=1024"  # decoding is bound by the CPU, whose time for a token does not grow with the batch
+            "--batch_size=2048"  # decoding is bound by the CPU, whose time for a token does not grow with the batch
         )
         return Step(file.stem, ("data", "answer", *options, together, f"--out={file}"), file)
 
@@ -142,7 +142,7 @@ class Recipe:
             "long": (f"{folder}/long-train.jsonl", long * self.scale.long),
             "sources.medium": (f"{folder}/medium-train.jsonl", self.scale.medium),
             "short": (f"{folder}/short-train.jsonl", chats * self.scale.short),
-            "sources.own": (f"{folder}/own-train.jsonl", chats * PASSES * self.scale.own),
+            "sources.own": (f"{folder}/own-train.jsonl", chats * self.scale.own),
         }
         return tuple(
             f"--data.{name}={{path: {path}, count: {round(share * count)}, repeat: true}}"

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 EACH_STEP = 16  # sequences in a step of `naive` and `sorted`, as many as `longalign plan` counts for the others
 
-PASSES = 2  # over the model's own answers, which keep it close to what it was
-
 COMPARED = 0.08  # share of the data that is used to compare ways of batching and shares of long data
 
 
@@ -20,7 +18,7 @@ class Scale:
     long: int  # documents from `shortest` to `length`
     medium: int  # documents from a quarter of `shortest` to `shortest`: as many questions for fewer tokens
     short: int
-    own: int  # answers of the model itself, to twice as many questions, since some answers do not end
+    own: int  # answers of the model itself, which keep it close to what it was; half of the questions have one
     held_out: int  # of each kind
     questions: str  # about each document, LOW:HIGH
     answer: int  # greatest length of an answer of the model itself
@@ -35,8 +33,8 @@ SCALES = {
         probe=("--lengths=1000,4000,16000,32000,64000", "--depths=10,50,90", "--seeds=8"),
         long=1300,
         medium=2500,
-        short=400,
-        own=1700,
+        short=450,
+        own=2600,
         held_out=60,
         questions="24:48",
         answer=512,

@@ -58,6 +58,9 @@ class Recipe:
         ):
             yield self._documents("long", split, long, shortest, self._longest)
             yield self._documents("medium", split, medium, shortest // 4, shortest)
+            if split == "train":
+                yield self._documents("long_text", split, long, shortest, self._longest, f"--text={self.text}")
+                yield self._documents("medium_text", split, medium, shortest // 4, shortest, f"--text={self.text}")
             yield self._generated("short", split, short)
 
     def before(self) -> Iterator[Step]:
@@ -111,8 +114,8 @@ class Recipe:
     def _longest(self) -> int:
         return int(0.97 * self.scale.length)  # leaves room for the tokens of the chat format
 
-    def _documents(self, name: str, split: str, count: int, least: int, most: int) -> Step:
-        options = (f"--length={least}:{most}", f"--questions={self.scale.questions}")
+    def _documents(self, name: str, split: str, count: int, least: int, most: int, *more: str) -> Step:
+        options = (f"--length={least}:{most}", f"--questions={self.scale.questions}", *more)
         return self._generated("long", split, count, *options, name=name)
 
     def _generated(self, kind: str, split: str, count: int, *more: str, name: str | None = None) -> Step:
@@ -140,7 +143,9 @@ class Recipe:
         folder = self.out / "data"
         counts = {
             "long": (f"{folder}/long-train.jsonl", long * self.scale.long),
+            "sources.long_text": (f"{folder}/long_text-train.jsonl", long * self.scale.long),
             "sources.medium": (f"{folder}/medium-train.jsonl", self.scale.medium),
+            "sources.medium_text": (f"{folder}/medium_text-train.jsonl", self.scale.medium),
             "short": (f"{folder}/short-train.jsonl", chats * self.scale.short),
             "sources.own": (f"{folder}/own-train.jsonl", chats * self.scale.own),
         }

@@ -15,8 +15,8 @@ class Scale:
     shortest: int  # least length of the long documents
     grid: tuple[str, ...]  # options of the needle test for the task `single`, the paper's heat map
     probe: tuple[str, ...]  # the same for the other tasks; an effective length needs at least 22 prompts a length
-    long: int  # documents from `shortest` to `length`
-    medium: int  # documents from a quarter of `shortest` to `shortest`: as many questions for fewer tokens
+    long: int  # documents from `shortest` to `length`, in training so many of invented prose and of real text
+    medium: int  # the same from a quarter of `shortest` to `shortest`: as many questions for fewer tokens
     short: int
     own: int  # answers of the model itself, which keep it close to what it was; half of the questions have one
     held_out: int  # of each kind
@@ -31,8 +31,8 @@ SCALES = {
         shortest=4096,
         grid=("--lengths=1000:64000:10", "--depths=10:90:10", "--seeds=3"),
         probe=("--lengths=1000,4000,16000,32000,64000", "--depths=10,50,90", "--seeds=8"),
-        long=1300,
-        medium=2500,
+        long=750,
+        medium=1350,
         short=450,
         own=2600,
         held_out=60,

@@ -67,7 +67,6 @@ def test_replies_show_the_steps_before_what_follows_from_them(code):
     for replies, steps, result in (
         (words.hops.therefore, "{steps}", "{answer}"),
         *((chain.ends, "{path}", "{value}") for chain in (words.hands, words.renames, words.copies)),
-        (words.copies.alls, "{path}", "{values}"),
         (dated.time_replies, "{dates}", "{count}"),
         (dated.people_replies, "{names}", "{count}"),
         *((replies, "{list}", "{key}") for replies in (dated.first_replies, dated.last_replies)),

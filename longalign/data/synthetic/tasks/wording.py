@@ -58,7 +58,7 @@ class Chain:
     end: Lines  # asks for the last
     ends: Lines  # replies: {path}, {value}
     all: Lines  # asks for all of them, in order
-    alls: Lines  # replies: {path}, {values}
+    alls: Lines  # replies: {path}
 
 
 @dataclass(frozen=True)

@@ -365,7 +365,7 @@ COPIES = Chain(
         "Which {sorts} hold {value}?", "Which {count} {sorts} end up with {value}, by copying or from the start?", "Find every {sort} that contains {value} in the end.", "The number {value} was copied on and on. In which {sorts} is it?",
         "Name all {sorts} in which {value} stands.", "Where does {value} end up? Give the {sorts}.", "{value} spreads from one {sort} to the next. Which {count} are they?", "Track the number {value}: which {sorts} have it?", "Write down the {sorts} that contain {value}, in order.",
     ),
-    alls=("{path}. So the {sorts} that hold {value} are {values}.", "Following the copies: {path}. So the {sorts} are {values}.", "{path}. These {count} hold {value}: {values}.", "{path}: {value} is in {values}."),
+    alls=("{path}.", "Following the copies: {path}.", "{path}: these {count} hold {value}.", "{path}. These are the {sorts} that hold {value}."),
 )  # fmt: skip
 
 DATED = Dated(

@@ -182,7 +182,7 @@ COPIES = Chain(
     end=("{key}里是什么数？", "{key}中的数字是多少？", "{key}最后的内容是什么？", "请推出{key}的内容。", "{key}，里面是哪个数？", "顺着复制的过程查，{key}里是什么？", "复制完成以后，{key}里的数是多少？", "最后在{key}里的是哪个数？"),
     ends=("{path}，所以{key}里是{value}。", "{path}，因此是{value}。", "往回追查：{path}。所以是{value}。", "{path}。{key}里是{value}。"),
     all=("哪些{sort}里是{value}？", "无论一开始就有还是复制得来，最后哪{count}个{sort}里是{value}？", "请找出最后内容为{value}的每一个{sort}。", "{value}这个数一路复制下去，都到了哪些{sort}里？", "请写出存有{value}的全部{sort}。", "{value}最后都在哪里？写出这些{sort}。", "{value}从一个{sort}传到另一个{sort}，一共{count}个，是哪些？", "跟踪{value}这个数，哪些{sort}里有它？", "请按次序写出内容为{value}的{sort}。"),
-    alls=("{path}。所以内容为{value}的{sort}有{values}。", "顺着复制的过程：{path}。所以是{values}。", "{path}。里面是{value}的共{count}个：{values}。", "{path}，可见{value}在{values}里。"),
+    alls=("{path}。", "顺着复制的过程：{path}。", "{path}，里面是{value}的就是这{count}个。", "{path}。这些就是内容为{value}的{sort}。"),
 )  # fmt: skip
 
 DATED = Dated(

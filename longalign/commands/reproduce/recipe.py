@@ -48,10 +48,10 @@ class Recipe:
     def data(self) -> Iterator[Step]:
         """Generate long tasks and short chats, and questions that the original model answers."""
         shortest, held_out = self.scale.shortest, self.scale.held_out
-        own = {"train": 2 * self.scale.own, "validation": 4 * held_out}  # half of the answers do not end
-        for split, count in own.items():
+        asked = {"train": self.scale.asked, "validation": 4 * held_out}
+        for split, count in asked.items():
             yield self._generated("questions", split, count)
-        yield from map(self._answered, own)
+        yield from map(self._answered, asked)
         for split, long, medium, short in (
             ("train", self.scale.long, self.scale.medium, self.scale.short),
             ("validation", held_out, held_out, held_out),
@@ -72,7 +72,7 @@ class Recipe:
 
     def extend(self) -> Iterator[Step]:
         """Continue the pre-training with the new base, on raw text and on some of the model's own answers."""
-        own = f"--data.short={{path: {self.out}/data/own-train.jsonl, count: {self.scale.own // 2}, repeat: true}}"
+        own = f"--data.short={{path: {self.out}/data/own-train.jsonl, count: {self.scale.asked // 4}, repeat: true}}"
         options = (f"--data.text={self.text}", own, "--data.loss=token", "--data.epochs=2")
         yield from self._trained({"extended": options}, self.original, tasks=SOME)
 

@@ -18,7 +18,8 @@ class Scale:
     long: int  # documents from `shortest` to `length`, in training so many of invented prose and of real text
     medium: int  # the same from a quarter of `shortest` to `shortest`: as many questions for fewer tokens
     short: int
-    own: int  # answers of the model itself, which keep it close to what it was; half of the questions have one
+    asked: int  # everyday questions to the model itself; it ends three in five of its answers
+    own: int  # of these answers, which keep the model close to what it was; in training each is seen up to twice
     held_out: int  # of each kind
     questions: str  # about each document, LOW:HIGH
     answer: int  # greatest length of an answer of the model itself
@@ -34,7 +35,8 @@ SCALES = {
         long=750,
         medium=1350,
         short=450,
-        own=2600,
+        asked=5200,
+        own=5200,
         held_out=60,
         questions="24:48",
         answer=512,
@@ -47,6 +49,7 @@ SCALES = {
         long=12,
         medium=8,
         short=8,
+        asked=16,
         own=8,
         held_out=4,
         questions="2:4",

@@ -24,7 +24,7 @@ from longalign.commands.reproduce.report import draw, report
 from longalign.commands.reproduce.runner import Runner
 from longalign.commands.reproduce.scale import SCALES
 from longalign.commands.reproduce.steps import Step
-from longalign.commands.reproduce.texts import python_manual, write_texts
+from longalign.commands.reproduce.texts import python_manual, python_text, write_texts
 from longalign.errors import UserError
 from tests.commands.test_configs import ParseOnly
 from tests.training.conftest import TINY
@@ -60,8 +60,10 @@ def test_documents_of_the_small_scale_have_room_for_their_questions(tmp_path, mo
         options = dict(word[2:].split("=", 1) for word in words if word.startswith("--") and "=" in word)
         if words[1] == "generate":
             changed = {"out": str(tmp_path / f"{number}.jsonl"), "tokenizer": TINY, "count": int(options["count"])}
+            if "text" in options:
+                changed["text"] = str(python_text(tmp_path / "text"))
             generate(**options | changed)
-    assert len(list(tmp_path.glob("*.jsonl"))) == 9
+    assert len(list(tmp_path.glob("*.jsonl"))) == 11
 
 
 def test_steps_use_what_earlier_steps_have_made(tmp_path):

@@ -4,16 +4,36 @@ It knows the templates of the facts, reads the document with them, and works the
 says of answers, evidence and positions is not used.
 """
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pytest
+
+from longalign.data.synthetic.tasks import generate_tasks
 from longalign.data.synthetic.tasks.wording_en import WORDING as ENGLISH
 from longalign.data.synthetic.tasks.wording_zh import WORDING as CHINESE
 
 WORDINGS = {"en": ENGLISH, "zh": CHINESE}
 PLAIN = r"[^.,;:\"“”。，；：\n|]+?"  # a name, number, code
 DATE = r"(?:\d+ [A-Z][a-z]+ \d{4}|\d{4}年\d+月\d+日)"
+LANGUAGES = ("en", "zh")
+both_languages = pytest.mark.parametrize("code", LANGUAGES)
+
+
+def make(count=20, **options) -> list[dict]:
+    return list(generate_tasks(count, **({"length": 4000} | options)))
+
+
+@functools.cache
+def with_many_questions(code: str) -> list[dict]:
+    return make(16, language=code, unanswerable=0, length=20_000, questions=(8, 24))
+
+
+def document_of(row: dict) -> str:
+    start, end = row["document"]
+    return row["messages"][0]["content"][start:end]
 
 
 def pattern(template: str, **slots: str) -> str:
@@ -128,7 +148,7 @@ def read_chain(document: str, question: str, code: str) -> list[str] | None:
 
 
 def read_copies(document: str, question: str, code: str) -> list[str] | None:
-    """Labels that hold a number (in the order of copying), or the number that one holds."""
+    """Labels that hold a number (in the order of copying), or a label, those it is copied from, and their number."""
     words = WORDINGS[code]
     sort = either([one for one, _ in words.sorts])
     cell = rf"(?i:{sort}) ?[\w-]+"
@@ -142,10 +162,10 @@ def read_copies(document: str, question: str, code: str) -> list[str] | None:
             labels += [b for a, b in copies if a == label]
         return labels
     for slots in asked(question, words.copies.end, **named):
-        label, back = _label(slots["key"], sort), {b: a for a, b in copies}
-        while label in back:
-            label = back[label]
-        return [first[label]]
+        trail, back = [_label(slots["key"], sort)], {b: a for a, b in copies}
+        while trail[-1] in back:
+            trail.append(back[trail[-1]])
+        return [*trail, first[trail[-1]]]
     return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from longalign.commands.reproduce.scale import COMPARED, EACH_STEP, PASSES, Scale
+from longalign.commands.reproduce.scale import COMPARED, EACH_STEP, Scale
 from longalign.commands.reproduce.steps import SUMMARY, Step
 
 CONFIG = Path(__file__).parents[3] / "configs/smollm2_64k.yaml"
@@ -48,16 +48,19 @@ class Recipe:
     def data(self) -> Iterator[Step]:
         """Generate long tasks and short chats, and questions that the original model answers."""
         shortest, held_out = self.scale.shortest, self.scale.held_out
-        own = {"train": 2 * self.scale.own, "validation": 4 * held_out}  # some answers do not end
-        for split, count in own.items():
+        asked = {"train": self.scale.asked, "validation": 4 * held_out}
+        for split, count in asked.items():
             yield self._generated("questions", split, count)
-        yield from map(self._answered, own)
+        yield from map(self._answered, asked)
         for split, long, medium, short in (
             ("train", self.scale.long, self.scale.medium, self.scale.short),
             ("validation", held_out, held_out, held_out),
         ):
             yield self._documents("long", split, long, shortest, self._longest)
             yield self._documents("medium", split, medium, shortest // 4, shortest)
+            if split == "train":
+                yield self._documents("long_text", split, long, shortest, self._longest, f"--text={self.text}")
+                yield self._documents("medium_text", split, medium, shortest // 4, shortest, f"--text={self.text}")
             yield self._generated("short", split, short)
 
     def before(self) -> Iterator[Step]:
@@ -68,9 +71,9 @@ class Recipe:
         yield self._held_out("as_it_comes", self.original)
 
     def extend(self) -> Iterator[Step]:
-        """Continue the pre-training with the new base, on raw text and on the model's own answers."""
-        own = f"--data.short={self.out}/data/own-train.jsonl"
-        options = (f"--data.text={self.text}", own, "--data.loss=token", f"--data.epochs={PASSES}")
+        """Continue the pre-training with the new base, on raw text and on some of the model's own answers."""
+        own = f"--data.short={{path: {self.out}/data/own-train.jsonl, count: {self.scale.asked // 4}, repeat: true}}"
+        options = (f"--data.text={self.text}", own, "--data.loss=token", "--data.epochs=2")
         yield from self._trained({"extended": options}, self.original, tasks=SOME)
 
     def align(self) -> Iterator[Step]:
@@ -111,8 +114,8 @@ class Recipe:
     def _longest(self) -> int:
         return int(0.97 * self.scale.length)  # leaves room for the tokens of the chat format
 
-    def _documents(self, name: str, split: str, count: int, least: int, most: int) -> Step:
-        options = (f"--length={least}:{most}", f"--questions={self.scale.questions}")
+    def _documents(self, name: str, split: str, count: int, least: int, most: int, *more: str) -> Step:
+        options = (f"--length={least}:{most}", f"--questions={self.scale.questions}", *more)
         return self._generated("long", split, count, *options, name=name)
 
     def _generated(self, kind: str, split: str, count: int, *more: str, name: str | None = None) -> Step:
@@ -131,7 +134,7 @@ class Recipe:
         questions = self.out / "data" / f"questions-{split}.jsonl"
         options = (f"--questions={questions}", f"--model={self.original}", f"--max_new_tokens={self.scale.answer}")
         together = (
-            "--batch_size=1024"  # decoding is bound by the CPU, whose time for a token does not grow with the batch
+            "--batch_size=2048"  # decoding is bound by the CPU, whose time for a token does not grow with the batch
         )
         return Step(file.stem, ("data", "answer", *options, together, f"--out={file}"), file)
 
@@ -140,9 +143,11 @@ class Recipe:
         folder = self.out / "data"
         counts = {
             "long": (f"{folder}/long-train.jsonl", long * self.scale.long),
+            "sources.long_text": (f"{folder}/long_text-train.jsonl", long * self.scale.long),
             "sources.medium": (f"{folder}/medium-train.jsonl", self.scale.medium),
+            "sources.medium_text": (f"{folder}/medium_text-train.jsonl", self.scale.medium),
             "short": (f"{folder}/short-train.jsonl", chats * self.scale.short),
-            "sources.own": (f"{folder}/own-train.jsonl", chats * PASSES * self.scale.own),
+            "sources.own": (f"{folder}/own-train.jsonl", chats * self.scale.own),
         }
         return tuple(
             f"--data.{name}={{path: {path}, count: {round(share * count)}, repeat: true}}"

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 EACH_STEP = 16  # sequences in a step of `naive` and `sorted`, as many as `longalign plan` counts for the others
 
-PASSES = 2  # over the model's own answers, which keep it close to what it was
-
 COMPARED = 0.08  # share of the data that is used to compare ways of batching and shares of long data
 
 
@@ -17,10 +15,11 @@ class Scale:
     shortest: int  # least length of the long documents
     grid: tuple[str, ...]  # options of the needle test for the task `single`, the paper's heat map
     probe: tuple[str, ...]  # the same for the other tasks; an effective length needs at least 22 prompts a length
-    long: int  # documents from `shortest` to `length`
-    medium: int  # documents from a quarter of `shortest` to `shortest`: as many questions for fewer tokens
+    long: int  # documents from `shortest` to `length`, in training so many of invented prose and of real text
+    medium: int  # the same from a quarter of `shortest` to `shortest`: as many questions for fewer tokens
     short: int
-    own: int  # answers of the model itself, to twice as many questions, since some answers do not end
+    asked: int  # everyday questions to the model itself; it ends three in five of its answers
+    own: int  # of these answers, which keep the model close to what it was; in training each is seen up to twice
     held_out: int  # of each kind
     questions: str  # about each document, LOW:HIGH
     answer: int  # greatest length of an answer of the model itself
@@ -33,10 +32,11 @@ SCALES = {
         shortest=4096,
         grid=("--lengths=1000:64000:10", "--depths=10:90:10", "--seeds=3"),
         probe=("--lengths=1000,4000,16000,32000,64000", "--depths=10,50,90", "--seeds=8"),
-        long=1300,
-        medium=2500,
-        short=400,
-        own=1700,
+        long=750,
+        medium=1350,
+        short=450,
+        asked=5200,
+        own=4200,
         held_out=60,
         questions="24:48",
         answer=512,
@@ -49,6 +49,7 @@ SCALES = {
         long=12,
         medium=8,
         short=8,
+        asked=16,
         own=8,
         held_out=4,
         questions="2:4",

@@ -96,7 +96,7 @@ def _passed(
         question = teller.question(chain.end, chain.ends, (bare(names[-1]),), cite(*facts), value=names[-1], **slots)
     else:
         answers = [bare(name) for name in names]
-        question = teller.question(chain.all, chain.alls, answers, cite(*facts), values=teller.listed(names), **slots)
+        question = teller.question(chain.all, chain.alls, answers, cite(*facts), **slots)
     return teller.shuffled(facts), question
 
 
@@ -118,7 +118,7 @@ def _copies(teller: Teller, length: int, unknown: bool, sort: tuple[str, str]) -
     slots = {"value": value, "sort": one, "sorts": many, "count": teller.numeral(length)}
     if draw.random() < 0.25:
         last = draw.randrange(1, length)
-        slots |= {"key": named[last], "path": " → ".join([value, *labels[: last + 1]])}
+        slots |= {"key": named[last], "path": " ← ".join([*reversed(labels[: last + 1]), value])}
         return group, teller.question(chain.end, chain.ends, (value,), cite(*facts[: last + 1]), **slots)
-    slots |= {"values": teller.listed(labels), "path": " → ".join([value, *labels])}
+    slots |= {"path": " → ".join([value, *labels])}
     return group, teller.question(chain.all, chain.alls, labels, cite(*facts), **slots)

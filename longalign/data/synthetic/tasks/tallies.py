@@ -54,7 +54,7 @@ def order(teller: Teller, limit: int, unknown: bool) -> Exercise:
     shown = draw.sample(asked, number)
     slots = {"these": dated.these[kind], "did": did, "do": do}
     brackets = "{} ({})" if teller.words.joint else "{}（{}）"
-    slots |= {"list": teller.listed([brackets.format(key, dates[day[key]]) for key in by_date])}
+    slots |= {"list": teller.listed([brackets.format(key, dates[day[key]]) for key in shown])}
     facts = [said[key] for key in asked]
     question = _order_question(
         teller, asked, by_date, shown, cite(*facts), slots, dates[day[by_date[0]]], dates[day[by_date[-1]]]
@@ -110,8 +110,9 @@ def compare(teller: Teller, limit: int, unknown: bool) -> Exercise:
     if what == "difference":
         asked = asked[:2]
     asked.sort(key=lambda one: one[1])
-    each = [measures.one.format(key=key, value=figure, unit=unit) for key, figure, _ in draw.sample(asked, len(asked))]
-    shown = [key for key, _, _ in draw.sample(asked, len(asked))]
+    shuffled = draw.sample(asked, len(asked))
+    shown = [key for key, _, _ in shuffled]
+    each = [measures.one.format(key=key, value=figure, unit=unit) for key, figure, _ in shuffled]
     slots |= {"values": teller.listed(each)}
     slots |= {"keys": teller.listed(shown, teller.words.choice), "all": teller.listed(shown)}
     evidence = cite(*(fact for _, _, fact in asked))

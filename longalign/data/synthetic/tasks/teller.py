@@ -9,7 +9,7 @@ from longalign.data.synthetic.tasks.wording import Wording
 _VERBATIM = ("{value", "{answer", "{path", "{row", "{bare")  # starts of templates that get no capital letter
 
 BRIEF = 0.05
-"""Share of the questions that ask for the answer alone. A reply that begins with the key is learnt best."""
+"""Share of the questions that ask for the answer alone. Replies that lead to it are learnt best."""
 
 APART = 0.2
 """Share of the documents in which facts are paragraphs of their own."""

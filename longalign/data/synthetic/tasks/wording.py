@@ -1,7 +1,7 @@
 """The types of the templates of all tasks in one language; `wording_en.py` and `wording_zh.py` have the templates.
 
 A template has slots: `{key}` is what a fact is about, `{relation}` the attribute of it, `{value}` the answer. Other
-slots are explained where a field has them.
+slots are explained where a field has them. A reply shows the steps (`{path}`, `{list}`, `{values}`) before the result.
 """
 
 from dataclasses import dataclass
@@ -56,9 +56,9 @@ class Chain:
     first: Lines
     then: Lines
     end: Lines  # asks for the last
-    ends: Lines  # replies: {value}
+    ends: Lines  # replies: {path}, {value}
     all: Lines  # asks for all of them, in order
-    alls: Lines  # replies: {values}
+    alls: Lines  # replies: {path}
 
 
 @dataclass(frozen=True)

@@ -305,7 +305,7 @@ HOPS = Hops(
         "According to the document, where does {person} live?", "Find out where {person} lives.", "I am looking for the home of {person}. In which place is it?",
     ),
     steps=("{key} is kept by {b}", "the {relation} of {a} is {b}", "{a} lives in {place}"),
-    therefore=("{steps}. So the answer is {answer}.", "{answer}.", "{steps}; that gives {answer}.", "It is {answer}: {steps}.", "The answer is {answer}."),
+    therefore=("{steps}. So the answer is {answer}.", "{steps}; that gives {answer}.", "{steps}. It is {answer}.", "{steps}, and that leads to {answer}."),
 )  # fmt: skip
 
 HANDS = Chain(
@@ -321,12 +321,12 @@ HANDS = Chain(
         "Who had {key} in the end?", "Who was the last owner of {key}?", "With whom did {key} end up?", "To whom did {key} come at last?", "After all the changes, who owned {key}?",
         "Who is the last known owner of {key}?", "Follow {key} from owner to owner. Who had it last?", "In whose hands was {key} finally?",
     ),
-    ends=("The last owner of {key} was {value}.", "{key} ended up with {value}.", "It was {value}.", "{key} passed along this way: {path}. So {value} had it last.", "{path}: the last owner was {value}."),
+    ends=("{key} passed along this way: {path}. So {value} had it last.", "{path}: the last owner was {value}.", "{path}. {key} ended up with {value}.", "From owner to owner: {path}. The last owner was {value}."),
     all=(
         "Through whose hands did {key} go? Give the owners in their order.", "List the owners of {key}, from the first to the last.", "Who owned {key}, one after the other?", "Name all owners of {key} in the order in which they had it.",
         "Trace the history of {key}: who had it, in which order?", "Which {count} people owned {key}, and in what order?", "Retell the way of {key} from owner to owner.", "Who were the owners of {key}, beginning with the first?",
     ),
-    alls=("{path}.", "The owners of {key} were, in this order, {values}.", "{key} belonged to {values}, in this order.", "First to last: {values}."),
+    alls=("{path}.", "The owners of {key} in their order: {path}.", "{key} passed along this way: {path}.", "First to last: {path}."),
 )  # fmt: skip
 
 RENAMES = Chain(
@@ -342,12 +342,12 @@ RENAMES = Chain(
         "What was the ship that was launched as {key} called in the end?", "Under what name does the ship sail that was first called {key}?", "What is the last name of the ship that began as {key}?", "{key} was renamed, perhaps more than once. What was her last name?",
         "Follow the ship that was built as {key} through her names. What is the last one?", "Which name did the former {bare} bear at last?", "After all changes of name, what was {key} called?", "What became of the name {bare}: which name stands at the end?",
     ),
-    ends=("In the end she was called {value}.", "She ended as {value}.", "The last name was {value}.", "{path}. So the last name was {value}.", "{value}."),
+    ends=("{path}. So the last name was {value}.", "{path}: in the end she was called {value}.", "From name to name: {path}. She ended as {value}."),
     all=(
         "Which names did the ship bear that was launched as {key}, one after the other?", "List all names of the ship that began as {key}, in their order.", "What were the {count} names of the ship that was first {key}?", "Give the names of the ship that was built as {key}, from the first to the last.",
         "Trace the names of the ship launched as {key}.", "Under which names did {key} sail, in order?", "{key} had {count} names in all. Which, and in what order?", "Write down the names of the ship that was once {key}, first to last.",
     ),
-    alls=("{path}.", "Her names were {values}.", "In order: {values}.", "She was called {values}, one after the other."),
+    alls=("{path}.", "Her names in their order: {path}.", "First to last: {path}.", "She was called one after the other: {path}."),
 )  # fmt: skip
 
 COPIES = Chain(
@@ -360,12 +360,12 @@ COPIES = Chain(
     end=(
         "What does {key} hold?", "Which number is in {key}?", "What number does {key} contain in the end?", "Work out the content of {key}.", "{key}: which number is it?", "Follow the copies. What is in {key}?", "What is found in {key} after all copies?", "Which number ends up in {key}?",
     ),
-    ends=("{key} holds {value}.", "{value}.", "It is {value}.", "{path}. So {key} holds {value}.", "{path}, and therefore {value}."),
+    ends=("{path}. So {key} holds {value}.", "{path}, and therefore {value}.", "Following the copies back: {path}. So it is {value}.", "{path}: {key} holds {value}."),
     all=(
         "Which {sorts} hold {value}?", "Which {count} {sorts} end up with {value}, by copying or from the start?", "Find every {sort} that contains {value} in the end.", "The number {value} was copied on and on. In which {sorts} is it?",
         "Name all {sorts} in which {value} stands.", "Where does {value} end up? Give the {sorts}.", "{value} spreads from one {sort} to the next. Which {count} are they?", "Track the number {value}: which {sorts} have it?", "Write down the {sorts} that contain {value}, in order.",
     ),
-    alls=("The {sorts} that hold {value} are {values}.", "{values}.", "{value} is in {values}.", "These {count}: {values}.", "Following the copies: {path}. So the {sorts} are {values}."),
+    alls=("{path}.", "Following the copies: {path}.", "{path}: these {count} hold {value}.", "{path}. These are the {sorts} that hold {value}."),
 )  # fmt: skip
 
 DATED = Dated(
@@ -391,27 +391,27 @@ DATED = Dated(
         "How many times did {who} {do}?", "How often did {who} {do}?", "On how many days did {who} {do}?", "How often does the document say that {who} {did}?", "Count how often {who} {did}.", "Go through the text and count the days on which {who} {did}.",
         "What is the number of times that {who} {did}?", "{who} {did} more than once, or perhaps not. How often was it?",
     ),
-    time_replies=("{who} {did} {count} times.", "{count} times: on {dates}.", "{who} {did} {count} times, on {dates}.", "The text has it on {dates}, which makes {count} times."),
+    time_replies=("{who} {did} on {dates}, which makes {count} times.", "On {dates}: {count} times.", "The text has it on {dates}, which makes {count} times."),
     people=(
         "How many different people {did}?", "Count the people who {did}.", "What is the number of people who {did}?", "How many persons does the document name who {did}?", "Of how many people does the text say that they {did}?",
         "How many people were there who {did}?", "Go through the text: how many people {did}?", "How many of the people in the text {did}?",
     ),
-    people_replies=("{count}: {names}.", "{names} {did}, which makes {count}.", "There were {count}, namely {names}.", "{count} people {did}: {names}."),
+    people_replies=("{names} {did}, which makes {count}.", "{names}: that makes {count}.", "The text names {names}, so {count} people {did}."),
     first=(
         "Which of {these} {did} first: {keys}?", "Of {these}, which one {did} first: {keys}?", "{keys}: which of them {did} at the earliest date?", "Compare the dates. Which of {these} {did} first: {keys}?",
         "Going by the dates, which of {these} was the first that {did}: {keys}?", "Which {did} earlier than the rest: {keys}?", "The dates will tell: which of {these} {did} first, {keys}?", "Which was the first that {did}, {keys}?",
     ),
-    first_replies=("{key} was the first, on {date}.", "{key}.", "It was {key}, on {date}.", "{list}. So {key} was the first."),
+    first_replies=("{list}. So {key} was the first.", "{list}. {key} was the first, on {date}.", "The dates: {list}. So it was {key}."),
     last=(
         "Which of {these} {did} last: {keys}?", "Of {these}, which one {did} last: {keys}?", "{keys}: which of them {did} at the latest date?", "Compare the dates. Which of {these} {did} last: {keys}?",
         "Going by the dates, which of {these} was the last that {did}: {keys}?", "Which {did} later than the rest: {keys}?", "The dates will tell: which of {these} {did} last, {keys}?", "Which was the last that {did}, {keys}?",
     ),
-    last_replies=("{key} was the last, on {date}.", "{key}.", "It was {key}, on {date}.", "{list}. So {key} was the last."),
+    last_replies=("{list}. So {key} was the last.", "{list}. {key} was the last, on {date}.", "The dates: {list}. So it was {key}."),
     sort=(
         "Put {these} in the order in which each {did}, the earliest first: {keys}.", "Sort by date, beginning with the one that {did} first: {keys}.", "{these} {did} on different days: {keys}. In what order?", "Arrange by date, the earliest first: {keys}. Each {did} on some day.",
         "{keys}: each {did} on some day. Give them in the order of the dates.", "Give the right order by date: {keys}. (Each {did}.)", "Each of {these} {did} on some day: {keys}. What is the right order?", "List {these} by the date on which each {did}: {keys}.",
     ),
-    sort_replies=("{values}.", "In the order of time: {values}.", "{list}.", "The order is {values}.", "By date: {list}."),
+    sort_replies=("{list}. So the order is {values}.", "{list}. In the order of time: {values}.", "The dates: {list}. By date: {values}."),
     mentioned=(
         "Which of {these} does the document mention first: {keys}?", "Reading from the beginning, which of {these} comes first: {keys}?", "Which of {these} comes up first in the text: {keys}?", "Not by date but by place in the text: which of {these} stands first, {keys}?",
         "{keys}: which of them is named first in the text?", "Which name does one meet first when reading the document: {keys}?", "Who or what comes up before the others in the document: {keys}?", "As one reads on, which of {these} appears first: {keys}?",
@@ -432,17 +432,17 @@ MEASURES = Measures(
         "Which has the greatest {relation}: {keys}?", "Of {all}, which has the greatest {relation}?", "Compare the {relation} of {all}. Whose figure is the highest?", "Where is the {relation} greatest: {keys}?", "Which figure for the {relation} is the highest: that of {keys}?",
         "Take {all}. Which has the highest {relation}?", "By {relation}, which comes out on top: {keys}?", "The {relation} of which is greatest, {keys}?",
     ),
-    most_replies=("{key}, with {value} {unit}.", "It is {key}: {values}.", "{values}. So the answer is {key}.", "{key} has the greatest {relation}, {value} {unit}.", "The greatest {relation} is that of {key}."),
+    most_replies=("{values}. So the answer is {key}.", "{values}. {key} has the greatest {relation}, {value} {unit}.", "{values}: it is {key}, with {value} {unit}."),
     least=(
         "Which has the smallest {relation}: {keys}?", "Of {all}, which has the smallest {relation}?", "Compare the {relation} of {all}. Whose figure is the lowest?", "Where is the {relation} smallest: {keys}?", "Which figure for the {relation} is the lowest: that of {keys}?",
         "Take {all}. Which has the lowest {relation}?", "By {relation}, which comes last: {keys}?", "The {relation} of which is smallest, {keys}?",
     ),
-    least_replies=("{key}, with {value} {unit}.", "It is {key}: {values}.", "{values}. So the answer is {key}.", "{key} has the smallest {relation}, {value} {unit}.", "The smallest {relation} is that of {key}."),
+    least_replies=("{values}. So the answer is {key}.", "{values}. {key} has the smallest {relation}, {value} {unit}.", "{values}: it is {key}, with {value} {unit}."),
     difference=(
         "What is the difference in {relation} between {keys}?", "By how many {unit} does the {relation} of {high} exceed that of {low}?", "How many {unit} lie between the {relation} of {high} and that of {low}?", "How much greater is the {relation} of {high} than that of {low}?", "Subtract the {relation} of {low} from that of {high}.",
         "The {relation} of {high} is greater than that of {low}. By how many {unit}?", "How many {unit} more does {high} have than {low} in {relation}?", "Compare {keys}: what is the difference in {relation}?",
     ),
-    difference_replies=("The difference is {value} {unit}.", "{values}: the difference is {value} {unit}.", "{value} {unit}.", "{values}. The difference comes to {value} {unit}."),
+    difference_replies=("{values}: the difference is {value} {unit}.", "{values}. The difference comes to {value} {unit}.", "{values}, so it is {value} {unit}."),
     one="{key} {value} {unit}",
 )  # fmt: skip
 
@@ -476,7 +476,7 @@ TABLES = Tables(
         "In the table “{title}”, what is given under {column} for {row}?", "What does the table “{title}” say for {row} in the column {column}?", "Look at “{title}”: what is the figure for {row} under {column}?", "Which number stands for {row} under {column} in “{title}”?",
         "“{title}”: {row}, {column}?", "Find the row {row} in “{title}” and read the column {column}.", "According to “{title}”, which number belongs to {row} in the column {column}?", "What is the entry for {row} in the column {column} of “{title}”?",
     ),
-    cell_replies=("In “{title}”, {row} has {value} under {column}.", "It is {value}.", "The column {column} shows {value} for {row}.", "{value}.", "Under {column} the entry for {row} is {value}."),
+    cell_replies=("In “{title}”, {row} has {value} under {column}.", "{row} has {value} under {column}.", "For {row} the column {column} shows {value}.", "Under {column} the entry for {row} is {value}."),
     most=(
         "In “{title}”, which row has the highest figure under {column}?", "Which entry of “{title}” leads in the column {column}?", "Look at the column {column} of “{title}”. Where is the number highest?", "Which {kind} has the largest number under {column} in the table “{title}”?",
         "“{title}”: which {kind} comes first by {column}?", "What is the row with the maximum in the column {column} of “{title}”?", "In the table “{title}”, for which {kind} is {column} highest?", "Find the largest value under {column} in “{title}”. To which {kind} does it belong?",
@@ -491,12 +491,12 @@ TABLES = Tables(
         "In “{title}”, what is the sum under {column} for {rows}?", "Add up the column {column} of “{title}” for {rows}.", "What do {rows} come to together under {column} in the table “{title}”?", "Take {rows} in “{title}”. What is the total under {column}?",
         "“{title}”, column {column}: what is the sum of {rows}?", "How much do {rows} make together under {column}, according to “{title}”?", "What is the total of {column} over {rows} in “{title}”?", "Sum the figures under {column} for {rows}; see the table “{title}”.",
     ),
-    total_replies=("{sum} = {value}.", "{value}, because {sum} = {value}.", "Together {value} ({sum}).", "The sum is {sum} = {value}."),
+    total_replies=("{sum} = {value}.", "The sum is {sum} = {value}.", "Together {sum} = {value}.", "{sum} = {value}, so it is {value}."),
     which=(
         "In “{title}”, which {kind} has {value} under {column}?", "Which row of “{title}” shows {value} in the column {column}?", "Where does the table “{title}” have {value} under {column}?", "“{title}”: to which {kind} does the {value} under {column} belong?",
         "Find {value} in the column {column} of “{title}”. Which row is it?", "For which {kind} does “{title}” give {value} under {column}?", "The column {column} of “{title}” contains {value}. In which row?", "Which entry of “{title}” has a {column} figure of {value}?",
     ),
-    which_replies=("{row}.", "It is the row {row}.", "{row} has {value} under {column}.", "The {value} belongs to {row}."),
+    which_replies=("{value} under {column}: it is the row {row}.", "The {value} under {column} belongs to {row}.", "The column {column} has {value} for {row}."),
 )  # fmt: skip
 
 WORDING = Wording(

@@ -155,34 +155,34 @@ HOPS = Hops(
     who=("{person}是谁？", "{person}叫什么名字？", "请写出{person}的姓名。", "请查出{person}是谁。", "我要给{person}写信，姓名是什么？", "根据文档，{person}是谁？", "{person}是哪一位？", "文中说{person}是什么人，叫什么？"),
     where=("{person}住在哪里？", "{person}住在什么地方？", "{person}的家在哪儿？", "请写出{person}居住的地方。", "给{person}的信该寄到哪里？", "根据文档，{person}住在哪里？", "请查出{person}住在什么地方。", "我要找{person}的住处，在哪里？"),
     steps=("{key}由{b}保管", "{a}的{relation}是{b}", "{a}住在{place}"),
-    therefore=("{steps}。所以答案是{answer}。", "{answer}。", "{steps}，由此得出{answer}。", "是{answer}：{steps}。", "答案是{answer}。"),
+    therefore=("{steps}。所以答案是{answer}。", "{steps}，由此得出{answer}。", "{steps}。是{answer}。", "{steps}，可知是{answer}。"),
 )  # fmt: skip
 
 HANDS = Chain(
     first=("{key}最初属于{b}。", "{key}的第一任主人是{b}。", "当初请人做{key}的是{b}。", "{key}是为{b}做的。", "起初{key}是{b}的东西。", "{key}的来历要从{b}说起，那是它的头一位主人。", "最早拥有{key}的是{b}。", "{key}做好以后，先到了{b}手里。"),
     then=("{key}从{a}转到了{b}手里。", "{b}从{a}那里得到{key}。", "{a}把{key}送给了{b}。", "{key}由{a}交给{b}。", "{a}把{key}卖给了{b}。", "{b}向{a}买下了{key}。", "{a}把{key}留给了{b}。", "{key}离开了{a}，归了{b}。", "{b}从{a}那里继承了{key}。"),
     end=("{key}最后在谁手里？", "{key}的最后一任主人是谁？", "{key}最终归了谁？", "几经转手，{key}到了谁那里？", "辗转之后，谁拥有{key}？", "已知的{key}最后的主人是谁？", "顺着一任任主人查下去，最后拥有{key}的是谁？", "{key}末了落到谁手中？"),
-    ends=("{key}最后的主人是{value}。", "{key}最终归了{value}。", "是{value}。", "{key}这样转手：{path}。所以最后在{value}手里。", "{path}，最后的主人是{value}。"),
+    ends=("{key}这样转手：{path}。所以最后在{value}手里。", "{path}，最后的主人是{value}。", "{path}。{key}最终归了{value}。", "从一任到下一任：{path}。最后的主人是{value}。"),
     all=("{key}经过了哪些人的手？请按先后写出。", "请列出{key}的历任主人，从第一任到最后一任。", "先后拥有{key}的是哪些人？", "请按次序写出{key}的所有主人。", "追溯{key}的来历：谁拥有过它，次序如何？", "哪{count}个人先后拥有{key}？", "请讲讲{key}是怎样从一个主人传到另一个主人的。", "从第一任算起，{key}的主人依次是谁？"),
-    alls=("{path}。", "{key}的主人依次是{values}。", "{key}先后属于{values}。", "从先到后：{values}。"),
+    alls=("{path}。", "{key}的主人依次是：{path}。", "{key}这样转手：{path}。", "从先到后：{path}。"),
 )  # fmt: skip
 
 RENAMES = Chain(
     first=("{b}以此名下水。", "船下水的时候，取名{b}。", "{b}是一条刚出船厂的新船。", "新船命名为{b}。", "那天有船下水，船名是{b}。", "船厂交付了新造的{b}。", "有一条船几次换名，头一个名字是{b}。", "船体春天完工，以{b}之名出海。"),
     then=("{a}改名为{b}。", "{a}的新船名是{b}。", "{a}如今叫作{b}。", "船身上{a}几个字涂掉了，改写{b}。", "{b}就是从前的{a}。", "转卖以后，{a}改称{b}。", "从今以后，{a}一律称作{b}。", "{a}换了船名，叫{b}。", "原来的{a}成了{b}。"),
     end=("下水时叫{key}的那条船，最后叫什么？", "起初名为{key}的船，后来用的是什么名字？", "以{key}为头一个名字的船，最后的名字是什么？", "{key}改过名，也许不止一次，最后的船名是什么？", "顺着改名的经过查下去，当初的{key}最后叫什么？", "从前的{key}末了叫作什么？", "几次改名之后，{key}叫什么？", "{key}这个名字后来变成了什么，最后一个名字是哪个？"),
-    ends=("最后叫{value}。", "末了的船名是{value}。", "最后的名字是{value}。", "{path}，所以最后的名字是{value}。", "{value}。"),
+    ends=("{path}，所以最后的名字是{value}。", "{path}。最后叫{value}。", "几次改名：{path}。末了的船名是{value}。"),
     all=("下水时叫{key}的那条船先后用过哪些名字？", "请依次列出起初名为{key}的船的所有名字。", "起初叫{key}的船，{count}个名字各是什么？", "请从头到尾写出以{key}之名下水的船的船名。", "追溯{key}改名的经过，依次有哪些名字？", "{key}先后以哪些名字航行？", "{key}一共有过{count}个名字，依次是哪些？", "请按先后写出当初的{key}用过的船名。"),
-    alls=("{path}。", "船名依次是{values}。", "按先后：{values}。", "先后叫作{values}。"),
+    alls=("{path}。", "船名依次是：{path}。", "按先后：{path}。", "先后叫作：{path}。"),
 )  # fmt: skip
 
 COPIES = Chain(
     first=("{b}里存的是{value}。", "把{value}放进{b}。", "{b}一开始是{value}。", "{b} := {value}。", "{b} = {value}。", "起初{b}的内容是{value}。", "{b}的内容为{value}。", "在{b}中写入{value}。", "{value}这个数登记在{b}里。", "令{b}等于{value}。"),
     then=("{b}得到{a}的一份拷贝。", "{b} = {a}。", "把{a}复制到{b}。", "{a}里是什么，{b}里就是什么。", "{a}的内容在{b}中重复一遍。", "让{b}与{a}相等。", "令{b}与{a}相同。", "数字从{a}抄到{b}。", "{b} := {a}。", "{a}里的数也写进{b}。", "{b}沿用{a}的内容。"),
     end=("{key}里是什么数？", "{key}中的数字是多少？", "{key}最后的内容是什么？", "请推出{key}的内容。", "{key}，里面是哪个数？", "顺着复制的过程查，{key}里是什么？", "复制完成以后，{key}里的数是多少？", "最后在{key}里的是哪个数？"),
-    ends=("{key}里是{value}。", "{value}。", "是{value}。", "{path}，所以{key}里是{value}。", "{path}，因此是{value}。"),
+    ends=("{path}，所以{key}里是{value}。", "{path}，因此是{value}。", "往回追查：{path}。所以是{value}。", "{path}。{key}里是{value}。"),
     all=("哪些{sort}里是{value}？", "无论一开始就有还是复制得来，最后哪{count}个{sort}里是{value}？", "请找出最后内容为{value}的每一个{sort}。", "{value}这个数一路复制下去，都到了哪些{sort}里？", "请写出存有{value}的全部{sort}。", "{value}最后都在哪里？写出这些{sort}。", "{value}从一个{sort}传到另一个{sort}，一共{count}个，是哪些？", "跟踪{value}这个数，哪些{sort}里有它？", "请按次序写出内容为{value}的{sort}。"),
-    alls=("内容为{value}的{sort}有{values}。", "{values}。", "{value}在{values}里。", "共{count}个：{values}。", "顺着复制的过程：{path}。所以是{values}。"),
+    alls=("{path}。", "顺着复制的过程：{path}。", "{path}，里面是{value}的就是这{count}个。", "{path}。这些就是内容为{value}的{sort}。"),
 )  # fmt: skip
 
 DATED = Dated(
@@ -194,15 +194,15 @@ DATED = Dated(
     },
     these={"person": "这几个人", "ship": "这几条船", "house": "这几处", "thing": "这几样东西", "place": "这几个地方"},
     times=("{who}一共{do}几次？", "{who}{do}有多少次？", "{who}在多少天里{do}？", "文档里说{who}{do}有几回？", "请数一数{who}{do}的次数。", "通读全文，数出{who}{do}的天数。", "{who}{do}的次数是多少？", "关于{who}{do}，文中共记了几次？"),
-    time_replies=("{who}{do}一共{count}次。", "{count}次，分别在{dates}。", "{who}{do}共{count}次，分别在{dates}。", "文中记有{dates}，合计{count}次。"),
+    time_replies=("{who}在{dates}{do}，一共{count}次。", "分别在{dates}，一共{count}次。", "文中记有{dates}，合计{count}次。"),
     people=("一共有多少人{do}？", "请数一数{do}的人数。", "{do}的一共有几个人？", "文档里提到几个不同的人{do}？", "{do}的人有多少？", "文中说有几个人{do}？", "通读全文，{do}的共有几人？", "文中{do}的不同的人有几个？"),
-    people_replies=("{count}人：{names}。", "{do}的有{names}，共{count}人。", "共{count}人，即{names}。", "有{count}人{do}：{names}。"),
+    people_replies=("{do}的有{names}，共{count}人。", "{names}，共{count}人。", "文中提到{names}，所以{do}的有{count}人。"),
     first=("{all}，{these}当中最先{do}的是哪一个？", "{these}里谁最先{do}：{keys}？", "{all}，按日期算，最早{do}的是哪一个？", "比较日期，{these}里最先{do}的是：{keys}？", "从日期看，{all}当中，哪一个最早{do}？", "{all}，哪一个比其他的更早{do}？", "请查日期：{all}，最先{do}的是哪个？", "最先{do}的是哪一个，{keys}？"),
-    first_replies=("最先的是{key}，在{date}。", "{key}。", "是{key}，在{date}。", "{list}。所以最先的是{key}。"),
+    first_replies=("{list}。所以最先的是{key}。", "{list}。最先的是{key}，在{date}。", "日期：{list}。所以是{key}。"),
     last=("{all}，{these}当中最后{do}的是哪一个？", "{these}里谁最后{do}：{keys}？", "{all}，按日期算，最晚{do}的是哪一个？", "比较日期，{these}里最后{do}的是：{keys}？", "从日期看，{all}当中，哪一个最晚{do}？", "{all}，哪一个比其他的更晚{do}？", "请查日期：{all}，最后{do}的是哪个？", "最后{do}的是哪一个，{keys}？"),
-    last_replies=("最后的是{key}，在{date}。", "{key}。", "是{key}，在{date}。", "{list}。所以最后的是{key}。"),
+    last_replies=("{list}。所以最后的是{key}。", "{list}。最后的是{key}，在{date}。", "日期：{list}。所以是{key}。"),
     sort=("请把{these}按{do}的日期从早到晚排列：{keys}。", "按日期排序，最先{do}的排在最前：{keys}。", "{keys}，按时间先后，它们{do}的次序如何？", "请从早到晚排列{keys}，以{do}的日期为准。", "{keys}都有{do}的记载，请按日期先后写出。", "以{do}的日期为准，{keys}的正确次序是什么？", "{these}都曾{do}：{keys}。先后次序怎样？", "请按{do}的日期给{these}排出先后：{keys}。"),
-    sort_replies=("{values}。", "按时间先后：{values}。", "{list}。", "次序是{values}。", "按日期：{list}。"),
+    sort_replies=("{list}。所以次序是{values}。", "{list}。按时间先后：{values}。", "日期：{list}。从早到晚是{values}。"),
     mentioned=("{all}，文档最先提到的是哪一个？", "从头读起，{these}里先出现的是：{keys}？", "{these}当中，哪一个在文中最先出现：{keys}？", "不论日期，只看在文中的位置，{all}哪个在前？", "{all}，文中先写到的是哪个？", "读文档时，最先遇到的是{keys}？", "{all}当中，哪一个在文档里比其他的先出现？", "往下读，{these}里首先见到的是：{keys}？"),
     mentioned_replies=("最先提到的是{key}。", "{key}。", "文中先出现的是{key}。", "是{key}。"),
 )  # fmt: skip
@@ -214,11 +214,11 @@ MEASURES = Measures(
     ),
     says=("{key}的{relation}是{value}{unit}。", "{key}：{relation}{value}{unit}。", "经查，{key}的{relation}为{value}{unit}。", "说到{key}，{relation}有{value}{unit}。", "{value}{unit}，这是{key}的{relation}。", "册子上，{key}的{relation}记作{value}{unit}。", "{key}的{relation}不多不少，正是{value}{unit}。", "有人算过{key}的{relation}：{value}{unit}。", "最近一次查点，{key}的{relation}是{value}{unit}。"),
     most=("{all}，哪一个的{relation}数字最大？", "在{all}当中，{relation}最大的是哪一个？", "比较{all}的{relation}，数字最高的是哪个？", "{all}，论{relation}哪个居首？", "就{relation}而言，{all}当中数字最大的是哪个？", "请看{all}的{relation}，哪个最大？", "按{relation}从大到小排，{all}里排第一的是哪个？", "谁的{relation}数字最大，{keys}？"),
-    most_replies=("{key}，{value}{unit}。", "是{key}：{values}。", "{values}。所以是{key}。", "{key}的{relation}数字最大，为{value}{unit}。", "{relation}最大的是{key}。"),
+    most_replies=("{values}。所以是{key}。", "{values}。{key}的{relation}数字最大，为{value}{unit}。", "{values}，最大的是{key}，{value}{unit}。"),
     least=("{all}，哪一个的{relation}数字最小？", "在{all}当中，{relation}最小的是哪一个？", "比较{all}的{relation}，数字最低的是哪个？", "{all}，论{relation}哪个居末？", "就{relation}而言，{all}当中数字最小的是哪个？", "请看{all}的{relation}，哪个最小？", "按{relation}从小到大排，{all}里排第一的是哪个？", "谁的{relation}数字最小，{keys}？"),
-    least_replies=("{key}，{value}{unit}。", "是{key}：{values}。", "{values}。所以是{key}。", "{key}的{relation}数字最小，为{value}{unit}。", "{relation}最小的是{key}。"),
+    least_replies=("{values}。所以是{key}。", "{values}。{key}的{relation}数字最小，为{value}{unit}。", "{values}，最小的是{key}，{value}{unit}。"),
     difference=("{keys}的{relation}相差多少{unit}？", "{high}的{relation}比{low}多多少{unit}？", "{high}与{low}的{relation}之间差几{unit}？", "{high}的{relation}数字比{low}大多少？", "用{high}的{relation}减去{low}的，得多少？", "{high}的{relation}数字大于{low}，大多少{unit}？", "论{relation}，{high}比{low}高出多少{unit}？", "比较{keys}：{relation}的差是多少？"),
-    difference_replies=("相差{value}{unit}。", "{values}，相差{value}{unit}。", "{value}{unit}。", "{values}。差是{value}{unit}。"),
+    difference_replies=("{values}，相差{value}{unit}。", "{values}。差是{value}{unit}。", "{values}，所以是{value}{unit}。"),
     one="{key}{value}{unit}",
 )  # fmt: skip
 
@@ -246,15 +246,15 @@ TABLES = Tables(
     ),
     item="{name}：{cells}",
     cell=("《{title}》中，{row}的“{column}”一栏是多少？", "《{title}》里{row}在“{column}”一列的数字是什么？", "请看《{title}》：{row}的“{column}”是多少？", "在《{title}》的“{column}”列里，{row}对应哪个数？", "《{title}》，{row}，“{column}”是多少？", "在《{title}》中找到{row}一行，读出“{column}”。", "根据《{title}》，{row}的“{column}”数是多少？", "《{title}》给{row}的“{column}”填的是什么数？"),
-    cell_replies=("《{title}》中，{row}的“{column}”是{value}。", "是{value}。", "{row}的“{column}”一栏是{value}。", "{value}。", "“{column}”列里，{row}对应{value}。"),
+    cell_replies=("《{title}》中，{row}的“{column}”是{value}。", "{row}的“{column}”一栏是{value}。", "“{column}”列里，{row}对应{value}。", "{row}，“{column}”：{value}。"),
     most=("《{title}》中，“{column}”数字最大的是哪一行？", "《{title}》里哪一项在“{column}”列居首？", "请看《{title}》的“{column}”列，哪里的数最大？", "《{title}》中“{column}”最多的是什么？", "按“{column}”算，《{title}》里排第一的是哪一项？", "《{title}》“{column}”列的最大值在哪一行？", "在《{title}》中，哪一行的“{column}”最高？", "找出《{title}》“{column}”列的最大数，它属于哪一行？"),
     most_replies=("{row}，{value}。", "是{row}，“{column}”为{value}。", "“{column}”列最大的是{value}，属于{row}。", "{row}。"),
     least=("《{title}》中，“{column}”数字最小的是哪一行？", "《{title}》里哪一项在“{column}”列居末？", "请看《{title}》的“{column}”列，哪里的数最小？", "《{title}》中“{column}”最少的是什么？", "按“{column}”从大到小算，《{title}》里排末位的是哪一项？", "《{title}》“{column}”列的最小值在哪一行？", "在《{title}》中，哪一行的“{column}”最低？", "找出《{title}》“{column}”列的最小数，它属于哪一行？"),
     least_replies=("{row}，{value}。", "是{row}，“{column}”为{value}。", "“{column}”列最小的是{value}，属于{row}。", "{row}。"),
     total=("《{title}》中，{rows}的“{column}”合计多少？", "请把《{title}》“{column}”列里{rows}的数加起来。", "{rows}在《{title}》的“{column}”列一共是多少？", "取《{title}》中的{rows}，“{column}”总数是多少？", "《{title}》，“{column}”列，{rows}的和是多少？", "根据《{title}》，{rows}的“{column}”加在一起是多少？", "《{title}》里{rows}的“{column}”总和是多少？", "求{rows}的“{column}”之和，见《{title}》。"),
-    total_replies=("{sum} = {value}。", "{value}，因为{sum} = {value}。", "合计{value}（{sum}）。", "和是{sum} = {value}。"),
+    total_replies=("{sum} = {value}。", "和是{sum} = {value}。", "合计{sum} = {value}。", "{sum} = {value}，所以是{value}。"),
     which=("《{title}》中，“{column}”为{value}的是哪一行？", "《{title}》里哪一项的“{column}”是{value}？", "《{title}》“{column}”列的{value}属于哪一项？", "《{title}》中的哪一行写着“{column}”{value}？", "在《{title}》的“{column}”列找到{value}，那是哪一行？", "《{title}》给哪一项的“{column}”填了{value}？", "《{title}》“{column}”列里有{value}，在哪一行？", "按《{title}》，哪一项的“{column}”数是{value}？"),
-    which_replies=("{row}。", "是{row}一行。", "“{column}”为{value}的是{row}。", "{value}属于{row}。"),
+    which_replies=("“{column}”为{value}的是{row}。", "“{column}”的{value}属于{row}。", "“{column}”列里，{value}在{row}一行。"),
 )  # fmt: skip
 
 WORDING = Wording(

@@ -180,13 +180,13 @@ def test_two_ranks_stop_together_and_one_goes_on_with_the_same_steps(whole, tmp_
 def test_other_data_or_steps_are_refused_on_resume_and_the_runs_files_stay(whole, tmp_path, capfd):
     build, _, _ = whole
     run_here(build(tmp_path, "--trainer.max_steps=2"))
-    files = {path: path.read_bytes() for path in tmp_path.glob("*") if path.is_file()}
-    assert {path.name for path in files} == {"config.yaml", "data.json", "environment.json"}
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {path.name for path in files} > {"config.yaml", "data.json", "environment.json"}
     changes = {"--data.seed=1": "the data or its plan", "--data.packs_per_step=4": "packs_per_step"}
     for change, word in (changes | {"--data.strategy=naive": "the data or its plan"}).items():
         assert main(build(tmp_path, "--ckpt_path=auto", change)) == 2
         assert word in capfd.readouterr().err
-    assert {path: path.read_bytes() for path in files} == files
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == files
 
 
 def test_fewer_epochs_than_are_done_are_refused_on_resume(whole, tmp_path, capfd):

@@ -12,12 +12,12 @@ from longalign.__main__ import main
 from longalign.chat import load_tokenizer
 from longalign.evaluation.needle.build import Builder, grid
 from longalign.evaluation.needle.encoders import ChatPrompts
-from longalign.evaluation.needle.forced import ForcedCell, deal_packs, forced_cells, make_pack, score_cells
+from longalign.evaluation.needle.forced import ForcedCell, Score, deal_packs, forced_cells, make_pack, score_cells
 from longalign.evaluation.needle.haystack import make_haystack
 from longalign.evaluation.needle.tasks import Cell
 from longalign.model.loading import load_config, load_model
 from longalign.model.sharding import prepare_model
-from longalign.training.callbacks.needle_probe import NeedleProbe, _effective_length
+from longalign.training.callbacks.needle_probe import NeedleProbe, _effective_length, _write_rows
 from tests.training.conftest import TINY, final_weights, run_here, scalars
 
 STEPS = ["--data.packs_per_step=2", "--data.max_length=700", "--trainer.max_steps=3", "--model.optimizer.lr=1e-3"]
@@ -125,6 +125,25 @@ def test_curves_rows_and_pictures(arguments, tmp_path):
 
     events = EventAccumulator(str(root / "tensorboard"), size_guidance={"images": 0}).Reload()
     assert [image.step for image in events.Images("needle/heatmap")] == [0, 2, 3]
+
+
+def test_a_run_that_goes_on_writes_the_rows_of_a_step_once(arguments, tmp_path):
+    file = tmp_path / "run/needle.jsonl"
+    run_here(arguments(*STEPS, *PROBE, "--trainer.max_steps=2"))
+    rows = file.read_text()
+    undone = rows.splitlines()[-1].replace('"step": 2', '"step": 3')
+    file.write_text(f"{rows}{undone}\n{undone[:20]}")  # as a run leaves it that is killed while it writes
+    run_here(arguments(*STEPS, *PROBE, "--ckpt_path=auto"))
+    assert file.read_text().startswith(rows)
+    steps = [json.loads(line)["step"] for line in file.read_text().splitlines()]
+    assert steps == [0] * 8 + [2] * 8 + [3] * 8
+
+
+def test_rows_of_another_probe_stay(tmp_path):
+    file, cells = tmp_path / "needle.jsonl", grid([500], [20.0, 80.0], 1, "kv", "en")
+    for cell in (*cells, *cells):
+        _write_rows(file, 2, [Score(cell, True, -0.1, 1.0)])
+    assert [json.loads(line)["depth"] for line in file.read_text().splitlines()] == [20, 80]
 
 
 def test_two_ranks_say_the_same_as_one(arguments, ranks, tmp_path):

@@ -8,7 +8,7 @@ import itertools
 import json
 import logging
 import time
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from longalign.evaluation.needle.forced import ForcedCell, Score, deal_packs, fo
 from longalign.evaluation.needle.haystack import make_haystack
 from longalign.evaluation.needle.heatmap import heatmap_image
 from longalign.evaluation.needle.statistics import KEPT, summarise
-from longalign.evaluation.needle.tasks import Language, Task
+from longalign.evaluation.needle.tasks import Cell, Language, Task
+from longalign.files import write_text
 from longalign.training.callbacks.step_logger import StepLogger
 from longalign.training.module import LongAlignModule
 
@@ -202,14 +203,28 @@ class NeedleProbe(Callback):
 
 
 def _write_rows(file: Path, step: int, scores: list[Score]) -> list[dict[str, Any]]:
-    """Add a row for each cell to a file of JSON lines; returns the rows."""
+    """Add a row for each cell to a file of JSON lines; returns the rows.
+
+    Rows of these cells that are of this step or a later one are of a run that was killed, and go.
+    """
     rows = [{"step": step, **asdict(score.cell), **asdict(score), "recall": float(score.exact)} for score in scores]
     for row in rows:
         del row["cell"]
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as lines:
-        lines.writelines(json.dumps(row) + "\n" for row in rows)
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.exists() else []
+    cells = {tuple(asdict(score.cell).values()) for score in scores}
+    kept = [line for line in lines if _stays(line, step, cells)]
+    write_text(file, "".join(line + "\n" for line in (*kept, *map(json.dumps, rows))))
     return rows
+
+
+def _stays(line: str, step: int, cells: set[tuple[Any, ...]]) -> bool:
+    """Whether a row is of an earlier step, or of a cell of another probe; a row that was cut off does not stay."""
+    try:
+        row = json.loads(line)
+        return row["step"] < step or tuple(row[field.name] for field in fields(Cell)) not in cells
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def _effective_length(by_length: list[dict[str, Any]]) -> int:

@@ -178,7 +178,12 @@ def test_the_first_probe_is_not_counted_in_the_budget():
 
 @pytest.mark.parametrize(
     ("option", "said"),
-    [("lengths=[20]", "NeedleProbe: lengths: 20 tokens are too few"), ("max_time_share=2", "max_time_share")],
+    [
+        ("lengths=[20]", "NeedleProbe: lengths: 20 tokens are too few"),
+        ("max_time_share=2", "max_time_share"),
+        ("depths=[]", "NeedleProbe.depths: got [], expected percents from 0 to 100"),
+        ("depths=[50,150]", "NeedleProbe.depths: got [50.0, 150.0], expected"),
+    ],
 )
 def test_a_mistake_is_one_line(arguments, capfd, option, said):
     assert main(arguments(*STEPS, *PROBE, f"--trainer.callbacks.{option}")) == 2

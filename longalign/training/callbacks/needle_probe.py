@@ -69,6 +69,8 @@ class NeedleProbe(Callback):
     ) -> None:
         check_least("NeedleProbe.every_n_steps", every_n_steps, 0)
         check_least("NeedleProbe.seeds", seeds, 1)
+        if depths is not None and not (depths and 0 <= min(depths) <= max(depths) <= 100):
+            raise UserError(f"NeedleProbe.depths: got {depths}, expected percents from 0 to 100")
         if not 0 <= max_time_share <= 1:
             raise UserError(f"NeedleProbe.max_time_share: got {max_time_share}, expected 0 to 1")
         self.every_n_steps, self.lengths, self.depths, self.seeds = every_n_steps, lengths, depths, seeds

@@ -163,6 +163,20 @@ def test_the_budget_is_kept_and_reported(arguments, tmp_path, caplog):
     assert "step 2  needle probe left out" in caplog.text and "; 1 left out" in caplog.text
 
 
+def test_a_run_that_ends_early_is_probed_at_its_end_even_where_a_probe_was_just_left_out(monkeypatch):
+    class Here:
+        global_step, accumulate_grad_batches = 2, 1
+
+    probe, probed = NeedleProbe(every_n_steps=2, max_time_share=0), []
+    probe.started, probe.cells = time.perf_counter(), [None]
+    monkeypatch.setattr(probe, "_within_budget", lambda trainer: False)
+    monkeypatch.setattr(probe, "_probe", lambda trainer, module: probed.append(trainer.global_step))
+    probe.on_train_batch_start(Here, None, None, 2)
+    assert probe.left_out == 1 and not probed
+    probe.on_train_end(Here, None)
+    assert probed == [2]
+
+
 def test_the_first_probe_is_not_counted_in_the_budget():
     class Here:
         class strategy:

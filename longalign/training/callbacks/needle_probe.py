@@ -79,7 +79,7 @@ class NeedleProbe(Callback):
         self.cells: list[ForcedCell] = []
         self.spent_s = self.between_s = self.last_s = 0.0
         self.left_out = 0
-        self.last_step = -1
+        self.last_step = self.due_step = -1  # the last that was probed, and the last at which a probe was due
 
     def on_train_start(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
         self.started = time.perf_counter()
@@ -92,10 +92,10 @@ class NeedleProbe(Callback):
     ) -> None:
         """Probe after every ``every_n_steps`` steps, before the next one starts, when no clock of the logger runs."""
         step = trainer.global_step
-        due = self.every_n_steps and step and step % self.every_n_steps == 0 and step != self.last_step
+        due = self.every_n_steps and step and step % self.every_n_steps == 0 and step != self.due_step
         if not due or batch_idx % trainer.accumulate_grad_batches:
             return
-        self.last_step = step
+        self.due_step = step
         if self._within_budget(trainer):
             self._probe(trainer, pl_module)
             self.between_s += self.last_s

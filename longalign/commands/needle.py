@@ -225,7 +225,10 @@ def _values(name: str, given: str | list[Any]) -> list[int]:
             low, high, count = float(first), float(last), int(number)
             if count < 1 or (count == 1 and low != high):
                 raise ValueError
-            return [round(low + (high - low) * n / max(count - 1, 1)) for n in range(count)]
+            found = [round(low + (high - low) * n / max(count - 1, 1)) for n in range(count)]
+            if (there := len(set(found))) < count:
+                raise UserError(f"{name}: {given} has only {counted(there, 'whole number')}; give a list with commas")
+            return found
         return [float(part) if "." in part else int(part) for part in given.split(",")]  # type: ignore[misc]
     except (ValueError, OverflowError):
         raise UserError(f"{name}: got {given!r}, expected FIRST:LAST:COUNT or numbers with commas") from None

@@ -124,6 +124,7 @@ def test_a_folder_without_good_results_takes_other_settings(tmp_path, key):
         (["--fake=perfect", "--lengths=1000.5"], "lengths: got '1000.5', expected whole numbers"),
         (["--fake=perfect", "--lengths=1:inf:3"], "lengths: got '1:inf:3', expected FIRST:LAST:COUNT"),
         (["--fake=perfect", "--depths=0,101"], "depths: got 0 to 101"),
+        (["--fake=perfect", "--depths=0:10:21"], "depths: 0:10:21 has only 11 whole numbers; give a list with commas"),
         (["--fake=perfect", "--seeds=0"], "seeds: got 0"),
         (["--fake=perfect", "--lengths=80"], "lengths: 80 tokens are too few"),
         (["--fake=perfect", "--lengths=50", "--plan"], "lengths: 50 has no room beside the answer's 64"),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from longalign.api.client import Endpoint
 from longalign.commands.interrupt import interruptible
-from longalign.commands.needle_models import Where, open_source
+from longalign.commands.needle_models import WORDS, Where, open_source
 from longalign.commands.needle_run import NeedleRun
 from longalign.commands.needle_screen import grid_table
 from longalign.commands.parse import call, check_positive
@@ -137,6 +137,8 @@ def needle(
     counts = count(cells, len(cells) - len(waiting), waiting, max_new_tokens)
     if plan:
         lines = source.plan_lines(waiting, counts, price_in, price_out)
+        if endpoint is not None and tokenizer == WORDS:
+            lines.append(f"all of this is in words, of which {endpoint.model} makes more tokens: it costs more")
         if judge is not None:
             lines.append(f"and {counted(len(cells), 'short call')} to the judge {judge.model} at {judge.url}")
         show(make_console(), *count_lines(counts, cells), *lines)

@@ -199,7 +199,9 @@ def test_a_plan_says_counts_and_cost_and_writes_nothing(tmp_path, capsys):
     assert "300 prompts: 10 lengths × 10 depths × 3 seeds" in shown and "9,130,800 tokens to read" in shown
     assert "300 calls to m at http://127.0.0.1:9/v1" in shown and "at most 18.45 at your prices" in shown
     assert "and 300 short calls to the judge j at https://api.openai.com/v1" in shown
-    assert not (tmp_path / "out").exists()
+    assert "in words" not in shown and not (tmp_path / "out").exists()
+    assert needle(tmp_path / "out", *options, "--tokenizer=words", small=False) == 0
+    assert "all of this is in words, of which m makes more tokens: it costs more" in capsys.readouterr().out
 
 
 def answer_from(body):

@@ -197,6 +197,20 @@ def test_fewer_epochs_than_are_done_are_refused_on_resume(whole, tmp_path, capfd
     assert f"data.epochs: got 1, which is {half} steps; the checkpoint is of step {done}" in capfd.readouterr().err
 
 
+def test_skipped_steps_are_counted_on(whole, tmp_path, monkeypatch):
+    build, *_ = whole
+    step = LongAlignModule.training_step
+
+    def bad_step(self, pack, batch_idx):
+        out = step(self, pack, batch_idx)
+        return {**out, "loss": out["loss"] * (float("nan") if self.trainer.global_step == 1 else 1.0)}
+
+    monkeypatch.setattr(LongAlignModule, "training_step", bad_step)
+    run_here(build(tmp_path, "--trainer.max_steps=2"))
+    run_here(build(tmp_path, "--trainer.max_steps=3", "--ckpt_path=auto"))
+    assert list(scalars(tmp_path, "train/skipped_steps").values()) == [0, 1, 1]
+
+
 def test_shards_are_not_for_other_strategies(whole, tmp_path, capfd):
     build, *_ = whole
     run_here(build(tmp_path, "--trainer.max_steps=1"))

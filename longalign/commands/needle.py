@@ -128,6 +128,8 @@ def needle(
     own = None if needle is None or question is None else own_item(needle, question, wanted)
     network = concurrency, timeout_s, max_retries
     endpoint = Endpoint(api_model or "", base_url, api_key_env, *network) if api_model or base_url else None
+    if judge_base_url and not judge_model:
+        raise UserError("judge_base_url: give --judge_model, the name of a model there, too")
     judge = Endpoint(judge_model, judge_base_url, judge_api_key_env, *network) if judge_model else None
     where = Where(device, dtype, attention, batch_size, gguf_file, config_overrides or {})
     source = open_source(model, endpoint, fake, where, max_new_tokens)

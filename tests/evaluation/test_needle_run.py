@@ -137,6 +137,7 @@ def test_a_folder_without_good_results_takes_other_settings(tmp_path, key):
         (["--api_model=m", "--base_url=http://127.0.0.1:9/v1"], "tokenizer: lengths are counted in tokens of m"),
         (["--model=/nowhere"], "--model: folder /nowhere does not exist"),
         (["--fake=perfect", "--max_new_tokens=0"], "max_new_tokens"),
+        (["--fake=perfect", "--judge_base_url=http://127.0.0.1:9/v1"], "judge_base_url: give --judge_model"),
     ],
 )
 def test_mistakes_take_one_line_and_leave_no_folder(tmp_path, capsys, options, said):

@@ -205,6 +205,15 @@ def test_a_plan_says_counts_and_cost_and_writes_nothing(tmp_path, capsys):
     assert "all of this is in words, of which m makes more tokens: it costs more" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("reason", "cut"), [("stop", 0), ("", 0), ("eos_token", 0), ("length", 8)])
+def test_answers_count_as_cut_off_only_if_the_server_says_so(tmp_path, key, reason, cut):
+    with FakeOpenAIServer(lambda body: Reply("no idea", finish_reason=reason)) as server:
+        options = ["--api_model=m", f"--base_url={server.base_url}", "--tokenizer=words"]
+        assert needle(tmp_path, *options) == 0
+    assert summary_of(tmp_path)["answers_not_ended"] == cut
+    assert ("8 answers ended by max_new_tokens" in (tmp_path / "report.html").read_text()) == bool(cut)
+
+
 def answer_from(body):
     """A server that finds the number in the needle, but fails on long prompts."""
     text = body["messages"][-1]["content"]

@@ -73,8 +73,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(name: str, args: list[str]) -> None:
     """Import the command, which takes seconds for some of them, and run it."""
     with terminable():
-        command = importlib.import_module(COMMANDS[name][0])
-    command.run(name, args)
+        importlib.import_module(COMMANDS[name][0]).run(name, args)
 
 
 def guard(name: str, run: Callable[[str, list[str]], None], args: list[str]) -> int:

@@ -25,10 +25,7 @@ from longalign.model.loading import load_config
 
 def run(name: str, args: list[str]) -> None:
     """Parse ``args`` and start the conversation."""
-    try:
-        call(chat, name, args)
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    call(chat, name, args)
 
 
 def chat(

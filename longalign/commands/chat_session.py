@@ -15,6 +15,7 @@ from typing import Any
 
 from longalign.commands.answer_text import AnswerText
 from longalign.commands.conversation import Conversation, read_document
+from longalign.commands.interrupt import Terminated
 from longalign.errors import UserError
 from longalign.model.generate import Generation, Generator
 
@@ -53,8 +54,10 @@ class Session:
         except UserError:
             self._conversation.take_back()
             raise
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             self._write(text.end() + "\n")
+            if isinstance(stop, Terminated):
+                raise
             if text.text:
                 self._conversation.answered(text.text)
             else:
@@ -84,6 +87,8 @@ class Session:
                 self._turn(line)
             except UserError as error:
                 log.info("error: %s", error)
+            except Terminated:
+                raise
             except KeyboardInterrupt:
                 self._conversation.take_back()
 
@@ -159,6 +164,8 @@ def _typed_lines() -> Iterator[str]:
     while True:
         try:
             line = begun + _input("... " if begun else "> ")
+        except Terminated:
+            raise
         except KeyboardInterrupt:
             sys.stderr.write("\n")
             begun = ""

@@ -13,7 +13,6 @@ import transformers
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import StochasticWeightAveraging, WeightAveraging
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.distributed import DistNetworkError, DistStoreError
 
@@ -28,6 +27,7 @@ from longalign.launch import Launch, this_launch
 from longalign.training.callbacks import StepCheckpoint, StepLogger
 from longalign.training.callbacks.checkpoint import checkpoint_folder
 from longalign.training.checkpoints import newest_checkpoint, resolve_checkpoint
+from longalign.training.curves import Curves
 from longalign.training.data_record import write_data_record
 from longalign.training.environment import write_environment
 from longalign.training.module import LongAlignModule
@@ -183,9 +183,7 @@ class LongAlignCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self._get(self.config_init, "trainer")
         if config.logger in (None, True):
-            kwargs["logger"] = TensorBoardLogger(
-                config.default_root_dir, name="tensorboard", version="", default_hp_metric=False
-            )
+            kwargs["logger"] = Curves(config.default_root_dir, name="tensorboard", version="", default_hp_metric=False)
         if config.plugins is None and (environment := cluster_environment(self.launch)):
             kwargs["plugins"] = environment
         trainer = super().instantiate_trainer(**kwargs)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from longalign.api.client import Endpoint
 from longalign.commands.interrupt import interruptible
-from longalign.commands.needle_models import Where, open_source
+from longalign.commands.needle_models import WORDS, Where, open_source
 from longalign.commands.needle_run import NeedleRun
 from longalign.commands.needle_screen import grid_table
 from longalign.commands.parse import call, check_positive
@@ -128,6 +128,8 @@ def needle(
     own = None if needle is None or question is None else own_item(needle, question, wanted)
     network = concurrency, timeout_s, max_retries
     endpoint = Endpoint(api_model or "", base_url, api_key_env, *network) if api_model or base_url else None
+    if judge_base_url and not judge_model:
+        raise UserError("judge_base_url: give --judge_model, the name of a model there, too")
     judge = Endpoint(judge_model, judge_base_url, judge_api_key_env, *network) if judge_model else None
     where = Where(device, dtype, attention, batch_size, gguf_file, config_overrides or {})
     source = open_source(model, endpoint, fake, where, max_new_tokens)
@@ -137,6 +139,8 @@ def needle(
     counts = count(cells, len(cells) - len(waiting), waiting, max_new_tokens)
     if plan:
         lines = source.plan_lines(waiting, counts, price_in, price_out)
+        if endpoint is not None and tokenizer == WORDS:
+            lines.append(f"all of this is in words, of which {endpoint.model} makes more tokens: it costs more")
         if judge is not None:
             lines.append(f"and {counted(len(cells), 'short call')} to the judge {judge.model} at {judge.url}")
         show(make_console(), *count_lines(counts, cells), *lines)
@@ -225,7 +229,10 @@ def _values(name: str, given: str | list[Any]) -> list[int]:
             low, high, count = float(first), float(last), int(number)
             if count < 1 or (count == 1 and low != high):
                 raise ValueError
-            return [round(low + (high - low) * n / max(count - 1, 1)) for n in range(count)]
+            found = [round(low + (high - low) * n / max(count - 1, 1)) for n in range(count)]
+            if (there := len(set(found))) < count:
+                raise UserError(f"{name}: {given} has only {counted(there, 'whole number')}; give a list with commas")
+            return found
         return [float(part) if "." in part else int(part) for part in given.split(",")]  # type: ignore[misc]
     except (ValueError, OverflowError):
         raise UserError(f"{name}: got {given!r}, expected FIRST:LAST:COUNT or numbers with commas") from None

@@ -183,10 +183,11 @@ def _num_held_out(name: str, source: Source, there: int, what: str) -> int:
         raise UserError(f"data.{name}.validation: got {asked}, expected a count, a fraction below 1, or all")
     held_out = round(asked * there) if 0 < asked < 1 else int(asked)
     if held_out >= there and held_out > 0:
-        raise UserError(
-            f"data.{name}.validation: {counted(held_out, what[:-1])} asked for, of {there:,}; "
-            f"no {what[:-1]} is left to train on"
-        )
+        one = what[:-1]
+        got = f"{counted(held_out, one)} asked for, of {there:,}"
+        if asked < 1:
+            got = f"{asked} of {counted(there, one)} is {held_out:,}, rounded"
+        raise UserError(f"data.{name}.validation: {got}; no {one} is left to train on")
     return held_out
 
 

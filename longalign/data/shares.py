@@ -117,7 +117,7 @@ def _solve_shares(
             raise UserError(f"{key}.{kind}: {share:g} of the mix is asked for, there are 0 {what}; leave it out")
     if fixed == 0:
         if abs(total_share - 1) > 1e-6:
-            raise UserError(f"data: {kind} sums to {total_share:g} over all sources, expected 1")
+            raise UserError(f"data: {kind} sums to {total_share:.7g} over all sources, expected 1")
         limits = [available[key] / share for key, share in shares.items() if share > 0 and not repeats[key]]
         grown = [available[key] / share for key, share in shares.items() if share > 0]
         total = min(limits) if limits else max(grown)  # all may repeat: until each row has been seen

@@ -207,7 +207,6 @@ def _read_json(file: str, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def _read_parquet(file: str, key: str) -> Iterator[tuple[str, Any]]:
-    import datasets
     import pyarrow.parquet as pq
 
     if os.path.getsize(file) == 0:
@@ -215,13 +214,27 @@ def _read_parquet(file: str, key: str) -> Iterator[tuple[str, Any]]:
     try:
         if pq.read_metadata(file).num_rows == 0:  # `datasets` fails on a file without rows
             return
-        # streaming makes no copy of the rows; the library's lock files are removed with the temporary folder
-        with tempfile.TemporaryDirectory() as folder:
-            rows = datasets.load_dataset("parquet", data_files=file, split="train", streaming=True, cache_dir=folder)
-            for number, row in enumerate(rows, start=1):
-                yield f"{file} row {number}", row
+        for number, row in enumerate(_parquet_rows(file), start=1):
+            yield f"{file} row {number}", row
     except Exception as error:
         raise unreadable(error, file, key) from error
+
+
+def _parquet_rows(file: str) -> Iterator[dict[str, Any]]:
+    """The rows by `datasets`, or by Arrow where a column has a type unknown to it, such as map; a map is a dict."""
+    import datasets
+    import pyarrow.parquet as pq
+
+    try:
+        datasets.Features.from_arrow_schema(pq.read_schema(file))
+    except ValueError:
+        with pq.ParquetFile(file) as table:
+            for batch in table.iter_batches(batch_size=64):  # rows may be long
+                yield from batch.to_pylist(maps_as_pydicts="lossy")  # of a key that is there twice the last, as in JSON
+        return
+    # streaming makes no copy of the rows; the library's lock files are removed with the temporary folder
+    with tempfile.TemporaryDirectory() as folder:
+        yield from datasets.load_dataset("parquet", data_files=file, split="train", streaming=True, cache_dir=folder)
 
 
 def unreadable(error: Exception, place: str, key: str) -> Exception:

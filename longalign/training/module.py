@@ -360,6 +360,7 @@ class LongAlignModule(LightningModule):
             "gguf_file": self.gguf_file,
             "packs_per_step": self.trainer.world_size * self.trainer.accumulate_grad_batches,
             "global_step": self.trainer.global_step,
+            "skipped_steps": self.skipped_steps,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -368,6 +369,7 @@ class LongAlignModule(LightningModule):
         self.loaded_step = 0 if saved is None else saved["global_step"]
         if saved is None or self.trainer.state.fn != TrainerFn.FITTING:
             return
+        self.skipped_steps = saved.get("skipped_steps", 0)  # older checkpoints do not tell
         accumulate = self.trainer.accumulate_grad_batches
         if saved["packs_per_step"] != self.trainer.world_size * accumulate:
             raise UserError(

@@ -14,6 +14,7 @@ from longalign.__main__ import main
 from longalign.chat import encode_prompt, load_tokenizer
 from longalign.commands import chat_session, conversation
 from longalign.commands.conversation import Conversation
+from longalign.commands.interrupt import Terminated
 from longalign.model.generate import Generator
 from tests.chat.templates import CHATML, OPEN_THOUGHT
 from tests.chat.tokenizers_for_tests import byte_level, sentencepiece
@@ -276,9 +277,18 @@ def test_ctrl_c_ends_a_single_answer_with_status_130(chat, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(chat_session.Session, "_show_reading", interrupted)
-    with pytest.raises(SystemExit) as end:
-        chat("--prompt=When?")
-    assert end.value.code == 130
+    assert "stopped" in chat("--prompt=When?", status=130)[1]
+
+
+@pytest.mark.parametrize("when", ["typing", "reading"])
+def test_sigterm_ends_a_conversation(chat, typed, monkeypatch, when):
+    def stopped(*_):
+        raise Terminated
+
+    if when == "reading":
+        monkeypatch.setattr(chat_session.Session, "_show_reading", stopped)
+    typed(Terminated() if when == "typing" else "When?", "never asked")
+    assert chat(status=143)[1].endswith("longalign chat: stopped")
 
 
 def test_sampling_is_repeated_by_its_seed(chat):

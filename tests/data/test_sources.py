@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from longalign.data.sources import find_files, read_conversations
+from longalign.data.sources import find_files, read_conversations, read_rows
 from longalign.errors import UserError
 
 ROW = {"messages": [{"role": "user", "content": "q 问"}, {"role": "assistant", "content": "a"}]}
@@ -113,6 +113,17 @@ def test_a_broken_or_empty_parquet_file_is_told_by_us_alone(tmp_path, caplog):
     assert "empty.parquet is empty" in _error(tmp_path / "empty.parquet")
     assert "cannot read" in _error(tmp_path / "broken.parquet")
     assert not caplog.records
+
+
+def test_a_parquet_map_is_an_object_and_does_no_harm_where_it_is_not_needed(tmp_path):
+    text = pa.map_(pa.string(), pa.string())
+    turns = [[list(message.items()) for message in ROW["messages"]]] * 3
+    about = pa.array([[("by", "me")], [], None], text)
+    pq.write_table(pa.table({"messages": pa.array(turns, pa.list_(text)), "about": about}), tmp_path / "a.parquet")
+    pq.write_table(pa.Table.from_pylist([ROW] * 3).append_column("about", about), tmp_path / "b.parquet")
+    assert _messages(tmp_path) == [ROW["messages"]] * 6
+    read = [row["about"] for _, row in read_rows(str(tmp_path / "b.parquet"), "data.long")]
+    assert read == [{"by": "me"}, {}, None]
 
 
 def test_missing_files_are_told_in_one_line(tmp_path):

@@ -124,6 +124,7 @@ def test_a_folder_without_good_results_takes_other_settings(tmp_path, key):
         (["--fake=perfect", "--lengths=1000.5"], "lengths: got '1000.5', expected whole numbers"),
         (["--fake=perfect", "--lengths=1:inf:3"], "lengths: got '1:inf:3', expected FIRST:LAST:COUNT"),
         (["--fake=perfect", "--depths=0,101"], "depths: got 0 to 101"),
+        (["--fake=perfect", "--depths=0:10:21"], "depths: 0:10:21 has only 11 whole numbers; give a list with commas"),
         (["--fake=perfect", "--seeds=0"], "seeds: got 0"),
         (["--fake=perfect", "--lengths=80"], "lengths: 80 tokens are too few"),
         (["--fake=perfect", "--lengths=50", "--plan"], "lengths: 50 has no room beside the answer's 64"),
@@ -136,6 +137,7 @@ def test_a_folder_without_good_results_takes_other_settings(tmp_path, key):
         (["--api_model=m", "--base_url=http://127.0.0.1:9/v1"], "tokenizer: lengths are counted in tokens of m"),
         (["--model=/nowhere"], "--model: folder /nowhere does not exist"),
         (["--fake=perfect", "--max_new_tokens=0"], "max_new_tokens"),
+        (["--fake=perfect", "--judge_base_url=http://127.0.0.1:9/v1"], "judge_base_url: give --judge_model"),
     ],
 )
 def test_mistakes_take_one_line_and_leave_no_folder(tmp_path, capsys, options, said):
@@ -198,7 +200,18 @@ def test_a_plan_says_counts_and_cost_and_writes_nothing(tmp_path, capsys):
     assert "300 prompts: 10 lengths × 10 depths × 3 seeds" in shown and "9,130,800 tokens to read" in shown
     assert "300 calls to m at http://127.0.0.1:9/v1" in shown and "at most 18.45 at your prices" in shown
     assert "and 300 short calls to the judge j at https://api.openai.com/v1" in shown
-    assert not (tmp_path / "out").exists()
+    assert "in words" not in shown and not (tmp_path / "out").exists()
+    assert needle(tmp_path / "out", *options, "--tokenizer=words", small=False) == 0
+    assert "all of this is in words, of which m makes more tokens: it costs more" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("reason", "cut"), [("stop", 0), ("", 0), ("eos_token", 0), ("length", 8)])
+def test_answers_count_as_cut_off_only_if_the_server_says_so(tmp_path, key, reason, cut):
+    with FakeOpenAIServer(lambda body: Reply("no idea", finish_reason=reason)) as server:
+        options = ["--api_model=m", f"--base_url={server.base_url}", "--tokenizer=words"]
+        assert needle(tmp_path, *options) == 0
+    assert summary_of(tmp_path)["answers_not_ended"] == cut
+    assert ("8 answers ended by max_new_tokens" in (tmp_path / "report.html").read_text()) == bool(cut)
 
 
 def answer_from(body):

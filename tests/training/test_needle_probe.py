@@ -12,12 +12,12 @@ from longalign.__main__ import main
 from longalign.chat import load_tokenizer
 from longalign.evaluation.needle.build import Builder, grid
 from longalign.evaluation.needle.encoders import ChatPrompts
-from longalign.evaluation.needle.forced import ForcedCell, deal_packs, forced_cells, make_pack, score_cells
+from longalign.evaluation.needle.forced import ForcedCell, Score, deal_packs, forced_cells, make_pack, score_cells
 from longalign.evaluation.needle.haystack import make_haystack
 from longalign.evaluation.needle.tasks import Cell
 from longalign.model.loading import load_config, load_model
 from longalign.model.sharding import prepare_model
-from longalign.training.callbacks.needle_probe import NeedleProbe, _effective_length
+from longalign.training.callbacks.needle_probe import NeedleProbe, _effective_length, _write_rows
 from tests.training.conftest import TINY, final_weights, run_here, scalars
 
 STEPS = ["--data.packs_per_step=2", "--data.max_length=700", "--trainer.max_steps=3", "--model.optimizer.lr=1e-3"]
@@ -127,6 +127,25 @@ def test_curves_rows_and_pictures(arguments, tmp_path):
     assert [image.step for image in events.Images("needle/heatmap")] == [0, 2, 3]
 
 
+def test_a_run_that_goes_on_writes_the_rows_of_a_step_once(arguments, tmp_path):
+    file = tmp_path / "run/needle.jsonl"
+    run_here(arguments(*STEPS, *PROBE, "--trainer.max_steps=2"))
+    rows = file.read_text()
+    undone = rows.splitlines()[-1].replace('"step": 2', '"step": 3')
+    file.write_text(f"{rows}{undone}\n{undone[:20]}")  # as a run leaves it that is killed while it writes
+    run_here(arguments(*STEPS, *PROBE, "--ckpt_path=auto"))
+    assert file.read_text().startswith(rows)
+    steps = [json.loads(line)["step"] for line in file.read_text().splitlines()]
+    assert steps == [0] * 8 + [2] * 8 + [3] * 8
+
+
+def test_rows_of_another_probe_stay(tmp_path):
+    file, cells = tmp_path / "needle.jsonl", grid([500], [20.0, 80.0], 1, "kv", "en")
+    for cell in (*cells, *cells):
+        _write_rows(file, 2, [Score(cell, True, -0.1, 1.0)])
+    assert [json.loads(line)["depth"] for line in file.read_text().splitlines()] == [20, 80]
+
+
 def test_two_ranks_say_the_same_as_one(arguments, ranks, tmp_path):
     run_here(arguments(*STEPS, *PROBE, "--trainer.max_steps=1", root="one"))
     ranks.longalign(arguments(*STEPS, *PROBE, "--trainer.max_steps=1", "--trainer.devices=2", root="two"))
@@ -144,6 +163,20 @@ def test_the_budget_is_kept_and_reported(arguments, tmp_path, caplog):
     assert "step 2  needle probe left out" in caplog.text and "; 1 left out" in caplog.text
 
 
+def test_a_run_that_ends_early_is_probed_at_its_end_even_where_a_probe_was_just_left_out(monkeypatch):
+    class Here:
+        global_step, accumulate_grad_batches = 2, 1
+
+    probe, probed = NeedleProbe(every_n_steps=2, max_time_share=0), []
+    probe.started, probe.cells = time.perf_counter(), [None]
+    monkeypatch.setattr(probe, "_within_budget", lambda trainer: False)
+    monkeypatch.setattr(probe, "_probe", lambda trainer, module: probed.append(trainer.global_step))
+    probe.on_train_batch_start(Here, None, None, 2)
+    assert probe.left_out == 1 and not probed
+    probe.on_train_end(Here, None)
+    assert probed == [2]
+
+
 def test_the_first_probe_is_not_counted_in_the_budget():
     class Here:
         class strategy:
@@ -159,7 +192,12 @@ def test_the_first_probe_is_not_counted_in_the_budget():
 
 @pytest.mark.parametrize(
     ("option", "said"),
-    [("lengths=[20]", "NeedleProbe: lengths: 20 tokens are too few"), ("max_time_share=2", "max_time_share")],
+    [
+        ("lengths=[20]", "NeedleProbe: lengths: 20 tokens are too few"),
+        ("max_time_share=2", "max_time_share"),
+        ("depths=[]", "NeedleProbe.depths: got [], expected percents from 0 to 100"),
+        ("depths=[50,150]", "NeedleProbe.depths: got [50.0, 150.0], expected"),
+    ],
 )
 def test_a_mistake_is_one_line(arguments, capfd, option, said):
     assert main(arguments(*STEPS, *PROBE, f"--trainer.callbacks.{option}")) == 2

@@ -180,13 +180,13 @@ def test_two_ranks_stop_together_and_one_goes_on_with_the_same_steps(whole, tmp_
 def test_other_data_or_steps_are_refused_on_resume_and_the_runs_files_stay(whole, tmp_path, capfd):
     build, _, _ = whole
     run_here(build(tmp_path, "--trainer.max_steps=2"))
-    files = {path: path.read_bytes() for path in tmp_path.glob("*") if path.is_file()}
-    assert {path.name for path in files} == {"config.yaml", "data.json", "environment.json"}
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {path.name for path in files} > {"config.yaml", "data.json", "environment.json"}
     changes = {"--data.seed=1": "the data or its plan", "--data.packs_per_step=4": "packs_per_step"}
     for change, word in (changes | {"--data.strategy=naive": "the data or its plan"}).items():
         assert main(build(tmp_path, "--ckpt_path=auto", change)) == 2
         assert word in capfd.readouterr().err
-    assert {path: path.read_bytes() for path in files} == files
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == files
 
 
 def test_fewer_epochs_than_are_done_are_refused_on_resume(whole, tmp_path, capfd):
@@ -195,6 +195,20 @@ def test_fewer_epochs_than_are_done_are_refused_on_resume(whole, tmp_path, capfd
     assert main(build(tmp_path, "--ckpt_path=auto", "--data.epochs=1")) == 2
     done, half = max(losses), max(losses) // 2
     assert f"data.epochs: got 1, which is {half} steps; the checkpoint is of step {done}" in capfd.readouterr().err
+
+
+def test_skipped_steps_are_counted_on(whole, tmp_path, monkeypatch):
+    build, *_ = whole
+    step = LongAlignModule.training_step
+
+    def bad_step(self, pack, batch_idx):
+        out = step(self, pack, batch_idx)
+        return {**out, "loss": out["loss"] * (float("nan") if self.trainer.global_step == 1 else 1.0)}
+
+    monkeypatch.setattr(LongAlignModule, "training_step", bad_step)
+    run_here(build(tmp_path, "--trainer.max_steps=2"))
+    run_here(build(tmp_path, "--trainer.max_steps=3", "--ckpt_path=auto"))
+    assert list(scalars(tmp_path, "train/skipped_steps").values()) == [0, 1, 1]
 
 
 def test_shards_are_not_for_other_strategies(whole, tmp_path, capfd):

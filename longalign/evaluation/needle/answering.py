@@ -177,4 +177,4 @@ class ServerAnswerer:
 
 def _served(result: Completion) -> Answer:
     served = {"served_model": result.served_model, "served_prompt_tokens": result.prompt_tokens}
-    return Answer(result.text, result.finish_reason == "stop", result.completion_tokens, result.seconds, served)
+    return Answer(result.text, result.finish_reason != "length", result.completion_tokens, result.seconds, served)

@@ -8,7 +8,7 @@ import itertools
 import json
 import logging
 import time
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from longalign.evaluation.needle.forced import ForcedCell, Score, deal_packs, fo
 from longalign.evaluation.needle.haystack import make_haystack
 from longalign.evaluation.needle.heatmap import heatmap_image
 from longalign.evaluation.needle.statistics import KEPT, summarise
-from longalign.evaluation.needle.tasks import Language, Task
+from longalign.evaluation.needle.tasks import Cell, Language, Task
+from longalign.files import write_text
 from longalign.training.callbacks.step_logger import StepLogger
 from longalign.training.module import LongAlignModule
 
@@ -68,6 +69,8 @@ class NeedleProbe(Callback):
     ) -> None:
         check_least("NeedleProbe.every_n_steps", every_n_steps, 0)
         check_least("NeedleProbe.seeds", seeds, 1)
+        if depths is not None and not (depths and 0 <= min(depths) <= max(depths) <= 100):
+            raise UserError(f"NeedleProbe.depths: got {depths}, expected percents from 0 to 100")
         if not 0 <= max_time_share <= 1:
             raise UserError(f"NeedleProbe.max_time_share: got {max_time_share}, expected 0 to 1")
         self.every_n_steps, self.lengths, self.depths, self.seeds = every_n_steps, lengths, depths, seeds
@@ -76,7 +79,7 @@ class NeedleProbe(Callback):
         self.cells: list[ForcedCell] = []
         self.spent_s = self.between_s = self.last_s = 0.0
         self.left_out = 0
-        self.last_step = -1
+        self.last_step = self.due_step = -1  # the last that was probed, and the last at which a probe was due
 
     def on_train_start(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
         self.started = time.perf_counter()
@@ -89,10 +92,10 @@ class NeedleProbe(Callback):
     ) -> None:
         """Probe after every ``every_n_steps`` steps, before the next one starts, when no clock of the logger runs."""
         step = trainer.global_step
-        due = self.every_n_steps and step and step % self.every_n_steps == 0 and step != self.last_step
+        due = self.every_n_steps and step and step % self.every_n_steps == 0 and step != self.due_step
         if not due or batch_idx % trainer.accumulate_grad_batches:
             return
-        self.last_step = step
+        self.due_step = step
         if self._within_budget(trainer):
             self._probe(trainer, pl_module)
             self.between_s += self.last_s
@@ -202,14 +205,28 @@ class NeedleProbe(Callback):
 
 
 def _write_rows(file: Path, step: int, scores: list[Score]) -> list[dict[str, Any]]:
-    """Add a row for each cell to a file of JSON lines; returns the rows."""
+    """Add a row for each cell to a file of JSON lines; returns the rows.
+
+    Rows of these cells that are of this step or a later one are of a run that was killed, and go.
+    """
     rows = [{"step": step, **asdict(score.cell), **asdict(score), "recall": float(score.exact)} for score in scores]
     for row in rows:
         del row["cell"]
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as lines:
-        lines.writelines(json.dumps(row) + "\n" for row in rows)
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.exists() else []
+    cells = {tuple(asdict(score.cell).values()) for score in scores}
+    kept = [line for line in lines if _stays(line, step, cells)]
+    write_text(file, "".join(line + "\n" for line in (*kept, *map(json.dumps, rows))))
     return rows
+
+
+def _stays(line: str, step: int, cells: set[tuple[Any, ...]]) -> bool:
+    """Whether a row is of an earlier step, or of a cell of another probe; a row that was cut off does not stay."""
+    try:
+        row = json.loads(line)
+        return row["step"] < step or tuple(row[field.name] for field in fields(Cell)) not in cells
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def _effective_length(by_length: list[dict[str, Any]]) -> int:

@@ -63,6 +63,17 @@ def _import(tmp_path, rows: list, **choices) -> tuple[list[dict], Tally]:
         ({"question": "q", "answer": "a"}, "question", [U, A]),
         ({"query": "q", "response": "a"}, "question", [U, A]),
         (
+            {"query": "q", "response": "a", "history": [["q1", "a1"]], "system": "s"},
+            "question",
+            [S, _say("user", "q1"), _say("assistant", "a1"), U, A],
+        ),
+        (
+            {"prompt": "q", "response": "a", "history": [["q1", "a1"]]},
+            "prompt",
+            [_say("user", "q1"), _say("assistant", "a1"), U, A],
+        ),
+        ({"query": "q", "response": "a", "history": []}, "question", [U, A]),
+        (
             {"context": "d", "input": "q", "answers": ["a", "b"], "length": 9, "_id": "x"},
             "document",
             [_say("user", "d\n\nq"), A],

@@ -99,7 +99,7 @@ def _read_messages(row: Row, reading: Reading) -> list[Message]:
 
 def _read_alpaca(row: Row, reading: Reading) -> list[Message]:
     question = _paragraphs(reading.text(row, "instruction"), reading.text(row, "input"))
-    return [*_read_history(reading.get(row, "history")), *_exchange(question, reading.text(row, "output"))]
+    return _exchange(question, reading.text(row, "output"))
 
 
 def _read_prompt(row: Row, reading: Reading) -> list[Message]:
@@ -137,7 +137,7 @@ FORMATS = {  # in the order in which they are tried; the first three differ in `
 
 
 def read_row(row: Any, name: str, reading: Reading) -> list[Message]:
-    """Turn a row of the format `name` into messages, with the system message of the row's own key, if any, in front.
+    """Turn a row of the format `name` into messages, behind the system message and the history of its own keys, if any.
 
     Raises:
         Unusable: a key is missing, a value is not what the format has there, or the row has tools.
@@ -152,6 +152,8 @@ def read_row(row: Any, name: str, reading: Reading) -> list[Message]:
         keys = ", ".join(map(str, list(row)[:8])) or "none"
         raise Unusable("a key is missing", f"{name} rows need {', '.join(missing)}; keys: {keys}")
     messages = chosen.read(row, reading)
+    if chosen is not _TURN_FORMAT:
+        messages = [*_read_history(reading.get(row, "history")), *messages]
     system = reading.text(row, "system") if messages[0]["role"] != "system" else ""
     return [{"role": "system", "content": system}, *messages] if system.strip() else messages
 

@@ -132,6 +132,7 @@ def test_unknown_shapes_and_columns_are_refused_in_one_line(tmp_path):
         ([{"role": "user", "content": [{"type": "image_url"}]}], "a part of a content is no text"),
         ([U, {"role": "assistant", "content": None, "tool_calls": [{}]}], "tool calls"),
         ([U, {"role": "tool", "content": "x"}], "tool calls"),
+        ([S | {"tools": [{"name": "f"}]}, U, A], "tool calls"),
         ([U, A | {"reasoning_content": "hm"}], "thoughts beside the content"),
         ([U], "no answer"),
         ([A], "no question"),
@@ -171,6 +172,13 @@ def test_a_row_with_tools_is_not_imported_without_them(tmp_path):
     rows, tally = _import(tmp_path, [{"messages": [U, A], "tools": some} for some in ([{"name": "f"}], [], None, "[]")])
     assert len(rows) == 1
     assert dict(tally.dropped) == {"tools": 1, "duplicate": 2}
+
+
+def test_a_row_with_images_is_not_imported_without_them(tmp_path):
+    asked = _say("user", "<image>q")
+    rows, tally = _import(tmp_path, [{"messages": [asked, A], "images": some} for some in (["a.png"], [])])
+    assert [row["messages"] for row in rows] == [[asked, A]]
+    assert dict(tally.dropped) == {"images or sound": 1}
 
 
 def test_odd_rows_are_counted(tmp_path):

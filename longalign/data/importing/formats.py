@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from longalign.chat.messages import Message
+from longalign.chat.messages import MEDIA, TOOLS, Message, first_given
 from longalign.data.importing.contents import CONTENT_KEYS, ROLE_KEYS, is_columns, read_text, read_turns
 from longalign.data.importing.unusable import Unusable, kind
 from longalign.errors import UserError
@@ -140,12 +140,14 @@ def read_row(row: Any, name: str, reading: Reading) -> list[Message]:
     """Turn a row of the format `name` into messages, behind the system message and the history of its own keys, if any.
 
     Raises:
-        Unusable: a key is missing, a value is not what the format has there, or the row has tools.
+        Unusable: a key is missing, a value is not what the format has there, or the row has tools or images.
     """
     if not isinstance(row, Mapping):
         raise Unusable("the row is no object", kind(row))
-    if row.get("tools") not in (None, "", "[]", []):
-        raise Unusable("tools", f"{kind(row['tools'])}; answers that use them cannot be learnt without them")
+    if tools := first_given(row, TOOLS):
+        raise Unusable("tools", f"{kind(row[tools])}; answers that use them cannot be learnt without them")
+    if media := first_given(row, MEDIA):
+        raise Unusable("images or sound", f"{media}: {kind(row[media])}")
     chosen = FORMATS[name]
     missing = [field for field in chosen.needs if not reading.has(row, field)]
     if missing:

@@ -84,6 +84,7 @@ def _import(tmp_path, rows: list, **choices) -> tuple[list[dict], Tally]:
             [_say("user", "d\n\nq"), A],
         ),
         ({"context": "d", "input": "", "answers": ["a"]}, "document", [_say("user", "d"), A]),
+        ({"context": ["d", "e"], "question": "q", "answer": "a"}, "document", [_say("user", "d\n\ne\n\nq"), A]),
     ],
 )
 def test_a_row_of_every_shape_is_recognised_and_read(row, name, messages):

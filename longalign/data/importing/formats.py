@@ -119,7 +119,9 @@ def _read_question(row: Row, reading: Reading) -> list[Message]:
 
 
 def _read_document(row: Row, reading: Reading) -> list[Message]:
-    question = _paragraphs(reading.text(row, "document"), reading.text(row, "question"))
+    value = reading.get(row, "document")
+    passages = [[passage] for passage in value] if isinstance(value, list) else [value]  # a list of parts is joined
+    question = _paragraphs(*(read_text(one, "document") for one in passages), reading.text(row, "question"))
     return _exchange(question, _read_answer(reading.get(row, "answer")))
 
 

@@ -60,6 +60,13 @@ MARKED = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 
+# the marks begin behind a space that is not in the prompt (Vicuna's with marks)
+MARKED_AFTER_SPACE = (
+    "{% for m in messages %}{{ m.role + ':' }}{% if m.role == 'assistant' %}{{ ' ' }}{% generation %}"
+    "{{ m.content + eos_token }}{% endgeneration %}{% else %}{{ ' ' + m.content + ' ' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"
+)
+
 # thoughts of earlier turns are taken out, the last answer gets an empty one (Qwen3)
 THINKING = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}{% if m.role == 'assistant' %}"

@@ -248,6 +248,19 @@ def test_marks_in_the_template_are_followed():
     assert target_texts(tokenizer, labels) == ["In the harbour.", "Because of x > 10."]
 
 
+@pytest.mark.parametrize("make", [byte_level, sentencepiece])
+def test_white_space_between_a_prompt_and_a_mark_is_learnt(make):
+    tokenizer = make(templates.MARKED_AFTER_SPACE)
+    ids, labels = encode_conversation(MESSAGES, tokenizer)
+    assert ids == rendered_ids(tokenizer, MESSAGES)
+    said = [f"{MESSAGES[n]['content']}{tokenizer.eos_token}" for n in (2, 4)]
+    assert [text.strip() for text in target_texts(tokenizer, labels)] == said
+    for end in (2, 4):
+        prompt = encode_prompt(MESSAGES[:end], tokenizer)
+        assert ids[: len(prompt)] == prompt
+        assert labels[len(prompt) - 1] == -100 != labels[len(prompt)]
+
+
 def test_a_new_day_does_not_upset_a_dated_template(monkeypatch):
     tokenizer = byte_level("{{ '<|im_start|>system\n' + strftime_now('x') + '<|im_end|>\n' }}" + templates.CHATML)
     import transformers.utils.chat_template_utils as rendering

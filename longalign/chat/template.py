@@ -101,8 +101,11 @@ class TemplateEncoder:
             return [], []
         rendered, marked = self._render_checked(messages, marks=self.has_marks)
         for index in sorted(set(range(len(messages))) - set(rendered.frame.slots)):
-            if messages[index]["content"].strip():
-                events.append(f"{messages[index]['role']}_text_left_out_by_template")
+            role, text = messages[index]["role"], messages[index]["content"]
+            if text.strip() and role == "assistant":
+                raise UserError(f"the chat template leaves out the text of message {index + 1} (assistant); {_REMEDY}")
+            if text.strip():
+                events.append(f"{role}_text_left_out_by_template")
         answers = self._marked_answers(messages, marked) if self.has_marks else self._answers(messages, rendered)
         if not all(answer.learnt for answer in answers):
             events.append("answer_of_weight_0")

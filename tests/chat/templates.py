@@ -67,6 +67,11 @@ MARKED_AFTER_SPACE = (
     "{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"
 )
 
+# contents are lists of parts (models of images); a text has none
+MARKED_PARTS = MARKED.replace(
+    "{% for m", "{% macro said(m) %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endmacro %}{% for m"
+).replace("m.content + ", "said(m) + ")
+
 # thoughts of earlier turns are taken out, the last answer gets an empty one (Qwen3)
 THINKING = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}{% if m.role == 'assistant' %}"

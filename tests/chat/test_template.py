@@ -186,6 +186,7 @@ def test_encoding_in_pieces_gives_the_ids_of_the_whole_text(tokenizer, parts):
     [
         ("MOVED_SYSTEM", MESSAGES, r"before message 3 \(assistant\) in another way"),
         ("OPEN_THOUGHT", MESSAGES, r"before message 3 \(assistant\) in another way"),
+        ("MARKED_PARTS", MESSAGES, r"leaves out the text of message 3 \(assistant\)"),
         (
             "THINKING",
             [*MESSAGES[1:2], {"role": "assistant", "content": "<think>hm</think>x"}, *MESSAGES[3:]],

@@ -42,12 +42,18 @@ def load_config(
         packed: refuse a model that cannot be trained on packs.
 
     Raises:
-        UserError: no such model, a config that only remote code can read, a wrong override, or a model that is refused.
+        UserError: no such model, an adapter alone, a config that only remote code can read, a wrong override, or a
+            model that is refused.
     """
     if not Path(path).is_dir() and (path.startswith(("/", ".", "~")) or path.count("/") > 1):
         raise UserError(f"model.model: folder {path} does not exist; expected a folder or a hub name (owner/name)")
     if not Path(path).is_dir():
         look_for_hub()
+    if Path(path, "adapter_config.json").is_file():
+        raise UserError(
+            f"model.model: {path} holds an adapter (adapter_config.json), as LoRA makes; expected a whole model: "
+            "merge the adapter into its base model first"
+        )
     overrides = dict(overrides or {})
     if is_chatglm_folder(path):
         config = glm_config(read_json(Path(path) / "config.json"), overrides.pop("rope_ratio", None))

@@ -101,7 +101,8 @@ def check_packed_forward(model: PreTrainedModel, device: torch.device) -> float:
         the root mean square of a token's differences, of the worst token, relative to the logits' standard deviation.
 
     Raises:
-        UserError: the logits are not finite, the two differ by more than the compute dtype explains, or the model wants a mask, sinks or the like.
+        UserError: the logits are not finite, the two differ by more than the compute dtype explains, or the model wants
+            a mask, sinks or the like.
     """
     vocabulary = model.config.vocab_size
     ids = [[(7 * i + 3) % vocabulary for i in range(n)] for n in (5, 8)]

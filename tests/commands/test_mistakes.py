@@ -141,6 +141,16 @@ def test_a_config_that_is_wrong_or_not_of_its_weights_is_one_line(fit, tmp_path,
     assert said in fit(model__model=folder)
 
 
+@pytest.mark.parametrize("with_weights", [False, True])
+def test_an_adapter_is_not_taken_for_a_model_nor_left_out(fit, tmp_path, with_weights):
+    folder = tmp_path / "adapter"
+    shutil.copytree(TINY, folder)
+    if not with_weights:
+        (folder / "model.safetensors").unlink()
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "a/b"}))
+    assert "holds an adapter" in (line := fit(model__model=folder)) and "merge the adapter" in line
+
+
 def test_values_that_a_config_or_an_optimizer_does_not_take(fit):
     line = fit(model__config_overrides="{num_hidden_layers: 2.5}")
     assert "model.config_overrides: Field 'num_hidden_layers' expected int" in line

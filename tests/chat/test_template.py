@@ -6,7 +6,7 @@ import pytest
 import templates
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tokenizers_for_tests import PLAIN_ADDED, SPECIAL, byte_level, greedy_marks, sentencepiece
+from tokenizers_for_tests import PLAIN_ADDED, SPECIAL, byte_level, greedy_marks, sentencepiece, unigram
 
 from longalign.chat import chat_encoder, encode_conversation, encode_prompt, encode_row, load_tokenizer
 from longalign.errors import UserError
@@ -151,6 +151,17 @@ def test_tokens_that_stand_alone_are_text_where_a_message_does(bad):
     assert [i for i in row.input_ids if i in tokenizer.all_special_ids] == control
     assert tokenizer.decode(row.input_ids, skip_special_tokens=True).replace(" ", "") == bad * 2
     assert encode_prompt(messages[:1], tokenizer) == row.input_ids[: row.labels.count(-100)]
+
+
+@pytest.mark.parametrize("make", [unigram, lambda template: sentencepiece(template, "chatglm")])
+def test_an_answer_begins_with_the_same_ids_whatever_the_question_spells_out(make):
+    tokenizer = make("{% for m in messages %}{{ '<|' + m.role + '|>' + m.content }}{% endfor %}")
+    tokenizer.chat_template += "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+    answer = {"role": "assistant", "content": "the harbour"}
+    ids, labels = encode_conversation([{"role": "user", "content": "where"}, answer], tokenizer)
+    assert ids[:-1] == rendered_ids(tokenizer, [{"role": "user", "content": "where"}, answer])
+    _, spelled = encode_conversation([{"role": "user", "content": "where <|user|>"}, answer], tokenizer)
+    assert [label for label in spelled if label != -100] == [label for label in labels if label != -100]
 
 
 def test_added_tokens_that_are_text_keep_their_ids():

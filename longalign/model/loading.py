@@ -168,6 +168,8 @@ def _one_line(path: str) -> Iterator[None]:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "couldn't connect to" in first:
             first = "there is no such folder here, it was not downloaded before, and the hub cannot be reached"
+        if isinstance(error, pickle.UnpicklingError):
+            first = "its weights are a pickle that is damaged or would run code; expected safetensors"
         if "trust_remote_code" in str(error):
             first = (
                 "it needs remote code, which longalign never runs (ChatGLM2 and 3 need none from a folder: "

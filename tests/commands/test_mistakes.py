@@ -1,6 +1,7 @@
 """A user's mistakes: one line that says what to do, exit status 2, no traceback."""
 
 import json
+import pickle
 import shutil
 import sys
 from pathlib import Path
@@ -139,6 +140,15 @@ def test_a_config_that_is_wrong_or_not_of_its_weights_is_one_line(fit, tmp_path,
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {key: value}))
     assert said in fit(model__model=folder)
+
+
+def test_a_pickle_that_may_run_code_is_refused_and_nobody_is_told_to_run_it(fit, tmp_path):
+    folder = tmp_path / "pickle"
+    shutil.copytree(TINY, folder)
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"a": print}))
+    line = fit(model__model=folder)
+    assert "a pickle that is damaged or would run code" in line and "weights_only" not in line
 
 
 @pytest.mark.parametrize("with_weights", [False, True])

@@ -10,7 +10,9 @@ Message: TypeAlias = dict[str, Any]
 
 ROLES = ("system", "user", "assistant")
 LEARNT_KEYS = ("train", "training", "loss")
-TOOL_KEYS = ("tool_calls", "function_call")
+TOOLS = ("tools", "functions")
+MEDIA = ("images", "videos", "audios")
+TOOL_KEYS = ("tool_calls", "function_call", *TOOLS)
 THOUGHT_KEYS = ("reasoning_content", "reasoning", "thinking")
 _OTHER_NAMES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "developer": "system"}
 
@@ -19,8 +21,8 @@ def parse_messages(row: Any) -> list[Message]:
     """Check a row `{"messages": [{"role", "content"}, ...]}` and return its messages with role and content only.
 
     A content is a string, or a list of `{"type": "text", "text": ...}` parts, which are joined. An assistant's message
-    that is not to be learnt (see `is_learnt`) keeps `"weight": 0`. Calls of tools, and thoughts beside the content,
-    are refused, since they would be missing from the targets. Other keys are ignored.
+    that is not to be learnt (see `is_learnt`) keeps `"weight": 0`. Tools and calls of them, images, and thoughts
+    beside the content are refused, since the model would not see what its answers come from. Other keys are ignored.
 
     Raises:
         UserError: a message is malformed. The text has its number (from 1) and what is expected; the caller adds the
@@ -33,8 +35,10 @@ def parse_messages(row: Any) -> list[Message]:
         if "text" in row:
             raise UserError(f"expected the key 'messages', got {keys}; raw text is given as data.text")
         raise UserError(f"expected the key 'messages', got {keys}; `longalign data import` turns other formats into it")
-    if row.get("tools"):
-        raise UserError("'tools' cannot be trained on: write them into a system message, or leave the row out")
+    if tools := first_given(row, TOOLS):
+        raise UserError(f"{tools!r} cannot be trained on: write them into a system message, or leave the row out")
+    if media := first_given(row, MEDIA):
+        raise UserError(f"{media!r} cannot be trained on: leave the row out")
     return check_messages(row["messages"])
 
 
@@ -45,6 +49,11 @@ def check_messages(messages: Any) -> list[Message]:
     if not messages:
         raise UserError("'messages' is empty: a conversation needs at least a question and an answer")
     return [_check_message(number, message) for number, message in enumerate(messages, start=1)]
+
+
+def first_given(values: Mapping[str, Any], keys: Sequence[str]) -> str | None:
+    """The first of some keys of a row or message whose value is not empty (as JSON in a text, too); None if all are."""
+    return next((key for key in keys if values.get(key) and values[key] not in ("[]", "{}", "null")), None)
 
 
 def is_learnt(message: Mapping[str, Any]) -> bool:
@@ -73,7 +82,7 @@ def _check_message(number: int, message: Any) -> Message:
         hint = f" (for {role!r} write {_OTHER_NAMES[role]!r})" if isinstance(role, str) and role in _OTHER_NAMES else ""
         got = "no role" if "role" not in message else f"role {role!r}"
         raise UserError(f"message {number} has {got}, expected one of {', '.join(ROLES)}{hint}")
-    if beside := next((key for key in (*TOOL_KEYS, *THOUGHT_KEYS) if message.get(key)), None):
+    if beside := first_given(message, (*TOOL_KEYS, *THOUGHT_KEYS)):
         raise UserError(
             f"message {number} ({role}): {beside!r} cannot be trained on: write it into the content, "
             "or leave the row out"

@@ -9,7 +9,8 @@ A target runs from the end of the generation prompt to the end of the end-of-tur
 answer must be a prefix of the rendered conversation with that answer. Some templates write an answered question in
 another way than they wrote the prompt: Mistral's puts the system text in front of the last question, others put a
 thinking mark into the prompt only. Their conversations are refused. A template with `{% generation %}` marks gives the
-targets itself, and is trusted.
+targets itself, and is trusted; only white space between the prompt and a mark is a target, too, because the token
+behind the prompt may hold both.
 
 If no control token ends an answer, the tokenizer's EOS does, by the rule of `TargetBuilder`. An answer without text, or
 of weight 0, is no target, and a last question without an answer is dropped.
@@ -100,8 +101,11 @@ class TemplateEncoder:
             return [], []
         rendered, marked = self._render_checked(messages, marks=self.has_marks)
         for index in sorted(set(range(len(messages))) - set(rendered.frame.slots)):
-            if messages[index]["content"].strip():
-                events.append(f"{messages[index]['role']}_text_left_out_by_template")
+            role, text = messages[index]["role"], messages[index]["content"]
+            if text.strip() and role == "assistant":
+                raise UserError(f"the chat template leaves out the text of message {index + 1} (assistant); {_REMEDY}")
+            if text.strip():
+                events.append(f"{role}_text_left_out_by_template")
         answers = self._marked_answers(messages, marked) if self.has_marks else self._answers(messages, rendered)
         if not all(answer.learnt for answer in answers):
             events.append("answer_of_weight_0")
@@ -164,7 +168,8 @@ class TemplateEncoder:
             frame = self._frame(messages, add_generation_prompt, fresh)
             spans, changed = _match(frame, messages, text)
             if changed is None:
-                return Rendered(text, frame, spans), marked
+                rendered = Rendered(text, frame, spans)
+                return rendered, _from_prompts(messages, rendered, marked)
         assert changed is not None
         raise UserError(
             f"the chat template changes the text of message {changed + 1} ({messages[changed]['role']}), so targets "
@@ -263,6 +268,19 @@ class TemplateEncoder:
             done = last
         builder.context(ids[done:])
         return builder.finish()
+
+
+def _from_prompts(messages: list[Message], rendered: Rendered, marked: list[Span]) -> list[Span]:
+    """The marks of answers, each from the end of its prompt where only white space lies between."""
+    answers = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+    if len(answers) != len(marked):
+        return marked
+    begins = {slot: start for slot, (start, _) in zip(rendered.frame.slots, rendered.spans, strict=True)}
+    spans = []
+    for index, (start, end) in zip(answers, marked, strict=True):
+        asked = begins[index] - rendered.frame.lead[index] if index in rendered.frame.lead else start
+        spans.append((asked if rendered.text[asked:start].isspace() else start, end))
+    return spans
 
 
 def _match(frame: Frame, messages: list[Message], text: str) -> tuple[list[Span], int | None]:

@@ -204,7 +204,7 @@ class TextEncoder:
                 start, prefix = stop, False
             if token:
                 pieces.append(Piece(mark_start, mark_end, token["id"], False))
-                start, prefix = mark_end, self.prefix_scheme == "always" and mark_end not in cuts
+                start, prefix = mark_end, self.prefix_scheme == "always"
                 if token["rstrip"]:
                     start = len(text) - len(text[mark_end:].lstrip(_WHITE))
         return pieces

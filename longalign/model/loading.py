@@ -42,12 +42,18 @@ def load_config(
         packed: refuse a model that cannot be trained on packs.
 
     Raises:
-        UserError: no such model, a config that only remote code can read, a wrong override, or a model that is refused.
+        UserError: no such model, an adapter alone, a config that only remote code can read, a wrong override, or a
+            model that is refused.
     """
     if not Path(path).is_dir() and (path.startswith(("/", ".", "~")) or path.count("/") > 1):
         raise UserError(f"model.model: folder {path} does not exist; expected a folder or a hub name (owner/name)")
     if not Path(path).is_dir():
         look_for_hub()
+    if Path(path, "adapter_config.json").is_file():
+        raise UserError(
+            f"model.model: {path} holds an adapter (adapter_config.json), as LoRA makes; expected a whole model: "
+            "merge the adapter into its base model first"
+        )
     overrides = dict(overrides or {})
     if is_chatglm_folder(path):
         config = glm_config(read_json(Path(path) / "config.json"), overrides.pop("rope_ratio", None))
@@ -162,6 +168,8 @@ def _one_line(path: str) -> Iterator[None]:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "couldn't connect to" in first:
             first = "there is no such folder here, it was not downloaded before, and the hub cannot be reached"
+        if isinstance(error, pickle.UnpicklingError):
+            first = "its weights are a pickle that is damaged or would run code; expected safetensors"
         if "trust_remote_code" in str(error):
             first = (
                 "it needs remote code, which longalign never runs (ChatGLM2 and 3 need none from a folder: "

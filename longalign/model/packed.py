@@ -101,7 +101,8 @@ def check_packed_forward(model: PreTrainedModel, device: torch.device) -> float:
         the root mean square of a token's differences, of the worst token, relative to the logits' standard deviation.
 
     Raises:
-        UserError: the two differ by more than the compute dtype explains, or the model wants a mask, sinks or the like.
+        UserError: the logits are not finite, the two differ by more than the compute dtype explains, or the model wants
+            a mask, sinks or the like.
     """
     vocabulary = model.config.vocab_size
     ids = [[(7 * i + 3) % vocabulary for i in range(n)] for n in (5, 8)]
@@ -112,6 +113,11 @@ def check_packed_forward(model: PreTrainedModel, device: torch.device) -> float:
     except (NotImplementedError, ValueError) as error:  # of our attention, and of a mask that the config does not fit
         raise UserError(f"model.model: {model.config.model_type} cannot be packed: {error}") from error
     alone = torch.cat([model(torch.tensor([row], device=device), use_cache=False).logits[0].float() for row in ids])
+    if not alone.isfinite().all():
+        raise UserError(
+            f"model.model: the logits of this {model.config.model_type} are not finite: its weights hold NaN or "
+            "infinite numbers, or ones that its dtype has no room for"
+        )
     difference = float((packed - alone).square().mean(dim=-1).sqrt().max() / alone.std())
     if not difference < 0.15:  # bf16 makes 0.02 in 80 layers (tests/model/test_packed.py); a wrong mask, near 1
         raise UserError(

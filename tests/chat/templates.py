@@ -60,6 +60,18 @@ MARKED = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 
+# the marks begin behind a space that is not in the prompt (Vicuna's with marks)
+MARKED_AFTER_SPACE = (
+    "{% for m in messages %}{{ m.role + ':' }}{% if m.role == 'assistant' %}{{ ' ' }}{% generation %}"
+    "{{ m.content + eos_token }}{% endgeneration %}{% else %}{{ ' ' + m.content + ' ' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"
+)
+
+# contents are lists of parts (models of images); a text has none
+MARKED_PARTS = MARKED.replace(
+    "{% for m", "{% macro said(m) %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endmacro %}{% for m"
+).replace("m.content + ", "said(m) + ")
+
 # thoughts of earlier turns are taken out, the last answer gets an empty one (Qwen3)
 THINKING = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}{% if m.role == 'assistant' %}"

@@ -41,6 +41,15 @@ def test_what_an_answer_has_beside_its_content_is_refused_and_never_left_out(key
     assert parse_messages({"tools": [], "messages": [USER, said | {key: None}]}) == [USER, said]
 
 
+@pytest.mark.parametrize("key", ["tools", "functions"])
+def test_tools_of_a_message_are_refused_as_those_of_a_row_are(key):
+    rules = {"role": "system", "content": "Be brief."}
+    said = {"role": "assistant", "content": "a"}
+    with pytest.raises(UserError, match=f"message 1 .system.: '{key}' cannot be trained on"):
+        parse_messages({"messages": [rules | {key: [{"name": "f"}]}, USER, said]})
+    assert parse_messages({"messages": [rules | {key: []}, USER, said], key: "[]"}) == [rules, USER, said]
+
+
 def test_text_parts_are_joined():
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     assert parse_messages({"messages": [{"role": "user", "content": parts}]})[0]["content"] == "ab"
@@ -71,6 +80,8 @@ def test_text_parts_are_joined():
             "train must be true or false, got str 'false'",
         ),
         ({"messages": [USER], "tools": [{"type": "function"}]}, "'tools' cannot be trained on"),
+        ({"messages": [USER], "functions": [{"name": "f"}]}, "'functions' cannot be trained on"),
+        ({"messages": [USER], "images": ["a.png"]}, "'images' cannot be trained on: leave the row out"),
         ({"messages": [{"role": "user", "content": 5}]}, r"message 1 \(user\): content must be a string, got int '5'"),
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "must be of type 'text', got 'image'"),
         ({"messages": [{"role": "user", "content": ["x"]}]}, "must be of type 'text', got str 'x'"),

@@ -6,7 +6,7 @@ import pytest
 import templates
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tokenizers_for_tests import PLAIN_ADDED, SPECIAL, byte_level, greedy_marks, sentencepiece
+from tokenizers_for_tests import PLAIN_ADDED, SPECIAL, byte_level, greedy_marks, sentencepiece, unigram
 
 from longalign.chat import chat_encoder, encode_conversation, encode_prompt, encode_row, load_tokenizer
 from longalign.errors import UserError
@@ -153,6 +153,17 @@ def test_tokens_that_stand_alone_are_text_where_a_message_does(bad):
     assert encode_prompt(messages[:1], tokenizer) == row.input_ids[: row.labels.count(-100)]
 
 
+@pytest.mark.parametrize("make", [unigram, lambda template: sentencepiece(template, "chatglm")])
+def test_an_answer_begins_with_the_same_ids_whatever_the_question_spells_out(make):
+    tokenizer = make("{% for m in messages %}{{ '<|' + m.role + '|>' + m.content }}{% endfor %}")
+    tokenizer.chat_template += "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+    answer = {"role": "assistant", "content": "the harbour"}
+    ids, labels = encode_conversation([{"role": "user", "content": "where"}, answer], tokenizer)
+    assert ids[:-1] == rendered_ids(tokenizer, [{"role": "user", "content": "where"}, answer])
+    _, spelled = encode_conversation([{"role": "user", "content": "where <|user|>"}, answer], tokenizer)
+    assert [label for label in spelled if label != -100] == [label for label in labels if label != -100]
+
+
 def test_added_tokens_that_are_text_keep_their_ids():
     tokenizer = byte_level(templates.CHATML)
     messages = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "<think>x</think>y<|im_end|>z"}]
@@ -186,6 +197,7 @@ def test_encoding_in_pieces_gives_the_ids_of_the_whole_text(tokenizer, parts):
     [
         ("MOVED_SYSTEM", MESSAGES, r"before message 3 \(assistant\) in another way"),
         ("OPEN_THOUGHT", MESSAGES, r"before message 3 \(assistant\) in another way"),
+        ("MARKED_PARTS", MESSAGES, r"leaves out the text of message 3 \(assistant\)"),
         (
             "THINKING",
             [*MESSAGES[1:2], {"role": "assistant", "content": "<think>hm</think>x"}, *MESSAGES[3:]],
@@ -246,6 +258,19 @@ def test_marks_in_the_template_are_followed():
     tokenizer.chat_template = tokenizer.chat_template.replace("{{ '\n' }}", "{{ '<|im_end|>\n' }}")
     _, labels = encode_conversation(MESSAGES, tokenizer)
     assert target_texts(tokenizer, labels) == ["In the harbour.", "Because of x > 10."]
+
+
+@pytest.mark.parametrize("make", [byte_level, sentencepiece])
+def test_white_space_between_a_prompt_and_a_mark_is_learnt(make):
+    tokenizer = make(templates.MARKED_AFTER_SPACE)
+    ids, labels = encode_conversation(MESSAGES, tokenizer)
+    assert ids == rendered_ids(tokenizer, MESSAGES)
+    said = [f"{MESSAGES[n]['content']}{tokenizer.eos_token}" for n in (2, 4)]
+    assert [text.strip() for text in target_texts(tokenizer, labels)] == said
+    for end in (2, 4):
+        prompt = encode_prompt(MESSAGES[:end], tokenizer)
+        assert ids[: len(prompt)] == prompt
+        assert labels[len(prompt) - 1] == -100 != labels[len(prompt)]
 
 
 def test_a_new_day_does_not_upset_a_dated_template(monkeypatch):

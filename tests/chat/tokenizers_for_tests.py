@@ -64,3 +64,18 @@ def greedy_marks() -> Any:
     ]
     tokenizer.add_special_tokens({"additional_special_tokens": marks})
     return tokenizer
+
+
+def unigram(template: str | None = None) -> Any:
+    """A Unigram model that puts a word-start mark in front of each piece of a text (as Japanese models have it)."""
+    backend = Tokenizer(models.Unigram())
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    backend.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=300, unk_token="<unk>", special_tokens=["<unk>", "<s>", "</s>"], show_progress=False
+    )
+    backend.train_from_iterator(TEXT, trainer)
+    backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>", chat_template=template
+    )

@@ -1,6 +1,7 @@
 """A user's mistakes: one line that says what to do, exit status 2, no traceback."""
 
 import json
+import pickle
 import shutil
 import sys
 from pathlib import Path
@@ -139,6 +140,25 @@ def test_a_config_that_is_wrong_or_not_of_its_weights_is_one_line(fit, tmp_path,
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {key: value}))
     assert said in fit(model__model=folder)
+
+
+def test_a_pickle_that_may_run_code_is_refused_and_nobody_is_told_to_run_it(fit, tmp_path):
+    folder = tmp_path / "pickle"
+    shutil.copytree(TINY, folder)
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"a": print}))
+    line = fit(model__model=folder)
+    assert "a pickle that is damaged or would run code" in line and "weights_only" not in line
+
+
+@pytest.mark.parametrize("with_weights", [False, True])
+def test_an_adapter_is_not_taken_for_a_model_nor_left_out(fit, tmp_path, with_weights):
+    folder = tmp_path / "adapter"
+    shutil.copytree(TINY, folder)
+    if not with_weights:
+        (folder / "model.safetensors").unlink()
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "a/b"}))
+    assert "holds an adapter" in (line := fit(model__model=folder)) and "merge the adapter" in line
 
 
 def test_values_that_a_config_or_an_optimizer_does_not_take(fit):

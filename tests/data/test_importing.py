@@ -63,6 +63,17 @@ def _import(tmp_path, rows: list, **choices) -> tuple[list[dict], Tally]:
         ({"question": "q", "answer": "a"}, "question", [U, A]),
         ({"query": "q", "response": "a"}, "question", [U, A]),
         (
+            {"query": "q", "response": "a", "history": [["q1", "a1"]], "system": "s"},
+            "question",
+            [S, _say("user", "q1"), _say("assistant", "a1"), U, A],
+        ),
+        (
+            {"prompt": "q", "response": "a", "history": [["q1", "a1"]]},
+            "prompt",
+            [_say("user", "q1"), _say("assistant", "a1"), U, A],
+        ),
+        ({"query": "q", "response": "a", "history": []}, "question", [U, A]),
+        (
             {"context": "d", "input": "q", "answers": ["a", "b"], "length": 9, "_id": "x"},
             "document",
             [_say("user", "d\n\nq"), A],
@@ -73,6 +84,7 @@ def _import(tmp_path, rows: list, **choices) -> tuple[list[dict], Tally]:
             [_say("user", "d\n\nq"), A],
         ),
         ({"context": "d", "input": "", "answers": ["a"]}, "document", [_say("user", "d"), A]),
+        ({"context": ["d", "e"], "question": "q", "answer": "a"}, "document", [_say("user", "d\n\ne\n\nq"), A]),
     ],
 )
 def test_a_row_of_every_shape_is_recognised_and_read(row, name, messages):
@@ -121,6 +133,7 @@ def test_unknown_shapes_and_columns_are_refused_in_one_line(tmp_path):
         ([{"role": "user", "content": [{"type": "image_url"}]}], "a part of a content is no text"),
         ([U, {"role": "assistant", "content": None, "tool_calls": [{}]}], "tool calls"),
         ([U, {"role": "tool", "content": "x"}], "tool calls"),
+        ([S | {"tools": [{"name": "f"}]}, U, A], "tool calls"),
         ([U, A | {"reasoning_content": "hm"}], "thoughts beside the content"),
         ([U], "no answer"),
         ([A], "no question"),
@@ -160,6 +173,13 @@ def test_a_row_with_tools_is_not_imported_without_them(tmp_path):
     rows, tally = _import(tmp_path, [{"messages": [U, A], "tools": some} for some in ([{"name": "f"}], [], None, "[]")])
     assert len(rows) == 1
     assert dict(tally.dropped) == {"tools": 1, "duplicate": 2}
+
+
+def test_a_row_with_images_is_not_imported_without_them(tmp_path):
+    asked = _say("user", "<image>q")
+    rows, tally = _import(tmp_path, [{"messages": [asked, A], "images": some} for some in (["a.png"], [])])
+    assert [row["messages"] for row in rows] == [[asked, A]]
+    assert dict(tally.dropped) == {"images or sound": 1}
 
 
 def test_odd_rows_are_counted(tmp_path):

@@ -162,6 +162,13 @@ def test_a_model_whose_masks_do_not_fit_its_config_is_refused_in_one_line():
         check_packed_forward(model, torch.device("cpu"))
 
 
+def test_weights_that_are_no_numbers_are_told_as_such():
+    model = prepare_model(tiny("llama"), "sdpa", "none").eval()
+    model.base_model.norm.weight.data[3] = float("nan")
+    with pytest.raises(UserError, match="logits of this llama are not finite: its weights hold NaN"):
+        check_packed_forward(model, torch.device("cpu"))
+
+
 @pytest.mark.parametrize(
     ("family", "keys", "reason"),
     [

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from longalign.chat.messages import THOUGHT_KEYS, TOOL_KEYS, Message, is_learnt, unclear_weight
+from longalign.chat.messages import THOUGHT_KEYS, TOOL_KEYS, Message, first_given, is_learnt, unclear_weight
 from longalign.data.importing.unusable import Unusable, kind
 
 ROLES = {
@@ -63,9 +63,9 @@ def _read_turn(number: int, turn: Any, columns: Mapping[str, str], drop_roles: S
     role_name = name.strip().lower() if isinstance(name, str) else name
     if role_name in drop_roles:
         raise Unusable("a role that is not wanted", f"turn {number}: {name}")
-    if role_name in TOOL_ROLES or any(turn.get(key) for key in TOOL_KEYS):
+    if role_name in TOOL_ROLES or first_given(turn, TOOL_KEYS):
         raise Unusable("tool calls", f"turn {number}")
-    if any(turn.get(key) for key in THOUGHT_KEYS):
+    if first_given(turn, THOUGHT_KEYS):
         raise Unusable("thoughts beside the content", f"turn {number}")
     role = _ROLE_OF.get(role_name) if isinstance(role_name, str) else None
     if role is None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from longalign.chat.messages import Message
+from longalign.chat.messages import MEDIA, TOOLS, Message, first_given
 from longalign.data.importing.contents import CONTENT_KEYS, ROLE_KEYS, is_columns, read_text, read_turns
 from longalign.data.importing.unusable import Unusable, kind
 from longalign.errors import UserError
@@ -99,7 +99,7 @@ def _read_messages(row: Row, reading: Reading) -> list[Message]:
 
 def _read_alpaca(row: Row, reading: Reading) -> list[Message]:
     question = _paragraphs(reading.text(row, "instruction"), reading.text(row, "input"))
-    return [*_read_history(reading.get(row, "history")), *_exchange(question, reading.text(row, "output"))]
+    return _exchange(question, reading.text(row, "output"))
 
 
 def _read_prompt(row: Row, reading: Reading) -> list[Message]:
@@ -119,7 +119,9 @@ def _read_question(row: Row, reading: Reading) -> list[Message]:
 
 
 def _read_document(row: Row, reading: Reading) -> list[Message]:
-    question = _paragraphs(reading.text(row, "document"), reading.text(row, "question"))
+    value = reading.get(row, "document")
+    passages = [[passage] for passage in value] if isinstance(value, list) else [value]  # a list of parts is joined
+    question = _paragraphs(*(read_text(one, "document") for one in passages), reading.text(row, "question"))
     return _exchange(question, _read_answer(reading.get(row, "answer")))
 
 
@@ -137,21 +139,25 @@ FORMATS = {  # in the order in which they are tried; the first three differ in `
 
 
 def read_row(row: Any, name: str, reading: Reading) -> list[Message]:
-    """Turn a row of the format `name` into messages, with the system message of the row's own key, if any, in front.
+    """Turn a row of the format `name` into messages, behind the system message and the history of its own keys, if any.
 
     Raises:
-        Unusable: a key is missing, a value is not what the format has there, or the row has tools.
+        Unusable: a key is missing, a value is not what the format has there, or the row has tools or images.
     """
     if not isinstance(row, Mapping):
         raise Unusable("the row is no object", kind(row))
-    if row.get("tools") not in (None, "", "[]", []):
-        raise Unusable("tools", f"{kind(row['tools'])}; answers that use them cannot be learnt without them")
+    if tools := first_given(row, TOOLS):
+        raise Unusable("tools", f"{kind(row[tools])}; answers that use them cannot be learnt without them")
+    if media := first_given(row, MEDIA):
+        raise Unusable("images or sound", f"{media}: {kind(row[media])}")
     chosen = FORMATS[name]
     missing = [field for field in chosen.needs if not reading.has(row, field)]
     if missing:
         keys = ", ".join(map(str, list(row)[:8])) or "none"
         raise Unusable("a key is missing", f"{name} rows need {', '.join(missing)}; keys: {keys}")
     messages = chosen.read(row, reading)
+    if chosen is not _TURN_FORMAT:
+        messages = [*_read_history(reading.get(row, "history")), *messages]
     system = reading.text(row, "system") if messages[0]["role"] != "system" else ""
     return [{"role": "system", "content": system}, *messages] if system.strip() else messages
 

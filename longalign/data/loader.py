@@ -2,8 +2,11 @@
 
 import os
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from functools import partial
+from types import TracebackType
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -40,12 +43,24 @@ def _heed_the_parent_alone(parent: int, worker: int) -> None:
     Python sends that SIGTERM when the parent exits with workers left, and then waits for them. The parent may be gone
     before the worker comes here, so its process id is not asked for here.
     """
+    sys.excepthook = partial(_tell_unless_hung_up, sys.excepthook)
     for number in (signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "sigtimedwait"):
         threading.Thread(target=_exit_with_the_parent, args=(parent,), daemon=True).start()
     else:  # macOS
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def _tell_unless_hung_up(
+    tell: Callable[..., Any], kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Tell an error, but not that a pipe's other end is gone: that is a parent that was killed, and told elsewhere.
+
+    Python calls this in the thread of a worker that hands shared memory to its parent.
+    """
+    if not issubclass(kind, (EOFError, ConnectionError)):
+        tell(kind, error, trace)
 
 
 def _exit_with_the_parent(parent: int) -> None:

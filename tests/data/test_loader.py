@@ -1,4 +1,4 @@
-"""Workers of a loader end with the process that started them, whenever it ends."""
+"""Workers of a loader end with the process that started them, whenever it ends, and without a word."""
 
 import subprocess
 import sys
@@ -36,3 +36,25 @@ def test_a_worker_ends_whose_parent_was_killed_before_it_had_begun():
     except psutil.TimeoutExpired:
         psutil.Process(worker).kill()
         pytest.fail("the worker lives on")
+
+
+HUNG_UP = """
+from multiprocessing import current_process, resource_sharer
+from multiprocessing.connection import Client
+from longalign.data.loader import SteadyLoader
+
+SteadyLoader(range(9)).worker_init_fn(0)
+resource_sharer.DupFd(0)  # as a worker does for each tensor that it hands over
+sharer = resource_sharer._resource_sharer
+key = current_process().authkey
+Client(sharer._address, authkey=key).close()
+with Client(sharer._address, authkey=key) as again:
+    again.send(None)
+sharer._thread.join(30)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked")
+def test_a_worker_does_not_tell_that_its_parent_was_killed_while_it_took_a_tensor():
+    worker = subprocess.run([sys.executable, "-c", HUNG_UP], capture_output=True, text=True, check=True)
+    assert worker.stderr == ""

@@ -113,7 +113,7 @@ def compare(teller: Teller, limit: int, unknown: bool) -> Exercise:
     shuffled = draw.sample(asked, len(asked))
     shown = [key for key, _, _ in shuffled]
     each = [measures.one.format(key=key, value=figure, unit=unit) for key, figure, _ in shuffled]
-    slots |= {"values": teller.listed(each)}
+    slots |= {"list": teller.listed(each)}
     slots |= {"keys": teller.listed(shown, teller.words.choice), "all": teller.listed(shown)}
     evidence = cite(*(fact for _, _, fact in asked))
     if what == "difference":

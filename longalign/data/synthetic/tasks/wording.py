@@ -1,7 +1,7 @@
 """The types of the templates of all tasks in one language; `wording_en.py` and `wording_zh.py` have the templates.
 
 A template has slots: `{key}` is what a fact is about, `{relation}` the attribute of it, `{value}` the answer. Other
-slots are explained where a field has them. A reply shows the steps (`{path}`, `{list}`, `{values}`) before the result.
+slots are explained where a field has them. A reply shows the steps (`{path}`, `{list}`) before the result.
 """
 
 from dataclasses import dataclass
@@ -92,12 +92,12 @@ class Measures:
     measures: tuple[tuple[str, str, str, int, int], ...]
     says: Lines
     most: Lines
-    most_replies: Lines  # {key}, {values}: "the first 12 metres, the second 14 metres"
+    most_replies: Lines  # {key}, {list}: "the first (12 metres) and the second (14 metres)"
     least: Lines
     least_replies: Lines
     difference: Lines
     difference_replies: Lines
-    one: str  # a step: "{key} {value} {unit}"
+    one: str  # of a {list}: "{key} ({value} {unit})"
 
 
 @dataclass(frozen=True)

@@ -432,18 +432,18 @@ MEASURES = Measures(
         "Which has the greatest {relation}: {keys}?", "Of {all}, which has the greatest {relation}?", "Compare the {relation} of {all}. Whose figure is the highest?", "Where is the {relation} greatest: {keys}?", "Which figure for the {relation} is the highest: that of {keys}?",
         "Take {all}. Which has the highest {relation}?", "By {relation}, which comes out on top: {keys}?", "The {relation} of which is greatest, {keys}?",
     ),
-    most_replies=("{values}. So the answer is {key}.", "{values}. {key} has the greatest {relation}, {value} {unit}.", "{values}: it is {key}, with {value} {unit}."),
+    most_replies=("{list}. So the answer is {key}.", "{list}. {key} has the greatest {relation}, {value} {unit}.", "{list}: it is {key}, with {value} {unit}."),
     least=(
         "Which has the smallest {relation}: {keys}?", "Of {all}, which has the smallest {relation}?", "Compare the {relation} of {all}. Whose figure is the lowest?", "Where is the {relation} smallest: {keys}?", "Which figure for the {relation} is the lowest: that of {keys}?",
         "Take {all}. Which has the lowest {relation}?", "By {relation}, which comes last: {keys}?", "The {relation} of which is smallest, {keys}?",
     ),
-    least_replies=("{values}. So the answer is {key}.", "{values}. {key} has the smallest {relation}, {value} {unit}.", "{values}: it is {key}, with {value} {unit}."),
+    least_replies=("{list}. So the answer is {key}.", "{list}. {key} has the smallest {relation}, {value} {unit}.", "{list}: it is {key}, with {value} {unit}."),
     difference=(
         "What is the difference in {relation} between {keys}?", "By how many {unit} does the {relation} of {high} exceed that of {low}?", "How many {unit} lie between the {relation} of {high} and that of {low}?", "How much greater is the {relation} of {high} than that of {low}?", "Subtract the {relation} of {low} from that of {high}.",
         "The {relation} of {high} is greater than that of {low}. By how many {unit}?", "How many {unit} more does {high} have than {low} in {relation}?", "Compare {keys}: what is the difference in {relation}?",
     ),
-    difference_replies=("{values}: the difference is {value} {unit}.", "{values}. The difference comes to {value} {unit}.", "{values}, so it is {value} {unit}."),
-    one="{key} {value} {unit}",
+    difference_replies=("{list}: the difference is {value} {unit}.", "{list}. The difference comes to {value} {unit}.", "{list}, so it is {value} {unit}."),
+    one="{key} ({value} {unit})",
 )  # fmt: skip
 
 DIGEST = Digest(
@@ -476,7 +476,7 @@ TABLES = Tables(
         "In the table “{title}”, what is given under {column} for {row}?", "What does the table “{title}” say for {row} in the column {column}?", "Look at “{title}”: what is the figure for {row} under {column}?", "Which number stands for {row} under {column} in “{title}”?",
         "“{title}”: {row}, {column}?", "Find the row {row} in “{title}” and read the column {column}.", "According to “{title}”, which number belongs to {row} in the column {column}?", "What is the entry for {row} in the column {column} of “{title}”?",
     ),
-    cell_replies=("In “{title}”, {row} has {value} under {column}.", "{row} has {value} under {column}.", "For {row} the column {column} shows {value}.", "Under {column} the entry for {row} is {value}."),
+    cell_replies=("In “{title}”, {row} has {value} under {column}.", "The row {row} has {value} under {column}.", "For {row} the column {column} shows {value}.", "Under {column} the entry for {row} is {value}."),
     most=(
         "In “{title}”, which row has the highest figure under {column}?", "Which entry of “{title}” leads in the column {column}?", "Look at the column {column} of “{title}”. Where is the number highest?", "Which {kind} has the largest number under {column} in the table “{title}”?",
         "“{title}”: which {kind} comes first by {column}?", "What is the row with the maximum in the column {column} of “{title}”?", "In the table “{title}”, for which {kind} is {column} highest?", "Find the largest value under {column} in “{title}”. To which {kind} does it belong?",

@@ -214,12 +214,12 @@ MEASURES = Measures(
     ),
     says=("{key}的{relation}是{value}{unit}。", "{key}：{relation}{value}{unit}。", "经查，{key}的{relation}为{value}{unit}。", "说到{key}，{relation}有{value}{unit}。", "{value}{unit}，这是{key}的{relation}。", "册子上，{key}的{relation}记作{value}{unit}。", "{key}的{relation}不多不少，正是{value}{unit}。", "有人算过{key}的{relation}：{value}{unit}。", "最近一次查点，{key}的{relation}是{value}{unit}。"),
     most=("{all}，哪一个的{relation}数字最大？", "在{all}当中，{relation}最大的是哪一个？", "比较{all}的{relation}，数字最高的是哪个？", "{all}，论{relation}哪个居首？", "就{relation}而言，{all}当中数字最大的是哪个？", "请看{all}的{relation}，哪个最大？", "按{relation}从大到小排，{all}里排第一的是哪个？", "谁的{relation}数字最大，{keys}？"),
-    most_replies=("{values}。所以是{key}。", "{values}。{key}的{relation}数字最大，为{value}{unit}。", "{values}，最大的是{key}，{value}{unit}。"),
+    most_replies=("{list}。所以是{key}。", "{list}。{key}的{relation}数字最大，为{value}{unit}。", "{list}，最大的是{key}，{value}{unit}。"),
     least=("{all}，哪一个的{relation}数字最小？", "在{all}当中，{relation}最小的是哪一个？", "比较{all}的{relation}，数字最低的是哪个？", "{all}，论{relation}哪个居末？", "就{relation}而言，{all}当中数字最小的是哪个？", "请看{all}的{relation}，哪个最小？", "按{relation}从小到大排，{all}里排第一的是哪个？", "谁的{relation}数字最小，{keys}？"),
-    least_replies=("{values}。所以是{key}。", "{values}。{key}的{relation}数字最小，为{value}{unit}。", "{values}，最小的是{key}，{value}{unit}。"),
+    least_replies=("{list}。所以是{key}。", "{list}。{key}的{relation}数字最小，为{value}{unit}。", "{list}，最小的是{key}，{value}{unit}。"),
     difference=("{keys}的{relation}相差多少{unit}？", "{high}的{relation}比{low}多多少{unit}？", "{high}与{low}的{relation}之间差几{unit}？", "{high}的{relation}数字比{low}大多少？", "用{high}的{relation}减去{low}的，得多少？", "{high}的{relation}数字大于{low}，大多少{unit}？", "论{relation}，{high}比{low}高出多少{unit}？", "比较{keys}：{relation}的差是多少？"),
-    difference_replies=("{values}，相差{value}{unit}。", "{values}。差是{value}{unit}。", "{values}，所以是{value}{unit}。"),
-    one="{key}{value}{unit}",
+    difference_replies=("{list}，相差{value}{unit}。", "{list}。差是{value}{unit}。", "{list}，所以是{value}{unit}。"),
+    one="{key}（{value}{unit}）",
 )  # fmt: skip
 
 DIGEST = Digest(

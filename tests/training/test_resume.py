@@ -107,6 +107,40 @@ def test_checkpoints_can_be_written_and_read_whatever_stays_gathered_or_in_one_f
     assert_bit_equal(final_weights(tmp_path), weights)
 
 
+HELD_OUT = ["--data.validation=4", "--trainer.val_check_interval=2"]
+
+
+@pytest.mark.parametrize("step", [3, 4])
+def test_a_validation_that_was_due_when_a_run_was_stopped_is_made_up_for(whole, tmp_path, monkeypatch, step):
+    build, *_ = whole
+    run_here(build(tmp_path / "undisturbed", *HELD_OUT, "--trainer.max_steps=6"))
+    train = LongAlignModule.training_step
+
+    def stopped(self, pack, batch_idx):
+        if self.trainer.global_step == step - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return train(self, pack, batch_idx)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(LongAlignModule, "training_step", stopped)
+        main(build(tmp_path / "stopped", *HELD_OUT, "--trainer.max_steps=6"))
+    run_here(build(tmp_path / "stopped", *HELD_OUT, "--trainer.max_steps=6", "--ckpt_path=auto"))
+    assert scalars(tmp_path / "stopped", "val/loss") == scalars(tmp_path / "undisturbed", "val/loss")
+
+
+def test_a_run_that_is_ended_by_a_validation_is_saved(whole, tmp_path, monkeypatch):
+    build, *_ = whole
+    stopping = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/loss"]
+    stopping += ["--trainer.callbacks.mode=max", "--trainer.callbacks.patience=1", "--checkpoint.every_n_steps=200"]
+    run_here(build(tmp_path, *HELD_OUT, *stopping))  # the loss falls
+    last = tmp_path / "checkpoints/step000004.ckpt"
+    assert newest_checkpoint(tmp_path / "checkpoints") == last
+    validations = []
+    monkeypatch.setattr(LongAlignModule, "on_validation_start", lambda self: validations.append(1))
+    run_here(build(tmp_path, *HELD_OUT, *stopping, "--trainer.max_steps=5", "--ckpt_path=auto"))
+    assert newest_checkpoint(tmp_path / "checkpoints") == tmp_path / "checkpoints/step000005.ckpt" and not validations
+
+
 def test_a_run_whose_time_is_over_says_so_when_it_is_started_again(whole, tmp_path, monkeypatch, caplog):
     build, _, _ = whole
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.trainer.states import TrainerFn
 
 from longalign.chat import save_tokenizer
 from longalign.data.collate import Pack
@@ -19,6 +20,7 @@ from longalign.errors import UserError, check_least
 from longalign.model.generate import save_generation_config
 from longalign.model.record import read_record, write_record
 from longalign.preemption import PREEMPTED, STOP_SIGNALS, Preempted, requeue
+from longalign.training.callbacks.validate_at_ends import validate_now
 from longalign.training.checkpoints import put_in_place, remove, whole_checkpoints
 from longalign.training.module import LongAlignModule
 from longalign.training.ranks import is_lost_rank
@@ -31,7 +33,8 @@ class StepCheckpoint(Checkpoint):
     """Write ``checkpoints/step<number>.ckpt`` under the run's folder, and ``checkpoints/hf`` for ``longalign export``.
 
     A checkpoint appears under its name only when it is whole. SIGTERM and SIGUSR1 (to any rank) write one at the end
-    of the step and exit with status 75; under SLURM, SIGUSR1 also puts the job back into the queue.
+    of the step and exit with status 75; under SLURM, SIGUSR1 also puts the job back into the queue. It is written
+    before the validation that is due after the step, which a resumed run therefore begins with.
 
     Args:
         every_n_steps: optimizer steps between two checkpoints; 0 writes only the last one.
@@ -46,19 +49,29 @@ class StepCheckpoint(Checkpoint):
         self._stop_signal = 0
         self._previous: dict[int, Any] = {}
         self._first_step = 0
+        self._saved_step = self._validated_step = -1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Whether the step of a checkpoint was validated before it was written."""
+        return {"validated_step": self._validated_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._validated_step = state_dict["validated_step"]
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         self.folder = checkpoint_folder(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
         # set here, so that they replace Lightning's own handler, which communicates with other ranks inside a signal
-        self._first_step = trainer.global_step
+        self._first_step = self._saved_step = trainer.global_step
         for number in STOP_SIGNALS:
             self._previous[number] = signal.signal(number, self._remember)
         if trainer.is_global_zero:
             for leftover in self.folder.glob(".step*.ckpt.*"):  # of a run that was killed
                 remove(leftover)
             _write_hf_assets(trainer, pl_module, self.folder / "hf")
+        if self._validated_step != self._first_step and _validation_is_due(trainer):
+            validate_now(trainer)
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self._stop_signal = number
@@ -88,6 +101,15 @@ class StepCheckpoint(Checkpoint):
         if self.save_last and step:
             self._save(trainer, step)
 
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Save if a callback, such as EarlyStopping, has just ended the run. It comes before this one."""
+        if trainer.state.fn != TrainerFn.FITTING:
+            return
+        self._validated_step = step = trainer.global_step
+        total = data_of(trainer).total_steps
+        if trainer.should_stop and trainer.fit_loop._can_stop_early and step not in (self._saved_step, total):
+            self._end_early(trainer, step, total)
+
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         step, total = trainer.global_step, data_of(trainer).total_steps
         if trainer.should_stop and step == self._first_step < total:
@@ -112,6 +134,7 @@ class StepCheckpoint(Checkpoint):
             if is_lost_worker(error) or is_lost_rank(error):
                 raise
             raise UserError(f"{error}: make room in {self.folder}, then go on with --ckpt_path auto") from error
+        self._saved_step = step
         log.info("saved %s", path)
         for logger in trainer.loggers:
             logger.save()  # the curves up to here, too
@@ -129,6 +152,13 @@ class StepCheckpoint(Checkpoint):
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
+
+
+def _validation_is_due(trainer: Trainer) -> bool:
+    """Whether a fit validates after the step that it has reached; by the clock, it cannot be told."""
+    done, every = trainer.global_step * trainer.accumulate_grad_batches, trainer.val_check_batch  # in micro-steps
+    by_steps = isinstance(every, int) and trainer.fit_loop.epoch_loop._should_check_val_epoch()
+    return by_steps and done > 0 and done % every == 0
 
 
 def checkpoint_folder(trainer: Trainer) -> Path:

@@ -20,17 +20,21 @@ class ValidateAtEnds(Callback):
         if data_of(trainer).val_plan is None:
             log.warning("ValidateAtEnds: no rows are held out to validate on: set data.validation")
         if trainer.global_step == 0:
-            self._validate(trainer)
+            validate_now(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         self.last_step = trainer.global_step
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         if self.last_step != trainer.global_step:
-            self._validate(trainer)
+            validate_now(trainer)
 
-    def _validate(self, trainer: Trainer) -> None:
-        if trainer.enable_validation:
-            trainer.validating = True
-            trainer.fit_loop.epoch_loop.val_loop.run()
-            trainer.training = True
+
+def validate_now(trainer: Trainer) -> None:
+    """Run the validation loop of a fit, if there are held-out rows."""
+    if trainer.enable_validation:
+        trainer.validating = True
+        loop = trainer.fit_loop.epoch_loop.val_loop
+        loop.restarting = False  # a resumed run would leave out as many packs as the last validation had seen
+        loop.run()
+        trainer.training = True

@@ -112,11 +112,19 @@ class ChatClient:
         import openai  # slow to import, and only commands that ask a server need it
 
         self._openai = openai
+        try:
+            connections = openai.DefaultAsyncHttpxClient()
+        except (ImportError, ValueError) as error:  # it reads the environment's proxies, and needs socksio for SOCKS
+            raise UserError(
+                "the proxy that ALL_PROXY, HTTPS_PROXY or HTTP_PROXY names cannot be used; pip install socksio for one "
+                f"of SOCKS, or unset the variable: {str(error).partition('. ')[0]}"
+            ) from error
         self._client = openai.AsyncOpenAI(
             api_key=self.endpoint.key(),
             base_url=self.endpoint.url,
             timeout=self.endpoint.timeout_s,
             max_retries=0,
+            http_client=connections,
         )
         return self
 

@@ -5,6 +5,7 @@ import email.utils
 import itertools
 import json
 import logging
+import sys
 import time
 
 import pytest
@@ -311,6 +312,8 @@ def test_a_server_of_ones_own_needs_no_key(monkeypatch):
         (Endpoint(""), "api_model"),
         (Endpoint("m", "localhost:8000"), "base_url"),
         (Endpoint("m", "http://[::1"), "base_url"),
+        (Endpoint("m", " http://host/v1"), "base_url"),
+        (Endpoint("m", "http://host/v1\x7f"), "base_url"),
         (Endpoint("m", "https://me:secret@host/v1"), "base_url: holds a user"),
         (Endpoint("m", "https://host/v1?key=secret"), "base_url: holds a user"),
         (Endpoint("m", api_key_env="sk-secret-12345"), "NAME of an environment variable"),
@@ -329,6 +332,15 @@ def test_a_wrong_address_in_the_environment_is_named_as_such(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "localhost:8000")
     with pytest.raises(UserError, match="OPENAI_BASE_URL: got 'localhost:8000', expected an address"):
         Endpoint("m").check()
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "socks4://127.0.0.1:1080"])
+def test_a_proxy_that_cannot_be_used_is_a_mistake_in_one_line(proxy, monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with FakeOpenAIServer("x") as server, pytest.raises(UserError, match="the proxy that ALL_PROXY, .*; pip install"):
+        ask(server)
+    assert not capfd.readouterr().err
 
 
 def test_the_key_is_hidden_in_every_complaint_and_not_in_the_endpoint(monkeypatch):

@@ -90,6 +90,13 @@ def test_a_content_in_parts_is_its_text():
         assert ask(server).text == "Yes."
 
 
+@pytest.mark.parametrize("kind", [{"type": "output_text"}, {}])
+def test_parts_of_text_may_be_called_otherwise(kind):
+    body = {"choices": [{"message": {"content": [kind | {"text": "Yes, "}, kind | {"text": "he did."}]}}]}
+    with FakeOpenAIServer(lambda _: Reply(body=json.dumps(body).encode())) as server:
+        assert ask(server).text == "Yes, he did."
+
+
 @pytest.mark.parametrize("header", ["Retry-After", "retry-after-ms"])
 def test_retry_after_as_a_date_and_in_milliseconds(header):
     value = email.utils.formatdate(time.time() + 2, usegmt=True) if header == "Retry-After" else "300"
@@ -121,6 +128,7 @@ def test_a_pause_of_an_hour_ends_the_run():
         Reply(body=b'{"choices": [{"message": {"content": 7}}]}'),
         Reply(body=b'{"choices": [{"message": null}]}'),
         Reply(body=b"[" * 100_000),
+        *(Reply("half of", finish_reason=reason) for reason in ("error", "abort", "insufficient_system_resource")),
         Reply("late", delay_s=3),
     ],
 )
@@ -157,7 +165,14 @@ def test_pauses_double():
     assert pauses[0] >= 0.07 and pauses[1] >= 0.15 and pauses[2] >= 0.3 and pauses[2] < 1
 
 
-@pytest.mark.parametrize("refusal", [Reply(None, refusal="I cannot\nhelp"), Reply("", finish_reason="content_filter")])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Reply(None, refusal="I cannot\nhelp"),
+        Reply("", finish_reason="content_filter"),
+        Reply("", finish_reason="sensitive"),
+    ],
+)
 def test_a_refusal_fails_without_another_try(refusal):
     with FakeOpenAIServer(lambda body: refusal) as server, pytest.raises(RequestFailed, match="refused"):
         ask(server)
@@ -167,6 +182,8 @@ def test_a_refusal_fails_without_another_try(refusal):
 def test_an_answer_cut_by_its_length_is_an_answer():
     with FakeOpenAIServer(lambda body: Reply("half of", finish_reason="length")) as server:
         assert (ask(server).text, ask(server).finish_reason) == ("half of", "length")
+    with FakeOpenAIServer(lambda body: Reply("half of", finish_reason="model_context_window_exceeded")) as server:
+        assert ask(server).finish_reason == "length"
     with FakeOpenAIServer(lambda body: Reply(None, finish_reason="length")) as server:  # all spent on thinking
         assert (ask(server).text, ask(server).finish_reason) == ("", "length")
 
@@ -338,7 +355,7 @@ def test_a_wrong_address_in_the_environment_is_named_as_such(monkeypatch):
 def test_a_proxy_that_cannot_be_used_is_a_mistake_in_one_line(proxy, monkeypatch, capfd):
     monkeypatch.setitem(sys.modules, "socksio", None)
     monkeypatch.setenv("ALL_PROXY", proxy)
-    with FakeOpenAIServer("x") as server, pytest.raises(UserError, match="the proxy that ALL_PROXY, .*; pip install"):
+    with FakeOpenAIServer("x") as server, pytest.raises(UserError, match=r"the proxy that ALL_PROXY, .*; pip install"):
         ask(server)
     assert not capfd.readouterr().err
 

@@ -5,7 +5,10 @@ import email.utils
 import itertools
 import json
 import logging
+import socket
+import struct
 import sys
+import threading
 import time
 
 import pytest
@@ -239,6 +242,7 @@ def test_other_servers_say_it_in_other_ways(body):
         (error(401, f"Incorrect API key provided: {KEY}"), "OPENAI_API_KEY"),
         (error(403, "country not supported"), "HTTP 403"),
         (error(404, "The model does not exist"), "does not know 'judge'"),
+        (Reply(status=405, body=b"<html>Not allowed</html>"), r"does not know 'judge' \(HTTP 405\); check --base_url"),
         (error(402, "pay"), "no credit"),
         (error(429, "You exceeded your current quota", code="insufficient_quota", retry_after=1), "no credit"),
     ],
@@ -258,8 +262,27 @@ def test_a_server_that_answers_nobody_is_given_up(caplog):
         pytest.raises(UserError, match="none of 4 requests was answered: HTTP 500"),
     ):
         ask_many(server, 1000, concurrency=2, max_retries=0)
+    with (
+        FakeOpenAIServer(lambda body: garbage()) as server,
+        pytest.raises(UserError, match="none of 4 requests was answered: the reply is no JSON: '<html>"),
+    ):
+        ask_many(server, 1000, concurrency=2, max_retries=0)
     with pytest.raises(UserError, match="none of 4 requests was answered: connection failed"):  # it is gone now
         ask_many(server, 1000, concurrency=2, max_retries=0)
+
+
+def test_a_connection_that_is_reset_in_the_middle_of_an_answer_says_what_failed():
+    def reset(listener):
+        connection, _ = listener.accept()
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST in place of FIN
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=reset, args=(listener,), daemon=True).start()
+        with pytest.raises(RequestFailed, match=r"connection failed: \w+"):
+            ask(None, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1", max_retries=0)
 
 
 def test_one_failed_request_leaves_the_others():

@@ -191,7 +191,10 @@ async def ask_within(
 
     def done(call: Call, result: Completion | RequestFailed) -> None:
         nonlocal open_calls
-        usage = None if isinstance(result, RequestFailed) else (result.prompt_tokens, result.completion_tokens)
+        usage = None
+        if not isinstance(result, RequestFailed):
+            written = result.completion_tokens or (call.tokens_out if result.text else 0)
+            usage = result.prompt_tokens, written
         budget.end(call.most, usage)
         open_calls -= 1
         ended.set()

@@ -67,7 +67,7 @@ class RequestFailed(Exception):
     """One request got no answer. The message is one line.
 
     Attributes:
-        unreachable: the server did not answer at all. final: asking again would give the same.
+        unreachable: the server did not answer, or not as one of models does. final: asking again would give the same.
         lost: the server may have worked on the request, and charge for it.
     """
 
@@ -112,11 +112,19 @@ class ChatClient:
         import openai  # slow to import, and only commands that ask a server need it
 
         self._openai = openai
+        try:
+            connections = openai.DefaultAsyncHttpxClient()
+        except (ImportError, ValueError) as error:  # it reads the environment's proxies, and needs socksio for SOCKS
+            raise UserError(
+                "the proxy that ALL_PROXY, HTTPS_PROXY or HTTP_PROXY names cannot be used; pip install socksio for one "
+                f"of SOCKS, or unset the variable: {str(error).partition('. ')[0]}"
+            ) from error
         self._client = openai.AsyncOpenAI(
             api_key=self.endpoint.key(),
             base_url=self.endpoint.url,
             timeout=self.endpoint.timeout_s,
             max_retries=0,
+            http_client=connections,
         )
         return self
 
@@ -139,8 +147,8 @@ class ChatClient:
         Raises:
             RequestFailed: there was no answer after all retries, or ``on_lost`` forbade another; or the server's
                 filter refused the request, or the request is one that the server cannot serve.
-            UserError: a status 401, 403 or 404, an account without credit, or a server that asks for a pause of more
-                than five minutes.
+            UserError: a status 401, 403, 404 or 405, an account without credit, or a server that asks for a pause of
+                more than five minutes.
         """
         messages = [message | {"content": well_formed(message["content"])} for message in messages]
         async with self._slots:
@@ -181,12 +189,14 @@ class ChatClient:
                 return await self._attempt(messages, self._accepted(parameters))
             raise self._judged(complaint, retry_after_s(error.response.headers)) from None
         except openai.APIConnectionError as error:
-            cause = self.endpoint.hide_key(str(error.__cause__ or error))
+            cause = self.endpoint.hide_key(str(error.__cause__ or error)) or type(error.__cause__).__name__
             raise _TryAgain(f"connection failed: {cause}", unreachable=True, lost=_was_sent(error)) from None
         reply = read_completion(response.content)
         if reply.problem:
             problem = self.endpoint.hide_key(reply.problem)
-            raise RequestFailed(problem, final=True, lost=True) if reply.is_final else _TryAgain(problem, lost=True)
+            if reply.is_final:
+                raise RequestFailed(problem, final=True, lost=True)
+            raise _TryAgain(problem, unreachable=True, lost=True)
         return Completion(
             reply.text,
             reply.finish_reason,
@@ -228,9 +238,9 @@ class ChatClient:
         if status in (401, 403):
             remedy = f"the key is taken from the environment variable {endpoint.api_key_env}"
             return UserError(f"{endpoint.url} refuses the API key (HTTP {status}); {remedy}: {said}")
-        if status == 404:
+        if status in (404, 405):  # 405: a web server, or one that redirects to https
             remedy = "check --base_url, which often ends in /v1, and the model's name"
-            return UserError(f"{endpoint.url} does not know {endpoint.model!r} (HTTP 404); {remedy}: {said}")
+            return UserError(f"{endpoint.url} does not know {endpoint.model!r} (HTTP {status}); {remedy}: {said}")
         if status == 429 and after_s is not None and after_s > MAX_PAUSE_S:
             again = "start the same command again then, it goes on where it stopped"
             return UserError(f"{endpoint.url} asks for a pause of {after_s / 60:.0f} minutes; {again}: {said}")

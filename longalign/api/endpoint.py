@@ -86,6 +86,7 @@ class Endpoint:
         try:
             parts = urlsplit(self.url)
             bad = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+            bad |= " " in self.url or not self.url.isprintable()
         except ValueError:
             bad = True
         if bad:

@@ -19,6 +19,11 @@ _UNSUPPORTED = re.compile(
 _HALF = re.compile("[\ud800-\udfff]")
 _TOO_LONG = re.compile(r"context.{0,10}length|maximum context|too (?:large|long)|exceed", re.IGNORECASE)
 
+_FILTERED = ("content_filter", "sensitive")
+_CUT = ("length", "max_tokens", "model_context_window_exceeded")
+_BROKEN_OFF = ("error", "abort", "network_error", "insufficient_system_resource")
+"""Reasons for which servers end a completion that is no answer: those of OpenRouter, vLLM, GLM and DeepSeek."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -45,7 +50,10 @@ class Complaint:
 
 
 def read_completion(body: bytes) -> Reply:
-    """Read the first choice of a chat completion. If the model wrote no text, ``text`` is empty."""
+    """Read the first choice of a chat completion. If the model wrote no text, ``text`` is empty.
+
+    The finish_reason of an answer that was cut is always "length".
+    """
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -60,12 +68,14 @@ def read_completion(body: bytes) -> Reply:
     if not isinstance(text, str | None):
         return Reply(problem=f"the reply is no chat completion: {_shown(body)}")
     reason = str(choice.get("finish_reason") or "")
-    if message.get("refusal") or reason == "content_filter":
+    if message.get("refusal") or reason in _FILTERED:
         return Reply(problem=f"refused: {str(message.get('refusal') or reason)[:_SHOWN]}", is_final=True)
+    if reason in _BROKEN_OFF:
+        return Reply(problem=f"the server broke off its answer (finish_reason {reason})")
     usage: Any = value.get("usage") if isinstance(value.get("usage"), dict) else {}
     return Reply(
         well_formed(text or ""),
-        reason,
+        "length" if reason in _CUT else reason,
         _count(usage.get("prompt_tokens")),
         _count(usage.get("completion_tokens")),
         str(value.get("model") or ""),
@@ -122,12 +132,12 @@ def _content(value: Any) -> Any:
     """The joined text of a content that is a list of parts, as some thinking models give; other values unchanged."""
     if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
         return value
-    texts = [part.get("text") for part in value if part.get("type") == "text"]
+    texts = [part.get("text") for part in value if part.get("type", "text") in ("text", "output_text")]
     return "".join(texts) if all(isinstance(text, str) for text in texts) else value
 
 
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if type(value) is int and value > 0 else 0
 
 
 def _shown(body: bytes) -> str:

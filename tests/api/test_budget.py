@@ -68,6 +68,16 @@ def test_attempts_without_an_answer_count_in_full(trouble):
     assert all(isinstance(result, RequestFailed) for result in results.values())
 
 
+@pytest.mark.parametrize("usage", [{}, {"completion_tokens": 0}, {"completion_tokens": None}])
+def test_an_answer_whose_tokens_were_not_counted_counts_in_full(usage):
+    choice = {"message": {"content": "x"}, "finish_reason": "stop"}
+    body = json.dumps({"choices": [choice], "usage": {"prompt_tokens": 7} | usage}).encode()
+    budget = Budget(Prices(1e6, 1e6), None)
+    with FakeOpenAIServer(lambda _: Reply(body=body)) as server:
+        ask(server, budget, ["hello"])
+    assert budget.spent == 7 + 50
+
+
 def test_what_was_refused_or_never_sent_costs_nothing():
     budget = Budget(Prices(1, 1), 1)
     with FakeOpenAIServer(lambda body: error(500, "oops")) as server:

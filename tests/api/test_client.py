@@ -5,6 +5,10 @@ import email.utils
 import itertools
 import json
 import logging
+import socket
+import struct
+import sys
+import threading
 import time
 
 import pytest
@@ -89,6 +93,13 @@ def test_a_content_in_parts_is_its_text():
         assert ask(server).text == "Yes."
 
 
+@pytest.mark.parametrize("kind", [{"type": "output_text"}, {}])
+def test_parts_of_text_may_be_called_otherwise(kind):
+    body = {"choices": [{"message": {"content": [kind | {"text": "Yes, "}, kind | {"text": "he did."}]}}]}
+    with FakeOpenAIServer(lambda _: Reply(body=json.dumps(body).encode())) as server:
+        assert ask(server).text == "Yes, he did."
+
+
 @pytest.mark.parametrize("header", ["Retry-After", "retry-after-ms"])
 def test_retry_after_as_a_date_and_in_milliseconds(header):
     value = email.utils.formatdate(time.time() + 2, usegmt=True) if header == "Retry-After" else "300"
@@ -120,6 +131,7 @@ def test_a_pause_of_an_hour_ends_the_run():
         Reply(body=b'{"choices": [{"message": {"content": 7}}]}'),
         Reply(body=b'{"choices": [{"message": null}]}'),
         Reply(body=b"[" * 100_000),
+        *(Reply("half of", finish_reason=reason) for reason in ("error", "abort", "insufficient_system_resource")),
         Reply("late", delay_s=3),
     ],
 )
@@ -156,7 +168,14 @@ def test_pauses_double():
     assert pauses[0] >= 0.07 and pauses[1] >= 0.15 and pauses[2] >= 0.3 and pauses[2] < 1
 
 
-@pytest.mark.parametrize("refusal", [Reply(None, refusal="I cannot\nhelp"), Reply("", finish_reason="content_filter")])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Reply(None, refusal="I cannot\nhelp"),
+        Reply("", finish_reason="content_filter"),
+        Reply("", finish_reason="sensitive"),
+    ],
+)
 def test_a_refusal_fails_without_another_try(refusal):
     with FakeOpenAIServer(lambda body: refusal) as server, pytest.raises(RequestFailed, match="refused"):
         ask(server)
@@ -166,6 +185,8 @@ def test_a_refusal_fails_without_another_try(refusal):
 def test_an_answer_cut_by_its_length_is_an_answer():
     with FakeOpenAIServer(lambda body: Reply("half of", finish_reason="length")) as server:
         assert (ask(server).text, ask(server).finish_reason) == ("half of", "length")
+    with FakeOpenAIServer(lambda body: Reply("half of", finish_reason="model_context_window_exceeded")) as server:
+        assert ask(server).finish_reason == "length"
     with FakeOpenAIServer(lambda body: Reply(None, finish_reason="length")) as server:  # all spent on thinking
         assert (ask(server).text, ask(server).finish_reason) == ("", "length")
 
@@ -221,6 +242,7 @@ def test_other_servers_say_it_in_other_ways(body):
         (error(401, f"Incorrect API key provided: {KEY}"), "OPENAI_API_KEY"),
         (error(403, "country not supported"), "HTTP 403"),
         (error(404, "The model does not exist"), "does not know 'judge'"),
+        (Reply(status=405, body=b"<html>Not allowed</html>"), r"does not know 'judge' \(HTTP 405\); check --base_url"),
         (error(402, "pay"), "no credit"),
         (error(429, "You exceeded your current quota", code="insufficient_quota", retry_after=1), "no credit"),
     ],
@@ -240,8 +262,27 @@ def test_a_server_that_answers_nobody_is_given_up(caplog):
         pytest.raises(UserError, match="none of 4 requests was answered: HTTP 500"),
     ):
         ask_many(server, 1000, concurrency=2, max_retries=0)
+    with (
+        FakeOpenAIServer(lambda body: garbage()) as server,
+        pytest.raises(UserError, match="none of 4 requests was answered: the reply is no JSON: '<html>"),
+    ):
+        ask_many(server, 1000, concurrency=2, max_retries=0)
     with pytest.raises(UserError, match="none of 4 requests was answered: connection failed"):  # it is gone now
         ask_many(server, 1000, concurrency=2, max_retries=0)
+
+
+def test_a_connection_that_is_reset_in_the_middle_of_an_answer_says_what_failed():
+    def reset(listener):
+        connection, _ = listener.accept()
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST in place of FIN
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=reset, args=(listener,), daemon=True).start()
+        with pytest.raises(RequestFailed, match=r"connection failed: \w+"):
+            ask(None, base_url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1", max_retries=0)
 
 
 def test_one_failed_request_leaves_the_others():
@@ -311,6 +352,8 @@ def test_a_server_of_ones_own_needs_no_key(monkeypatch):
         (Endpoint(""), "api_model"),
         (Endpoint("m", "localhost:8000"), "base_url"),
         (Endpoint("m", "http://[::1"), "base_url"),
+        (Endpoint("m", " http://host/v1"), "base_url"),
+        (Endpoint("m", "http://host/v1\x7f"), "base_url"),
         (Endpoint("m", "https://me:secret@host/v1"), "base_url: holds a user"),
         (Endpoint("m", "https://host/v1?key=secret"), "base_url: holds a user"),
         (Endpoint("m", api_key_env="sk-secret-12345"), "NAME of an environment variable"),
@@ -329,6 +372,15 @@ def test_a_wrong_address_in_the_environment_is_named_as_such(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "localhost:8000")
     with pytest.raises(UserError, match="OPENAI_BASE_URL: got 'localhost:8000', expected an address"):
         Endpoint("m").check()
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "socks4://127.0.0.1:1080"])
+def test_a_proxy_that_cannot_be_used_is_a_mistake_in_one_line(proxy, monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with FakeOpenAIServer("x") as server, pytest.raises(UserError, match=r"the proxy that ALL_PROXY, .*; pip install"):
+        ask(server)
+    assert not capfd.readouterr().err
 
 
 def test_the_key_is_hidden_in_every_complaint_and_not_in_the_endpoint(monkeypatch):

@@ -191,6 +191,17 @@ def test_a_document_that_the_server_refuses_gives_way(documents, tmp_path, capsy
     assert "refused by the server" in capsys.readouterr().out and "Harrow0" not in (tmp_path / "a.jsonl").read_text()
 
 
+def test_a_server_that_refuses_everything_spoils_no_document(documents, tmp_path):
+    script = [error(400, "API key not valid")] * 4
+    with FakeOpenAIServer(author, script=script) as server:
+        arguments = options(documents, tmp_path / "a.jsonl", server, "--count=4")
+        with pytest.raises(SystemExit, match="1"):
+            main(arguments)
+        assert len(server.requests) == 4, "none in its place"
+        assert main(arguments) == 0
+    assert len(server.requests) == 12 and len((tmp_path / "a.jsonl").read_text().splitlines()) == 4
+
+
 def test_failed_requests_leave_no_file_and_are_tried_again(documents, tmp_path):
     broken = [True]
 

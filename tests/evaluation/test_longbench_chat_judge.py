@@ -56,6 +56,20 @@ def test_a_rating_is_read_or_not_but_never_guessed(text, rating):
     assert parse_rating(text, (1, 10)) == rating
 
 
+@pytest.mark.parametrize(
+    "reply, rating",
+    [
+        ("<think>Perhaps [[3]].</think>\nRating: 8", 8),
+        ("Perhaps [[3]].\n</think>\n8", 8),
+        ("<think>Like the first: [[3]]. But", None),
+        ("<think>[[3]]</think> It is about average.", None),
+        ("<think>3?</think> [[8]]", 8),
+    ],
+)
+def test_a_rating_in_a_judges_thoughts_is_none(reply, rating):
+    assert parse_rating(reply, (1, 10)) == rating
+
+
 def test_a_scale_bounds_its_ratings():
     assert parse_rating("[[3]]", (1, 3)) == 3 and parse_rating("[[4]]", (1, 3)) is None
 

@@ -70,6 +70,8 @@ class Synthesis:
 
     Attributes:
         asked: of each bucket, how many of its candidates are asked about by now.
+        served: whether the server has answered any request; before that, what it refuses is not held to be the fault
+            of the document, as a key, model or server may be the wrong one.
         problems: the candidates that were judged: why each is not kept, None if nothing is wrong with it alone.
     """
 
@@ -83,9 +85,11 @@ class Synthesis:
     skip_failed: bool = False
     asked: dict[str, int] = field(default_factory=dict)
     problems: dict[Candidate, str | None] = field(default_factory=dict)
+    served: bool = False
 
     def __post_init__(self) -> None:
         self.asked = {bucket: min(quota, len(self.chosen[bucket])) for bucket, quota in self.quotas.items()}
+        self.served = any(row.get("status") == "ok" for row in self.records.rows())
 
     def waiting(self) -> list[Candidate]:
         """The candidates that are asked about by now, in their order."""
@@ -96,7 +100,7 @@ class Synthesis:
         calls = tokens_in = tokens_out = 0
         for one in self.waiting():
             steps = [self._limit(QUESTIONS)] * (self.questions(one) is None)
-            steps += [self._limit(ANSWER)] * (not self.records.done(self._key(one, ANSWER)))
+            steps += [self._limit(ANSWER)] * (self._reply(one, ANSWER) is None)
             calls += len(steps)
             tokens_in += len(steps) * (one.document.length + PROMPT_TOKENS)
             tokens_out += sum(steps)
@@ -142,7 +146,7 @@ class Synthesis:
         return Call(self._key(one, step), messages, parameters, parameters["max_tokens"])
 
     def _needs(self, one: Candidate, step: str) -> bool:
-        if one in self.problems or self.records.done(self._key(one, step)):
+        if one in self.problems or self._reply(one, step) is not None:
             return False
         if step == QUESTIONS:
             return True
@@ -162,6 +166,7 @@ class Synthesis:
             log.warning("a request failed: %s", result)
             self.records.append(row | {"status": REFUSED if result.final else FAILED, "error": str(result)})
             return
+        self.served = True
         thoughts, text = split_thoughts(result.text)
         found = {
             "status": "ok",
@@ -177,7 +182,8 @@ class Synthesis:
 
     def _reply(self, one: Candidate, step: str) -> Row | None:
         row = self.records.get(self._key(one, step))
-        return row if row is not None and row["status"] != FAILED else None
+        void = (FAILED,) if self.served else (FAILED, REFUSED)
+        return row if row is not None and row["status"] not in void else None
 
     def questions(self, one: Candidate) -> list[str] | None:
         """The five questions of the first reply that can be read; None if there is no such reply yet."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from longalign.api.thoughts import split_thoughts
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.cases import Case, Rated, row_key
 
@@ -90,8 +91,9 @@ def parse_rating(text: str, scale: tuple[int, int]) -> int | None:
     """The rating in a judge's reply; None if it cannot be read, or is not within the scale.
 
     It is the whole number in the last ``[[n]]``. In a reply without ``[[`` it is that of the last line ``Rating: n``,
-    or the reply itself if it is only a number.
+    or the reply itself if it is only a number. Thoughts in front of the reply are not read.
     """
+    text = split_thoughts(text)[1]
     bracketed = re.findall(r"\[\[(.*?)\]\]", text, re.DOTALL)
     if bracketed or "[[" in text:
         found = bracketed[-1].strip() if bracketed and text.rfind("[[") < text.rfind("]]") else ""

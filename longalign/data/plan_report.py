@@ -17,8 +17,9 @@ BUCKET_EDGES = (0, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 class PlanSummary:
     """One row of the table of strategies. Shares and fill are 0-1, spreads are std / mean over steps.
 
-    long_share: sequences of at least `long_from` tokens in a step over all its sequences; long_token_share the same in
-    tokens. target_share: targets over tokens. sequences_min, sequences_max: over the steps that count for the spread.
+    long_from: tokens from which a sequence counts as long, an eighth of max_length (8k of 64k). long_share: long
+    sequences of a step over all its sequences; long_token_share the same in tokens. target_share: targets over tokens.
+    sequences_min, sequences_max: over the steps that count for the spread.
     """
 
     strategy: str
@@ -29,6 +30,7 @@ class PlanSummary:
     num_empty_packs: int
     fill: float
     working_share: float
+    long_from: int
     sequences_mean: float
     sequences_spread: float
     sequences_min: int
@@ -39,11 +41,9 @@ class PlanSummary:
     target_share: float
 
 
-def summarize(
-    plan: BatchPlan, lengths: np.ndarray, num_targets: np.ndarray, *, long_from: int | None = None
-) -> PlanSummary:
-    """Figures of a plan. long_from: tokens, by default max_length / 8 (8k of 64k)."""
-    long_from = plan.max_length // 8 if long_from is None else long_from
+def summarize(plan: BatchPlan, lengths: np.ndarray, num_targets: np.ndarray) -> PlanSummary:
+    """Figures of a plan."""
+    long_from = plan.max_length // 8
     is_long = lengths[plan.order] >= long_from
     starts = plan.pack_offsets[: -1 : plan.packs_per_step]
     sequences = np.diff(np.append(starts, len(plan.order)))
@@ -62,6 +62,7 @@ def summarize(
         num_empty_packs=int(np.count_nonzero(tokens == 0)),
         fill=plan.fill(),
         working_share=plan.working_share(),
+        long_from=long_from,
         sequences_mean=float(sequences[whole].mean()),
         sequences_spread=spread(sequences[whole]),
         sequences_min=int(sequences[whole].min()),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from longalign.data.plan import ARRANGED_BY_COST, BatchPlan
+from longalign.data.plan import BatchPlan
 
 BUCKET_EDGES = (0, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 
@@ -78,15 +78,6 @@ def spread(values: np.ndarray) -> float:
     """Coefficient of variation, std / mean; 0 where the mean is 0."""
     mean = float(np.mean(values))
     return float(np.std(values)) / mean if mean else 0.0
-
-
-def working_share_at(plan: BatchPlan, world_size: int) -> float:
-    """Working share of the same steps on another number of ranks, a divisor of packs_per_step, without a new plan."""
-    costs = plan.pack_costs.reshape(plan.num_steps, plan.packs_per_step)
-    if plan.strategy in ARRANGED_BY_COST:
-        costs = np.sort(costs, axis=1)
-    micro_steps = costs.reshape(-1, world_size)
-    return float(micro_steps.sum() / (micro_steps.max(axis=1).sum() * world_size))
 
 
 @dataclass(frozen=True)

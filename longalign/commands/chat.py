@@ -1,6 +1,6 @@
 """``longalign chat``: ask a model questions in its own chat format, also about long documents."""
 
-from pathlib import Path
+import os
 from typing import Literal
 
 import torch
@@ -64,7 +64,7 @@ def chat(
     """
     _check_numbers(max_new_tokens, temperature, top_p)
     _check_texts(prompt, system)
-    model = str(Path(model).expanduser()) if model.startswith("~") else model
+    model = os.path.expanduser(model)
     document = None if file is None else read_document(file)
     place = find_device(device)
     quiet_transformers()

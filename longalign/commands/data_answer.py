@@ -7,11 +7,10 @@ data that it was aligned with is not available.
 import itertools
 import logging
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from longalign.commands.interrupt import interruptible
-from longalign.commands.parse import call, check_positive
+from longalign.commands.parse import call, check_positive, new_file
 from longalign.counted import counted
 from longalign.errors import UserError
 
@@ -66,11 +65,7 @@ def answer(
     from longalign.records import Records
 
     check_positive(count=count, max_new_tokens=max_new_tokens, batch_size=batch_size)
-    target = Path(out).expanduser()
-    if target.suffix != ".jsonl":
-        raise UserError(f"out: got {out}, expected a file that ends in .jsonl")
-    if target.exists():
-        raise UserError(f"out: {out} exists already; give a new file")
+    target = new_file(out, (".jsonl",))
     source = Local(model, Where(device, dtype, attention, batch_size, gguf_file, {}), max_new_tokens)
     encoder = source.encoder(None, chat_format)
     setup = {"model": source.identity(), "max_new_tokens": max_new_tokens}

@@ -4,11 +4,10 @@ import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 from longalign.commands.interrupt import interruptible
-from longalign.commands.parse import call, check_positive
+from longalign.commands.parse import call, check_positive, new_file
 from longalign.commands.screen import make_console, make_table, show
 from longalign.counted import counted
 from longalign.data.processes import num_cpus
@@ -76,7 +75,7 @@ def generate(
             row has fewer if it is short, or if the names run out, as they may with a single task.
         num_proc: number of processes that write long rows; by default up to the number of CPUs.
     """
-    target = _checked(out)
+    target = new_file(out, (".jsonl",))
     check_positive(count=count, num_proc=num_proc)
     given = _parse_range("length", length)
     asked = _parse_range("questions", questions)
@@ -119,15 +118,6 @@ def generate(
         write_jsonl(target, tally.watch(rows, count))
     tally.show(unit)
     log.info("%s: %s, %.1f MiB", out, counted(count, "row"), target.stat().st_size / 2**20)
-
-
-def _checked(out: str) -> Path:
-    target = Path(out).expanduser()
-    if target.suffix != ".jsonl":
-        raise UserError(f"out: got {out!r}, expected a file that ends in .jsonl")
-    if target.exists():
-        raise UserError(f"out: {out} exists already; give a new file")
-    return target
 
 
 def _parse_range(option: str, given: str | None) -> int | tuple[int, int] | None:

@@ -2,11 +2,10 @@
 
 import logging
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longalign.commands.interrupt import interruptible
-from longalign.commands.parse import call, check_positive, check_temperature
+from longalign.commands.parse import call, check_positive, check_temperature, new_file
 from longalign.counted import counted
 from longalign.errors import UserError
 
@@ -104,8 +103,8 @@ def synthesize(
     from longalign.files import write_json, write_jsonl
     from longalign.records import Records, refuse_other_setups
 
-    target = Path(out).expanduser()
-    _check(target, count, max_new_tokens, grounded, similar, api_model)
+    _check(count, max_new_tokens, grounded, similar, api_model)
+    target = new_file(out, (".jsonl", ".jsonl.gz", ".jsonl.zst"))
     check_temperature(temperature)
     quotas = parse_buckets(buckets, count)
     endpoint = Endpoint(str(api_model), base_url, api_key_env, concurrency, timeout_s, max_retries)
@@ -143,18 +142,12 @@ async def _ask(work: "Synthesis", endpoint: "Endpoint", budget: "Budget") -> Non
         await work.run(client, budget)
 
 
-def _check(
-    target: Path, count: int, max_new_tokens: int, grounded: float | None, similar: float, api_model: str | None
-) -> None:
+def _check(count: int, max_new_tokens: int, grounded: float | None, similar: float, api_model: str | None) -> None:
     if not api_model:
         raise UserError(
             "api_model: give the model that writes, and --base_url of its server; without any, "
             "longalign data generate writes long tasks with known answers"
         )
-    if not target.name.endswith((".jsonl", ".jsonl.gz", ".jsonl.zst")):
-        raise UserError(f"out: got {target}, expected a file that ends in .jsonl, .jsonl.gz or .jsonl.zst")
-    if target.exists():
-        raise UserError(f"out: {target} exists already; give a new file")
     check_positive(count=count, max_new_tokens=max_new_tokens)
     for name, share in (("grounded", grounded), ("similar", similar)):
         if share is not None and not 0 <= share <= 1:

@@ -1,6 +1,7 @@
 """``longalign longbench-chat predict``: a model's answers to LongBench-Chat's questions, or to the built-in ones."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -96,7 +97,7 @@ def predict(
         raise UserError("give --model for a model to run here, or --api_model for one behind an API")
     check_positive(max_new_tokens=max_new_tokens, max_length=max_length)
     check_temperature(temperature)
-    model = str(Path(model).expanduser()) if model and model.startswith("~") else model
+    model = model and os.path.expanduser(model)
     cases, source = load_cases(test_cases, None, suite_length, suite_seed)
     with Records(Path(out).expanduser() / "predictions.jsonl") as records:
         records.claim()

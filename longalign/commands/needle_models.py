@@ -5,10 +5,10 @@ and open an `Answerer`.
 """
 
 import logging
+import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from longalign import __version__
@@ -123,7 +123,7 @@ class Local:
     def __init__(self, model: str, where: Where, max_new_tokens: int) -> None:
         from longalign.model.loading import load_config
 
-        self.name = str(Path(model).expanduser()) if model.startswith("~") else model
+        self.name = os.path.expanduser(model)
         self._where, self._max_new_tokens = where, max_new_tokens
         self._config = load_config(self.name, where.config_overrides, where.gguf_file, packed=False)
 

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import jsonargparse
@@ -62,6 +63,20 @@ def check_positive(**options: int | None) -> None:
     for name, value in options.items():
         if value is not None:
             check_least(name, value, 1)
+
+
+def new_file(out: str, suffixes: tuple[str, ...]) -> Path:
+    """The file that an option `out` names, which must not exist.
+
+    Raises:
+        UserError: it exists, or ends in none of `suffixes`.
+    """
+    target = Path(out).expanduser()
+    if not target.name.endswith(suffixes):
+        raise UserError(f"out: got {out}, expected a file that ends in {', '.join(suffixes)}")
+    if target.exists():
+        raise UserError(f"out: {out} exists already; give a new file")
+    return target
 
 
 def check_temperature(temperature: float | None) -> None:

@@ -15,7 +15,6 @@ from longalign.data.plan_report import PlanSummary
 
 BAR_WIDTH = 8
 MODES = ("sequence", "token", "pack")
-LONG_FRACTION = 8  # `summarize` counts a sequence as long if it has at least max_length / 8 tokens
 
 
 def plan_screen(figures: dict[str, Any], colour: bool) -> RenderableType:
@@ -147,7 +146,7 @@ def _summary(figures: dict[str, Any]) -> Text:
         f"{plan['sequences_max']:,}, spread {plan['sequences_spread']:.3f}; "
         f"targets are {percent(plan['target_share'])} of the tokens",
         f"  lengths: median {lengths['median']:,}, mean {lengths['mean']:,.0f}, 90% up to {lengths['p90']:,}, "
-        f"longest {lengths['longest']:,}; long: {-(-plan['max_length'] // LONG_FRACTION):,} or more",
+        f"longest {lengths['longest']:,}; long: {plan['long_from']:,} or more",
         "  spread: std / mean over steps; in the loss each step weighs the same, whatever it holds",
         "  strategies are compared at about as many sequences a step as configured",
         f"  time of a sequence: from {figures['cost']['of']}",

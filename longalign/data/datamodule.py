@@ -5,6 +5,7 @@ position of a run is one number, its step, and a resumed run continues with the 
 """
 
 import logging
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,7 +80,8 @@ class LongAlignData(LightningDataModule):
         super().__init__()
         self.sources = named_sources(long, short, text, sources, validation)
         check_sources(self.sources)
-        self.tokenizer_path, self.gguf_file, self.chat_format = tokenizer, None, chat_format
+        self.tokenizer_path = tokenizer and os.path.expanduser(tokenizer)
+        self.gguf_file, self.chat_format = None, chat_format
         self.max_length, self.overflow = max_length, overflow
         self.strategy, self.packs_per_step, self.loss = strategy, packs_per_step, loss
         self.epochs, self.seed = epochs, seed

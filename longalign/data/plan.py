@@ -76,10 +76,6 @@ class BatchPlan:
         """Sequence indices int64[S] of a pack; S is 0 for the packs that fill up the last step."""
         return self.order[self.pack_offsets[number] : self.pack_offsets[number + 1]]
 
-    def rank_packs(self, rank: int) -> np.ndarray:
-        """int64: the numbers of the packs that a rank works through in an epoch, in order."""
-        return np.arange(rank, self.num_packs, self.world_size)
-
     def working_share(self, steps: int | slice = slice(None)) -> float:
         """Share (0-1) of GPU time spent on packs and not on waiting, of one step or of several, by default all.
 

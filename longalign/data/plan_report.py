@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from longalign.data.plan import ARRANGED_BY_COST, BatchPlan
+from longalign.data.plan import BatchPlan
 
 BUCKET_EDGES = (0, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 
@@ -17,8 +17,9 @@ BUCKET_EDGES = (0, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 class PlanSummary:
     """One row of the table of strategies. Shares and fill are 0-1, spreads are std / mean over steps.
 
-    long_share: sequences of at least `long_from` tokens in a step over all its sequences; long_token_share the same in
-    tokens. target_share: targets over tokens. sequences_min, sequences_max: over the steps that count for the spread.
+    long_from: tokens from which a sequence counts as long, an eighth of max_length (8k of 64k). long_share: long
+    sequences of a step over all its sequences; long_token_share the same in tokens. target_share: targets over tokens.
+    sequences_min, sequences_max: over the steps that count for the spread.
     """
 
     strategy: str
@@ -29,6 +30,7 @@ class PlanSummary:
     num_empty_packs: int
     fill: float
     working_share: float
+    long_from: int
     sequences_mean: float
     sequences_spread: float
     sequences_min: int
@@ -39,11 +41,9 @@ class PlanSummary:
     target_share: float
 
 
-def summarize(
-    plan: BatchPlan, lengths: np.ndarray, num_targets: np.ndarray, *, long_from: int | None = None
-) -> PlanSummary:
-    """Figures of a plan. long_from: tokens, by default max_length / 8 (8k of 64k)."""
-    long_from = plan.max_length // 8 if long_from is None else long_from
+def summarize(plan: BatchPlan, lengths: np.ndarray, num_targets: np.ndarray) -> PlanSummary:
+    """Figures of a plan."""
+    long_from = plan.max_length // 8
     is_long = lengths[plan.order] >= long_from
     starts = plan.pack_offsets[: -1 : plan.packs_per_step]
     sequences = np.diff(np.append(starts, len(plan.order)))
@@ -62,6 +62,7 @@ def summarize(
         num_empty_packs=int(np.count_nonzero(tokens == 0)),
         fill=plan.fill(),
         working_share=plan.working_share(),
+        long_from=long_from,
         sequences_mean=float(sequences[whole].mean()),
         sequences_spread=spread(sequences[whole]),
         sequences_min=int(sequences[whole].min()),
@@ -77,15 +78,6 @@ def spread(values: np.ndarray) -> float:
     """Coefficient of variation, std / mean; 0 where the mean is 0."""
     mean = float(np.mean(values))
     return float(np.std(values)) / mean if mean else 0.0
-
-
-def working_share_at(plan: BatchPlan, world_size: int) -> float:
-    """Working share of the same steps on another number of ranks, a divisor of packs_per_step, without a new plan."""
-    costs = plan.pack_costs.reshape(plan.num_steps, plan.packs_per_step)
-    if plan.strategy in ARRANGED_BY_COST:
-        costs = np.sort(costs, axis=1)
-    micro_steps = costs.reshape(-1, world_size)
-    return float(micro_steps.sum() / (micro_steps.max(axis=1).sum() * world_size))
 
 
 @dataclass(frozen=True)

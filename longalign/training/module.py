@@ -7,8 +7,8 @@ packing, accumulation and number of ranks.
 
 import logging
 import math
+import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -117,7 +117,7 @@ class LongAlignModule(LightningModule):
         max_skipped_steps: int = 5,
     ) -> None:
         super().__init__()
-        self.path, self.gguf_file = str(Path(model).expanduser()) if model.startswith("~") else model, gguf_file
+        self.path, self.gguf_file = os.path.expanduser(model), gguf_file
         self.attention, self.fused, self.compute_dtype = attention, fused, compute_dtype
         self.memory_settings = MemorySettings(checkpointing, kept_layers, offload, gpu_memory_gib)
         self.optimizer, self.scheduler = optimizer, scheduler

@@ -6,6 +6,10 @@ import pytest
 import yaml
 
 from longalign.commands.cli import LongAlignCLI
+from longalign.commands.config import read_config
+from longalign.commands.options import OwnOptions
+from longalign.training import module
+from tests.training.conftest import TINY
 
 CONFIGS = sorted((Path(__file__).parent.parent.parent / "configs").glob("*.yaml"))
 
@@ -59,3 +63,11 @@ def test_a_source_can_be_changed_key_by_key(tmp_path):
     path.write_text("data: {long: {path: l.jsonl, count: 7}, sources: {code: {path: c.jsonl, share_of_tokens: 0.1}}}\n")
     data = ParseOnly(["fit", "--config", str(path), "--model.model=m", "--data.long.count=5"]).config.fit.data
     assert (data.long.path, data.long.count, data.sources["code"].share_of_tokens) == ("l.jsonl", 5, 0.1)
+
+
+def test_the_tokenizer_of_a_gguf_file_is_found_below_a_home_folder_that_no_shell_has_written_out(monkeypatch):
+    monkeypatch.setenv("HOME", str(Path(TINY).parent))
+    load_config = module.load_config
+    monkeypatch.setattr(module, "load_config", lambda path, overrides, gguf_file: load_config(path, overrides))
+    options = [f"--model.model=~/{Path(TINY).name}", "--model.gguf_file=tiny.gguf", "--data.long=long.jsonl"]
+    assert read_config(options, OwnOptions("plan", "")).data.gguf_file == "tiny.gguf"

@@ -94,6 +94,14 @@ def test_strategies_side_by_side_and_the_configured_one_marked(plan):
     assert rows["packing"]["fill"] > 3 * rows["naive"]["fill"]
 
 
+def test_the_screen_shows_the_length_from_which_sequences_count_as_long(plan, longalign, truth):
+    lengths = np.concatenate([lengths for lengths, _ in truth.values()])
+    length = int(lengths[lengths > np.median(lengths)].min())
+    options = (f"--data.max_length={8 * length + 7}", "--data.packs_per_step=64")
+    assert plan(*options)["plan"]["long_share_mean"] == pytest.approx(np.mean(lengths >= length))
+    assert f"long: {length:,} or more" in longalign("plan", *options)[0]
+
+
 def test_what_is_too_long_is_counted_by_reason(plan, truth):
     too_long = int((truth["long"][0] > 440).sum())
     assert 0 < too_long < 10

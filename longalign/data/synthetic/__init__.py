@@ -39,11 +39,6 @@ _FRAMES = {  # of the first message, with the document in front of the question 
     ),
 }
 
-_QUESTION_AND_ANSWER = {  # of typical length
-    "en": "In what place did one of the keepers find the old compass? Anna Reid found it under the third stair.",
-    "zh": "第217号账目的买主是谁？第217号的买主是白石镇的张长青，用现银支付。",
-}
-
 
 def generate_conversations(
     kind: str,

@@ -156,9 +156,10 @@ class StepCheckpoint(Checkpoint):
 
 def _validation_is_due(trainer: Trainer) -> bool:
     """Whether a fit validates after the step that it has reached; by the clock, it cannot be told."""
-    done, every = trainer.global_step * trainer.accumulate_grad_batches, trainer.val_check_batch  # in micro-steps
-    by_steps = isinstance(every, int) and trainer.fit_loop.epoch_loop._should_check_val_epoch()
-    return by_steps and done > 0 and done % every == 0
+    micro_steps, every = trainer.global_step * trainer.accumulate_grad_batches, trainer.val_check_batch
+    if not isinstance(every, int) or not trainer.fit_loop.epoch_loop._should_check_val_epoch():
+        return False
+    return micro_steps > 0 and micro_steps % every == 0
 
 
 def checkpoint_folder(trainer: Trainer) -> Path:

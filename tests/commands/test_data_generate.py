@@ -164,7 +164,7 @@ def test_short_chats_are_written_too(tmp_path, capsys):
         (["--kind=questions", "--length=9", "--tokenizer=./nothing"], "length: --kind questions does not use it"),
         (
             ["--kind=questions", "--count=4000", "--language=en", "--split=validation"],
-            "count: got 4,000, there are 906 different questions in en, split validation",
+            "count: got 4,000, there are 1,500 different questions in en, split validation",
         ),
         (["--tokenizer=./nothing"], "--tokenizer must name"),
         (["--cuont=3"], "did you mean 'count'"),

@@ -81,7 +81,7 @@ def _bucket_figures(
     number: int,
     mixture: Mixture,
     held_out: Mixture,
-    weights: dict[str, np.ndarray] | None,
+    weights: Weights | None,
 ) -> dict[str, Any]:
     """The figures of one range of lengths of the source `number`. `rows` counts those that the tokeniser kept."""
     mine = (mixture.source_ids == number) & span.holds(mixture.lengths)

@@ -135,9 +135,8 @@ class LongAlignData(LightningDataModule):
             )
             for name, source in self.sources.items()
         }
-        lengths, documents = (
-            {name: getattr(t, of) for name, t in tokenised.items()} for of in ("lengths", "documents")
-        )
+        lengths = {name: source.lengths for name, source in tokenised.items()}
+        documents = {name: source.documents for name, source in tokenised.items()}
         rows = select_rows(lengths, self.sources, documents=documents, seed=self.seed)
         self.mixture, self.held_out = Mixture(tokenised, rows.train), Mixture(tokenised, rows.validation)
         self.outside_buckets = {name: tokenised[name].lengths[outside] for name, outside in rows.outside.items()}

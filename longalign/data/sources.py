@@ -242,8 +242,6 @@ def unreadable(error: Exception, place: str, key: str) -> Exception:
 
     place: the file, and where in it.
     """
-    if isinstance(error, UserError):
-        return error
     if type(error).__module__.split(".")[0] in ("zlib", "gzip", "zstandard", "pyarrow", "datasets") or isinstance(
         error, (EOFError, OSError, ValueError)
     ):

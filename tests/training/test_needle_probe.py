@@ -168,7 +168,7 @@ def test_a_run_that_ends_early_is_probed_at_its_end_even_where_a_probe_was_just_
         global_step, accumulate_grad_batches = 2, 1
 
     probe, probed = NeedleProbe(every_n_steps=2, max_time_share=0), []
-    probe.started, probe.cells = time.perf_counter(), [None]
+    probe.started = time.perf_counter()
     monkeypatch.setattr(probe, "_within_budget", lambda trainer: False)
     monkeypatch.setattr(probe, "_probe", lambda trainer, module: probed.append(trainer.global_step))
     probe.on_train_batch_start(Here, None, None, 2)

@@ -133,9 +133,8 @@ class Recipe:
         file = self.out / "data" / f"own-{split}.jsonl"
         questions = self.out / "data" / f"questions-{split}.jsonl"
         options = (f"--questions={questions}", f"--model={self.original}", f"--max_new_tokens={self.scale.answer}")
-        together = (
-            "--batch_size=2048"  # decoding is bound by the CPU, whose time for a token does not grow with the batch
-        )
+        # decoding is bound by the CPU, whose time for a token does not grow with the batch
+        together = "--batch_size=2048"
         return Step(file.stem, ("data", "answer", *options, together, f"--out={file}"), file)
 
     def _mix(self, share: float = 1, long: float = 1, chats: float = 1) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ class NeedleProbe(Callback):
         )
 
     def on_train_end(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
-        if self.cells and self.last_step != trainer.global_step:
+        if self.last_step != trainer.global_step:
             self._probe(trainer, pl_module)
         took = time.perf_counter() - self.started
         log.info(

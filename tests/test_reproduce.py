@@ -66,6 +66,13 @@ def test_documents_of_the_small_scale_have_room_for_their_questions(tmp_path, mo
     assert len(list(tmp_path.glob("*.jsonl"))) == 11
 
 
+def test_only_needle_tests_share_a_gpu_among_the_steps_that_fill_its_memory(tmp_path):
+    recipe = Recipe(tmp_path, SCALES["full"], Path("original"), Path("text"), Path("haystack"))
+    alone = {(step.arguments[0], step.alone) for act in ACTS.values() for step in act(recipe)}
+    assert {("fit", True), ("validate", True), ("needle", False)} <= alone
+    assert len({command for command, _ in alone}) == len(alone)
+
+
 def test_steps_use_what_earlier_steps_have_made(tmp_path):
     recipe = Recipe(tmp_path, SCALES["full"], Path("original"), Path("text"), Path("haystack"))
     made: set[Path] = set()

@@ -66,9 +66,9 @@ class Recipe:
     def before(self) -> Iterator[Step]:
         """Test the model as it comes, and with the new rotary base alone."""
         base = f"--config_overrides={{rope_theta: 5.0e6, max_position_embeddings: {self.scale.length}}}"
+        yield self._held_out("as_it_comes", self.original)
         yield from self._needles("as_it_comes", self.original, tasks=SOME)
         yield from self._needles("base_alone", self.original, base, tasks=SOME)
-        yield self._held_out("as_it_comes", self.original)
 
     def extend(self) -> Iterator[Step]:
         """Continue the pre-training with the new base, on raw text and on some of the model's own answers."""
@@ -92,7 +92,7 @@ class Recipe:
     def shares(self) -> Iterator[Step]:
         """Train without long documents, with half of them (as in the paper's Table 2), and without chats."""
         mixes = {name: self._mix(COMPARED, long, chats) for name, (long, chats) in SHARES.items()}
-        yield from self._trained(mixes, self.model("extended"), tasks=FEW, timed=False)
+        yield from self._trained(mixes, self.model("extended"), tasks=FEW)
 
     def further(self) -> Iterator[Step]:
         """Extend the aligned model to twice the length."""
@@ -159,23 +159,20 @@ class Recipe:
         start: Path,
         tasks: tuple[str, ...] = TASKS,
         probe: tuple[str, ...] = (),
-        timed: bool = True,
     ) -> Iterator[Step]:
-        """Runs by name and options, all from the same model; then their exports and tests.
-
-        timed: whether their speed is a result, so that each has a GPU to itself.
-        """
+        """Runs by name and options, all from the same model; then their exports and tests."""
         for name, options in runs.items():
             run = self.out / "runs" / name
             where = (f"--model.model={start}", f"--trainer.default_root_dir={run}", "--ckpt_path=auto")
             length = f"--data.max_length={self.scale.length}"
             fit = ("fit", f"--config={os.path.relpath(CONFIG)}", length, *where, *options, *self.scale.fit)
-            yield Step(f"fit-{name}", fit, self.model(name), alone=timed)  # until its export exists it resumes
+            yield Step(f"fit-{name}", fit, self.model(name), alone=True)  # until its export exists it resumes
         for name in runs:
             yield self._exported(name)
         for name in runs:
-            yield from self._needles(name, self.model(name), tasks=tasks, probe=probe)
             yield self._held_out(name, self.model(name))
+        for name in runs:
+            yield from self._needles(name, self.model(name), tasks=tasks, probe=probe)
 
     def _exported(self, name: str) -> Step:
         target = self.model(name)
@@ -203,7 +200,7 @@ class Recipe:
             f"--trainer.default_root_dir={run}",
         )
         cpu = tuple(option for option in self.scale.fit if "max_steps" not in option)
-        return Step(f"held_out-{model_name}", ("validate", *where, *rows, *cpu), run / "validation.json")
+        return Step(f"held_out-{model_name}", ("validate", *where, *rows, *cpu), run / "validation.json", alone=True)
 
 
 ACTS: dict[str, Callable[[Recipe], Iterator[Step]]] = {

@@ -15,7 +15,8 @@ SUMMARY = "summary.json"  # the file with the result of a needle test
 class Step:
     """The command `longalign ARGUMENTS`, which makes `result`; its output goes to OUT/logs/NAME.log.
 
-    alone: whether no other step may use the same GPU meanwhile, because the time it takes is a result.
+    alone: whether no other step may use the same GPU meanwhile, because the time it takes is a result, or because it
+    reckons with memory that needle tests beside it would take for their batches.
     """
 
     name: str

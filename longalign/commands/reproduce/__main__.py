@@ -39,7 +39,7 @@ def parse(args: list[str]) -> argparse.Namespace:
         "--scale", choices=SCALES, default="full", help="small: so little data that a CPU shows that all works"
     )
     parser.add_argument(
-        "--parallel", type=int, default=1, help="steps at the same time on a GPU; a fit or a validation has one to itself"
+        "--parallel", type=int, default=1, help="steps at a time on a GPU; a fit or a validation has one to itself"
     )
     parser.add_argument("--dry_run", action="store_true", help="print the commands and stop")
     parser.add_argument(

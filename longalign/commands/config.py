@@ -22,6 +22,7 @@ from longalign.data.mixture import Mixture
 from longalign.data.plan import SequenceCost, plan_batches
 from longalign.errors import UserError
 from longalign.training.module import LongAlignModule
+from longalign.training.strategy import ShardStrategy
 
 NO_MODEL = ""  # the default of model.model here, which is required in ``fit``
 
@@ -31,13 +32,15 @@ class FitConfig:
     """What a fit would work with.
 
     module: has the model's config and no weights; None if no model is named. world_size: ranks. max_steps: the
-    trainer's limit, -1 for none.
+    trainer's limit, -1 for none. sharding: the options of ``ShardStrategy`` that change a step's memory, as
+    ``LongAlignModule.step_memory`` takes them; None under another trainer.strategy.
     """
 
     data: LongAlignData
     module: LongAlignModule | None
     world_size: int
     max_steps: int
+    sharding: dict[str, bool] | None
 
     @property
     def cost(self) -> SequenceCost:
@@ -95,7 +98,8 @@ def read_config(args: list[str], own: OwnOptions, *, world_size: int | None = No
     data, module = made.data, made.get("model")
     if module is not None and data.tokenizer_path == module.path:
         data.gguf_file = module.gguf_file
-    return FitConfig(data, module, world_size or _world_size(config.trainer), config.trainer.max_steps)
+    ranks, max_steps = world_size or _world_size(config.trainer), config.trainer.max_steps
+    return FitConfig(data, module, ranks, max_steps, _sharding(config.trainer.strategy))
 
 
 @functools.cache
@@ -129,6 +133,13 @@ def _world_size(trainer: Any) -> int:
     if not str(devices).isdigit():  # "auto", -1
         return 1
     return max(int(devices), 1) * trainer.num_nodes
+
+
+def _sharding(strategy: Any) -> dict[str, bool] | None:
+    if getattr(strategy, "class_path", None) != f"{ShardStrategy.__module__}.{ShardStrategy.__name__}":
+        return None  # a name such as ddp, or another class
+    given = strategy.get("init_args") or {}
+    return {"resharded": given.get("reshard_after_forward", True), "gather_once": given.get("gather_once", True)}
 
 
 @contextlib.contextmanager

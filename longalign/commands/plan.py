@@ -4,9 +4,12 @@ In: the options of ``fit``. Out: one screen, or one JSON object with ``--json``.
 """
 
 import json
+import logging
 import sys
 
 from longalign.commands.options import OwnOptions, at_least
+
+log = logging.getLogger(__name__)
 
 
 def run(name: str, args: list[str]) -> None:
@@ -43,8 +46,11 @@ def plan(args: list[str], options: OwnOptions, world_size: int | None, as_json: 
     figures["cost"] = {"of": of, "linear": fit.cost.linear, "quadratic": fit.cost.quadratic}
     if fit.module:
         fit.data.check_model(fit.module.config)
-        step = fit.module.step_memory(fit.data, fit.world_size, fill=plans[0].fill())
-        figures["gpus"] = gpu_figures(fit.module, step, plans, mixture, fit.cost, figures["run_steps"])
+        if fit.sharding:
+            step = fit.module.step_memory(fit.data, fit.world_size, fill=plans[0].fill(), **fit.sharding)
+            figures["gpus"] = gpu_figures(fit.module, step, plans, mixture, fit.cost, figures["run_steps"])
+        else:
+            log.warning("trainer.strategy: memory and speed are known for its default alone, which shards: not shown")
     if as_json:
         json.dump(figures, sys.stdout, indent=1, ensure_ascii=False)
         print()

@@ -88,8 +88,8 @@ def report_table(name: str, report: dict[str, Any]) -> str:
     kept = counted(report["kept"], "sequence") if report["noun"] == "texts" else f"{report['kept']:,}"
     rows = f"{kept} of {report['rows']:,} {report['noun']}"
     lines = [f"{name}: {rows}, {counted(report['tokens'], 'token')}, {counted(report['targets'], 'target')}"]
-    for what in ("dropped", "events"):
-        lines += [f"  {what.removesuffix('s')} {count:>9,}  {why}" for why, count in sorted(report[what].items())]
+    for what, mark in (("dropped", " (dropped)"), ("events", "")):
+        lines += [f"  {count:,} × {why.replace('_', ' ')}{mark}" for why, count in sorted(report[what].items())]
     return "\n".join(lines)
 
 

@@ -164,7 +164,9 @@ def cheapest_remedy(step: StepMemory, budget: float, host_budget: float = math.i
         return "use 8-bit optimizer states (--model.optimizer longalign.training.adamw_8bit.AdamW8bit)"
     for ranks in (2, 4, 8, 16, 32, 64):
         if ranks > step.ranks and replace(smallest, ranks=ranks).estimate().peak <= budget:
-            return f"use {ranks} GPUs"
+            packs = step.ranks * step.micro_steps
+            more = f" and --data.packs_per_step {-(-packs // ranks) * ranks}" if packs % ranks else ""
+            return f"use {ranks} GPUs{more}"
     tokens = step.tokens
     while tokens > 1024 and replace(smallest, tokens=tokens, ranks=max(step.ranks, 8)).estimate().peak > budget:
         tokens //= 2

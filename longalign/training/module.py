@@ -266,7 +266,9 @@ class LongAlignModule(LightningModule):
             with self._autocast():
                 difference = check_packed_forward(self.model.eval(), self.device)
             self.model.train(training)
-            log.info("packed forward agrees with each sequence alone to %.1e standard deviations", difference)
+            log.info(
+                "logits of a pack equal those of each sequence alone up to %.1e of their standard deviation", difference
+            )
             self._forward_checked = True
 
     def on_fit_start(self) -> None:

@@ -137,6 +137,8 @@ def test_markdown_is_a_model_card(run, capsys):
     _, front, body = text.split("---\n", 2)
     assert yaml.safe_load(front)["base_model"] == "llama_tiny"
     assert "| long | 10 |" in re.sub(" +", " ", body) and "held-out loss" in body and "<" not in body
+    assert "llama_tiny, trained with longalign: " in body  # it may have been on raw text alone
+    assert "ranks: 1 on CPU; nodes: 1; started by" in body
     tables = [line for line in body.splitlines() if line.startswith("| long")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in tables}) == 1
 

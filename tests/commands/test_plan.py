@@ -240,6 +240,16 @@ def test_a_plan_keeps_to_the_memory_that_fit_is_told_to_use(plan):
     assert not plan(f"--model.gpu_memory_gib={peak / 1000}")["gpus"][0]["fits"]
 
 
+def test_gpu_figures_are_of_the_strategy_that_runs(plan, caplog):
+    def gathered(*options: str) -> float:
+        return plan("--trainer.devices=2", *options)["gpus"][0]["gib"]["gathered"]
+
+    each_time = "--trainer.strategy.gather_once=false"
+    assert gathered() == gathered(each_time, "--trainer.strategy.reshard_after_forward=false") > gathered(each_time)
+    assert "gpus" not in plan("--trainer.devices=2", "--trainer.strategy=ddp")
+    assert "trainer.strategy: memory and speed are known for its default alone" in caplog.text
+
+
 def test_what_does_not_fit_is_named_with_a_remedy(longalign, tmp_path):
     config = json.loads((Path(TINY) / "config.json").read_text())
     big = {"hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80, "num_attention_heads": 64}

@@ -45,7 +45,7 @@ def test_texts_without_a_visible_character_are_left_out_and_counted(tmp_path, to
     caplog.set_level("INFO")
     source = tokenize_source(str(file), tokenizer, max_length=9, cache_dir=tmp_path / "c", name="t", text_column="body")
     assert len(source) == 1 and source.report["dropped"] == {"no_text": 4} and source.report["rows"] == 5
-    assert "t: 1 sequence of 5 texts" in caplog.text and "dropped         4  no_text" in caplog.text
+    assert "t: 1 sequence of 5 texts" in caplog.text and "4 × no text (dropped)" in caplog.text
     assert [text for _, _, text in read_texts(str(file), "body")] == ["x"]
 
 

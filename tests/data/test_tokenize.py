@@ -138,7 +138,7 @@ def test_drops_and_cuts_are_counted_over_all_processes(rows, tokenise, write_row
     assert report["events"]["cut_document"] == 6
     assert report["tokens"] == source.lengths.sum() and report["targets"] == source.num_targets.sum()
     assert source.lengths.max() <= 4000
-    assert caplog.text.count("no_target") == 1
+    assert caplog.text.count("× no target (dropped)") == 1
     assert "66 of 71 conversations" in report_table("long", report)
 
 

@@ -31,7 +31,7 @@ def markdown(
     parts = [
         f"---\n{matter}---",
         f"# {escape(run.path.resolve().name)}",
-        f"{escape(base)}, trained on long and short conversations with longalign: {status(run)}.",
+        f"{escape(base)}, trained with longalign: {status(run)}.",
         escape(figures),
         *_data(run),
         *_heading("Needle tests", [f"- {escape(test.text)}" for test in needle_tests]),

@@ -172,10 +172,10 @@ def environment(run: RunFolder) -> list[tuple[str, str]]:
         return []
     last = run.starts[-1]
     ranks, gpu = last.get("ranks", "?"), last.get("gpu")
-    where = f"{ranks} × {gpu} ({last.get('gpu_memory_gib', '?')} GiB)" if gpu else f"{ranks} rank(s) on CPU"
+    where = f"{ranks} × {gpu} ({last.get('gpu_memory_gib', '?')} GiB)" if gpu else f"{ranks} on CPU"
     rows = [
         ("started", ", ".join(str(start.get("time", "?")) for start in run.starts)),
-        ("ranks", f"{where}, {last.get('nodes', '?')} node(s), by {last.get('started_by', '?')}"),
+        ("ranks", f"{where}; nodes: {last.get('nodes', '?')}; started by {last.get('started_by', '?')}"),
         ("CPU", f"{last.get('cpu', '?')}, {last.get('cpus', '?')} cores, {last.get('system', '?')}"),
         ("commit", str(last.get("commit") or "not of a git checkout")),
     ]

@@ -81,7 +81,8 @@ class LongAlignData(LightningDataModule):
         self.sources = named_sources(long, short, text, sources, validation)
         check_sources(self.sources)
         self.tokenizer_path = tokenizer and os.path.expanduser(tokenizer)
-        self.gguf_file, self.chat_format = None, chat_format
+        self.gguf_file: str | None = None
+        self.chat_format = chat_format
         self.max_length, self.overflow = max_length, overflow
         self.strategy, self.packs_per_step, self.loss = strategy, packs_per_step, loss
         self.epochs, self.seed = epochs, seed

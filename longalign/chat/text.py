@@ -72,6 +72,7 @@ class TextEncoder:
         marks = any(map(standalone.is_marking, parts(state["normalizer"])))
         self.alone = {t["id"]: t for t in self.control.values() if marks and t["normalized"]}
         self.prefix_scheme = _prefix_scheme(state)
+        self._opening = frozenset(t["id"] for t in added if t["content"] not in self.control and _opens(state, t))
         self.unknown = tokenizer.unk_token_id, tokenizer.unk_token or ""  # may stand for any text
 
     def __getstate__(self) -> dict[str, Any]:
@@ -177,11 +178,27 @@ class TextEncoder:
                 ids.append(piece.token_id)
                 offsets.append((piece.start, piece.end))
                 continue
-            backend = self._plain if piece.prefix else self._continuing
-            encoding = backend.encode(text[piece.start : piece.end], add_special_tokens=False)
-            ids += encoding.ids
-            offsets += [(piece.start + start, piece.start + end) for start, end in encoding.offsets]
+            opened = piece.prefix or (bool(ids) and ids[-1] in self._opening)
+            encode = self._encode_plain if opened else self._encode_continuing
+            more, spans = encode(text[piece.start : piece.end])
+            ids += more
+            offsets += [(piece.start + start, piece.start + end) for start, end in spans]
         return ids, offsets
+
+    def _encode_plain(self, text: str) -> tuple[list[int], list[Span]]:
+        encoding = self._plain.encode(text, add_special_tokens=False)
+        return encoding.ids, encoding.offsets
+
+    def _encode_continuing(self, text: str) -> tuple[list[int], list[Span]]:
+        """Without a word-start mark in front, but with those behind ordinary added tokens."""
+        encoding = self._continuing.encode(text, add_special_tokens=False)
+        first = next((k for k, token_id in enumerate(encoding.ids) if token_id in self._opening), None)
+        if first is None:
+            return encoding.ids, encoding.offsets
+        begin = encoding.offsets[first][0]
+        ids, offsets = self._encode_plain(text[begin:])
+        shifted = [(begin + start, begin + end) for start, end in offsets]
+        return encoding.ids[:first] + ids, encoding.offsets[:first] + shifted
 
     def _has_literal(self, text: str, ids: list[int], offsets: list[Span], content: list[Span]) -> bool:
         controls = ((token_id, offsets[k]) for k, token_id in enumerate(ids) if token_id in self.control_ids)
@@ -273,6 +290,12 @@ def _prefix_scheme(state: dict[str, Any]) -> str:
         if part["type"] == "ByteLevel" and part["add_prefix_space"]:
             return "always"
     return "never"
+
+
+def _opens(state: dict[str, Any], token: dict[str, Any]) -> bool:
+    """Whether the backend puts a word-start mark behind an added token. Normalized ones are found after `Prepend`."""
+    prepends = any(part["type"] == "Prepend" for part in parts(state["normalizer"]))
+    return _prefix_scheme(state) == "always" and not (prepends and token["normalized"])
 
 
 def _without_prefix(state: dict[str, Any]) -> dict[str, Any]:

@@ -177,8 +177,7 @@ class LongAlignCLI(LightningCLI):
             super().instantiate_classes()
         except (TypeError, ValueError, MisconfigurationException) as error:
             raise UserError(explain_trainer_error(str(error))) from error
-        if self.datamodule.tokenizer_path == self.model.path:
-            self.datamodule.gguf_file = self.model.gguf_file
+        share_gguf(self.model, self.datamodule)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self._get(self.config_init, "trainer")
@@ -250,6 +249,12 @@ class LongAlignCLI(LightningCLI):
             kwargs["ckpt_path"] = None if found is None else str(found)
             log.info("checkpoint: %s", found or "none yet, starting from the model")
         return kwargs
+
+
+def share_gguf(module: LongAlignModule, data: LongAlignData) -> None:
+    """Let the tokenizer be read from the model's GGUF file, where both are from one folder."""
+    if data.tokenizer_path == module.path:
+        data.gguf_file = module.gguf_file
 
 
 def follow_launcher(trainer: Any, launch: Launch, given: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 from lightning.pytorch import Trainer
 
-from longalign.commands.cli import LongAlignCLI
+from longalign.commands.cli import LongAlignCLI, share_gguf
 from longalign.commands.options import OwnOptions
 from longalign.data.datamodule import NOTHING_LEFT, LongAlignData
 from longalign.data.mixture import Mixture
@@ -96,8 +96,8 @@ def read_config(args: list[str], own: OwnOptions, *, world_size: int | None = No
         values["model"] = config.model
     made = parser.instantiate(parser.parse_object(values))
     data, module = made.data, made.get("model")
-    if module is not None and data.tokenizer_path == module.path:
-        data.gguf_file = module.gguf_file
+    if module is not None:
+        share_gguf(module, data)
     ranks, max_steps = world_size or _world_size(config.trainer), config.trainer.max_steps
     return FitConfig(data, module, ranks, max_steps, _sharding(config.trainer.strategy))
 

@@ -81,7 +81,8 @@ class LongAlignData(LightningDataModule):
         self.sources = named_sources(long, short, text, sources, validation)
         check_sources(self.sources)
         self.tokenizer_path = tokenizer and os.path.expanduser(tokenizer)
-        self.gguf_file, self.chat_format = None, chat_format
+        self.gguf_file: str | None = None
+        self.chat_format = chat_format
         self.max_length, self.overflow = max_length, overflow
         self.strategy, self.packs_per_step, self.loss = strategy, packs_per_step, loss
         self.epochs, self.seed = epochs, seed
@@ -92,6 +93,7 @@ class LongAlignData(LightningDataModule):
         self._failure: str | None = None
         self.mixture: Mixture | None = None
         self.plans: list[BatchPlan] = []  # one for each epoch; empty unless the stage is fit
+        self.max_steps = -1  # the trainer's limit, -1 for none
         self.val_plan: BatchPlan | None = None  # of the held-out rows, one pack a rank in each step
 
     @property
@@ -185,6 +187,10 @@ class LongAlignData(LightningDataModule):
 
     def _set_up_training(self, trainer: Trainer, cost: SequenceCost) -> None:
         self.plans = self.plan(cost, trainer.world_size)  # refuses a world size that does not divide packs_per_step
+        self.max_steps = trainer.max_steps
+        # the loader ends there: of a run that was stopped behind its last step, Lightning would skip what is due at the
+        # end of a fit, such as the last validation
+        trainer.fit_loop.epoch_loop.max_steps = -1
         self._check_trainer(trainer)
         trainer.accumulate_grad_batches = self.packs_per_step // trainer.world_size
         self._validate_by_steps(trainer)
@@ -295,9 +301,7 @@ class LongAlignData(LightningDataModule):
     @property
     def total_steps(self) -> int:
         """Optimizer steps of the run: the plan's, or ``trainer.max_steps`` if that is fewer."""
-        assert self.trainer is not None
-        limit = self.trainer.max_steps
-        return self.num_steps if limit < 0 else min(limit, self.num_steps)
+        return self.num_steps if self.max_steps < 0 else min(self.max_steps, self.num_steps)
 
     def working_share(self, step: int) -> float:
         """Share (0-1) of the ranks' time that does work in a step of the run, by the plan's cost model."""
@@ -311,26 +315,28 @@ class LongAlignData(LightningDataModule):
         """Ready packs of this rank, from the trainer's current step on.
 
         Raises:
-            UserError: the run has gone further than the plan, as it had more epochs.
+            UserError: the run has gone further than it should, as it had more epochs or steps.
         """
         assert self.trainer is not None and self.mixture is not None
-        if (done := self.trainer.global_step) > self.num_steps:
-            steps = counted(self.num_steps, "step")
-            raise UserError(f"data.epochs: got {self.epochs}, which is {steps}; the checkpoint is of step {done:,}")
+        if (done := self.trainer.global_step) > self.total_steps:
+            key, got = ("data.epochs", self.epochs) if done > self.num_steps else ("trainer.max_steps", self.max_steps)
+            steps = counted(self.total_steps, "step")
+            raise UserError(f"{key}: got {got}, which is {steps}; the checkpoint is of step {done:,}")
         dataset = PackDataset(self.mixture, self.plans, loss=self.loss)
-        return self._loader(dataset, self.packs_per_step, start_step=done)
+        return self._loader(dataset, self.packs_per_step, self.total_steps, start_step=done)
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
         """The held-out packs of this rank, in the same order each time."""
         if self.val_plan is None:
             return []
-        return self._loader(PackDataset(self.held_out, [self.val_plan], loss=self.loss), self.val_plan.packs_per_step)
+        plan, dataset = self.val_plan, PackDataset(self.held_out, [self.val_plan], loss=self.loss)
+        return self._loader(dataset, plan.packs_per_step, plan.num_steps)
 
-    def _loader(self, dataset: PackDataset, packs_per_step: int, start_step: int = 0) -> DataLoader:
+    def _loader(self, dataset: PackDataset, packs_per_step: int, steps: int, start_step: int = 0) -> DataLoader:
         trainer = self.trainer
         assert trainer is not None
         sampler = PlanSampler(
-            len(dataset),
+            steps * packs_per_step,
             packs_per_step,
             world_size=trainer.world_size,
             rank=trainer.global_rank,

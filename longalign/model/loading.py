@@ -23,7 +23,7 @@ from longalign.hub import look_for_hub
 from longalign.model.chatglm import ROPE_BASE, glm_config, is_chatglm, rope_theta
 from longalign.model.context import extend_rope
 from longalign.model.conversion import converted_folder
-from longalign.model.support import check_packable
+from longalign.model.support import check_language_model, check_packable
 
 CACHE_DIR = "~/.cache/longalign"
 UNREADABLE = (SafetensorError, pickle.UnpicklingError, json.JSONDecodeError)
@@ -60,6 +60,8 @@ def load_config(
     else:
         with _one_line(path):
             config = AutoConfig.from_pretrained(path, trust_remote_code=False, **_gguf(gguf_file))
+    if packed:
+        check_language_model(config)
     try:
         if config.model_type == "glm" and "rope_ratio" in overrides:
             overrides["rope_theta"] = ROPE_BASE * float(overrides.pop("rope_ratio"))

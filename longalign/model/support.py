@@ -25,18 +25,35 @@ def check_packable(config: PreTrainedConfig, *, training: bool = True) -> None:
     Raises:
         UserError: naming the model type and what stands in the way.
     """
-    if reason := _obstacle(config) or (_noise(config) if training else None):
+    _refuse(config, _other_kind(config) or _obstacle(config) or (_noise(config) if training else None))
+
+
+def check_language_model(config: PreTrainedConfig) -> None:
+    """The first part of `check_packable`, which no change of the config's keys can mend.
+
+    Raises:
+        UserError: it is another kind of model.
+    """
+    _refuse(config, _other_kind(config))
+
+
+def _refuse(config: PreTrainedConfig, reason: str | None) -> None:
+    if reason:
         raise UserError(
             f"model.model: {config.model_type} cannot be packed: {reason}; "
             "expected a causal model with rotary positions and full attention, such as Llama, Qwen, Mistral or GLM"
         )
 
 
-def _obstacle(config: PreTrainedConfig) -> str | None:
+def _other_kind(config: PreTrainedConfig) -> str | None:
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         return "transformers has no causal language model of this type"
-    if config.get_text_config() is not config:
+    if not _is_language_model(config):
         return "its language model is a part of it (text_config), beside others for images or sound"
+    return None
+
+
+def _obstacle(config: PreTrainedConfig) -> str | None:
     if others := [key for key in ("vision_config", "audio_config") if getattr(config, key, None) is not None]:
         return f"it has parts for images or sound ({', '.join(others)})"
     rope: dict[str, Any] = getattr(config, "rope_parameters", None) or {}
@@ -61,6 +78,14 @@ def _obstacle(config: PreTrainedConfig) -> str | None:
     if not getattr(model, "_supports_sdpa", False):
         return "its attention is more than a softmax of scores (transformers has none by SDPA for it)"
     return None
+
+
+def _is_language_model(config: PreTrainedConfig) -> bool:
+    """Whether the config itself is that of a language model, and not one or several of its parts."""
+    try:
+        return config.get_text_config() is config
+    except ValueError:  # several parts, as MusicGen has
+        return False
 
 
 def _noise(config: PreTrainedConfig) -> str | None:

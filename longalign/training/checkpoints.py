@@ -93,18 +93,24 @@ def remove(path: Path) -> None:
 
 
 def put_in_place(temporary: Path, final: Path) -> None:
-    """Flush ``temporary`` to disk, then rename it to ``final``, in place of an older one."""
-    files = [temporary] if temporary.is_file() else [*temporary.iterdir(), temporary]
-    for path in files:
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
+    """Flush ``temporary`` to disk, then rename it to ``final``, in place of an older one, and flush the names, too."""
+    for path in [temporary] if temporary.is_file() else [*temporary.iterdir(), temporary]:
+        _flush(path)
     outdated = final.with_name(f".{final.name}.outdated")
     if final.exists():
         remove(outdated)
         final.rename(outdated)
     temporary.rename(final)
+    _flush(final.parent)  # before older checkpoints go
     remove(outdated)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def resolve_checkpoint(path: str, folder: Path) -> Path | None:

@@ -380,5 +380,6 @@ class LongAlignModule(LightningModule):
             )
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
         done = saved["global_step"] * accumulate
+        progress["is_last_batch"] = saved["global_step"] == data_of(self.trainer).total_steps
         for counts in (progress["total"], progress["current"]):
             counts.update(ready=done, started=done, processed=done, completed=done - 1)

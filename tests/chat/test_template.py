@@ -1,11 +1,14 @@
 """Chat templates: tokens of the whole rendered text, targets exactly the answers and what ends them."""
 
+import re
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 import templates
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tokenizers import AddedToken, normalizers, pre_tokenizers
 from tokenizers_for_tests import PLAIN_ADDED, SPECIAL, byte_level, greedy_marks, sentencepiece, unigram
 
 from longalign.chat import chat_encoder, encode_conversation, encode_prompt, encode_row, load_tokenizer
@@ -190,6 +193,43 @@ def test_encoding_in_pieces_gives_the_ids_of_the_whole_text(tokenizer, parts):
     ids, offsets = encoder.encode_pieces(text, [], [])
     assert ids == encoder.encode_rendered(text, [], [])[0]
     assert len(ids) == len(offsets)
+
+
+def spaces_marked(by: str) -> Any:
+    """Sentencepiece that puts a word-start mark behind each added token, too."""
+    tokenizer = sentencepiece()
+    backend = tokenizer.backend_tokenizer
+    if by == "Metaspace":
+        backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
+    else:
+        backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+        backend.pre_tokenizer = None
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    ("make", "normalized"),
+    [
+        *((unigram, normalized) for normalized in (False, True)),
+        *((lambda: spaces_marked("Metaspace"), normalized) for normalized in (False, True)),
+        *((sentencepiece, normalized) for normalized in (False, True)),
+        (lambda: spaces_marked("Prepend"), False),
+    ],
+)
+@settings(deadline=None, max_examples=25)
+@example(parts=["the", "<think>", "rope", "</think>", "six"])
+@given(parts=st.lists(st.one_of(texts, st.sampled_from(["<think>", "</think>", "</s>", "a", " b"])), max_size=7))
+def test_cuts_beside_added_tokens_do_not_change_the_ids(make, normalized, parts):
+    tokenizer = make()
+    tokenizer.add_tokens([AddedToken(name, special=False, normalized=normalized) for name in ("<think>", "</think>")])
+    tokenizer.chat_template = templates.CHATML
+    encoder = chat_encoder(tokenizer).text
+    text = "".join(parts)
+    added = [match.span() for match in re.finditer("</?think>", text)]
+    ids, offsets = encoder.encode_pieces(text, [], [])
+    assert ids == encoder.encode_rendered(text, [], [])[0]
+    for cut in {position for span in added for position in span}:
+        assert encoder.encode_pieces(text, [], [cut]) == (ids, offsets)
 
 
 @pytest.mark.parametrize(

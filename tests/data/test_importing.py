@@ -175,6 +175,22 @@ def test_a_row_with_tools_is_not_imported_without_them(tmp_path):
     assert dict(tally.dropped) == {"tools": 1, "duplicate": 2}
 
 
+@pytest.mark.parametrize("key", ["label", "kto_tag"])
+@pytest.mark.parametrize(
+    "shape", [{"prompt": "q", "completion": "a"}, {"messages": [U, A]}, {"instruction": "q", "output": "a"}]
+)
+def test_a_bad_answer_of_a_set_for_kto_is_not_imported(tmp_path, shape, key):
+    rows, tally = _import(tmp_path, [shape | {key: False}, shape | {key: True}])
+    assert [row["messages"] for row in rows] == [[U, A]]
+    assert dict(tally.dropped) == {"a bad answer": 1}
+    assert tally.examples["a bad answer"][0]["detail"] == f"{key} is false"
+
+
+def test_a_label_of_a_question_says_nothing_of_its_answer(tmp_path):
+    rows, tally = _import(tmp_path, [{"question": "q", "answer": "a", "label": False}])
+    assert len(rows) == 1 and not tally.dropped
+
+
 def test_a_row_with_images_is_not_imported_without_them(tmp_path):
     asked = _say("user", "<image>q")
     rows, tally = _import(tmp_path, [{"messages": [asked, A], "images": some} for some in (["a.png"], [])])

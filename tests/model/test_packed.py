@@ -1,5 +1,6 @@
 """Each supported family: a pack's logits and gradients are those of each sequence alone."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from longalign.data.collate import collate
 from longalign.errors import UserError
 from longalign.model.attention import BACKENDS
+from longalign.model.loading import load_config
 from longalign.model.packed import check_packed_forward
 from longalign.model.sharding import prepare_model
 from longalign.model.support import check_packable
@@ -192,6 +194,14 @@ def test_weights_that_are_no_numbers_are_told_as_such():
 def test_models_that_cannot_be_packed_are_refused_by_name(family, keys, reason):
     with pytest.raises(UserError, match=f"{family} cannot be packed: .*{reason}"):
         check_packable(AutoConfig.for_model(family, **keys))
+
+
+@pytest.mark.parametrize("family", ["musicgen", "t5", "llava"])
+@pytest.mark.parametrize("options", [{}, {"rope_theta": 1e6}, {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}])
+def test_a_model_that_is_no_language_model_is_refused_by_name_whatever_is_asked_of_it(tmp_path, family, options):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
+    with pytest.raises(UserError, match=f"{family} cannot be packed"):
+        load_config(str(tmp_path), options)
 
 
 def test_layers_of_unlike_sizes_are_refused(monkeypatch):

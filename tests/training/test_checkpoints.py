@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 import torch.distributed.checkpoint as dcp
@@ -47,6 +49,19 @@ def test_a_checkpoint_comes_and_goes_in_one_move(tmp_path):
     assert (final / "meta.pt").read_text() == "newer"
     remove(final)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_and_then_its_name_are_flushed_before_the_older_one_goes(tmp_path, monkeypatch):
+    final = sharded(tmp_path, "step000002.ckpt")
+    aside = sharded(tmp_path, ".step000002.ckpt.incomplete")
+    shards = {path.stat().st_ino for path in (*aside.iterdir(), aside)}
+    flushed, last = [], tmp_path.stat().st_ino
+    monkeypatch.setattr(
+        "os.fsync", lambda file: flushed.append((os.fstat(file).st_ino, final.exists(), len(list(tmp_path.iterdir()))))
+    )
+    put_in_place(aside, final)
+    assert {number for number, *_ in flushed[:-1]} == shards
+    assert flushed[-1] == (last, True, 2)  # the new one and the older one
 
 
 def test_metadata_that_would_run_something_is_refused(tmp_path):

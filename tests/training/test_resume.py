@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -128,6 +129,35 @@ def test_a_validation_that_was_due_when_a_run_was_stopped_is_made_up_for(whole, 
     assert scalars(tmp_path / "stopped", "val/loss") == scalars(tmp_path / "undisturbed", "val/loss")
 
 
+AT_ENDS = ["--data.validation=4", "--trainer.callbacks+=longalign.training.callbacks.ValidateAtEnds"]
+
+
+@pytest.mark.parametrize("held_out", [HELD_OUT, AT_ENDS])
+@pytest.mark.parametrize("limit", [["--trainer.max_steps=6"], []])
+def test_a_run_that_is_killed_in_its_last_validation_makes_up_for_it(whole, tmp_path, monkeypatch, held_out, limit):
+    build, *_ = whole
+    arguments = build(
+        tmp_path, *held_out, "--checkpoint.keep=0", "--checkpoint.every_n_steps=6", "--data.num_workers=0", *limit
+    )
+    run_here(arguments)
+    undisturbed = scalars(tmp_path, "val/loss")
+    *earlier, last = sorted((tmp_path / "checkpoints").glob("*.ckpt"))
+    shutil.rmtree(tmp_path / "tensorboard")
+    if earlier:
+        remove(last)
+
+    def stopped(self):
+        if f"step{self.trainer.global_step:06d}.ckpt" == last.name:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LongAlignModule, "on_validation_start", stopped)
+        assert main([*arguments, "--ckpt_path=auto"]) == 130
+    assert last.exists()
+    run_here([*arguments, "--ckpt_path=auto"])
+    assert scalars(tmp_path, "val/loss")[max(undisturbed)] == undisturbed[max(undisturbed)]
+
+
 def test_a_run_that_is_ended_by_a_validation_is_saved(whole, tmp_path, monkeypatch):
     build, *_ = whole
     stopping = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/loss"]
@@ -229,6 +259,21 @@ def test_fewer_epochs_than_are_done_are_refused_on_resume(whole, tmp_path, capfd
     assert main(build(tmp_path, "--ckpt_path=auto", "--data.epochs=1")) == 2
     done, half = max(losses), max(losses) // 2
     assert f"data.epochs: got 1, which is {half} steps; the checkpoint is of step {done}" in capfd.readouterr().err
+
+
+def test_fewer_steps_than_are_done_are_refused_on_resume(whole, tmp_path, capfd):
+    build, *_ = whole
+    run_here(build(tmp_path, "--trainer.max_steps=3"))
+    assert main(build(tmp_path, "--ckpt_path=auto", "--trainer.max_steps=2")) == 2
+    said = capfd.readouterr().err
+    assert "trainer.max_steps: got 2, which is 2 steps; the checkpoint is of step 3" in said
+
+
+def test_a_run_that_is_done_goes_on_when_it_is_given_more_epochs(whole, tmp_path):
+    build, _, losses = whole
+    run_here(build(tmp_path, "--data.epochs=1"))
+    run_here(build(tmp_path, "--ckpt_path=auto"))
+    assert scalars(tmp_path, "train/loss").keys() == losses.keys()
 
 
 def test_skipped_steps_are_counted_on(whole, tmp_path, monkeypatch):

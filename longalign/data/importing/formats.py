@@ -21,6 +21,7 @@ PROMPT, COMPLETION = ("prompt",), ("completion", "response", "output", "answer")
 DOCUMENT = ("document", "context", "passage", "article")
 QUESTION = ("question", "query", "problem", "input")
 ANSWER = ("answer", "answers", "response", "solution", "output")
+BAD_ANSWER = ("label", "kto_tag")  # keys that are false where a row's answer is a bad one, as KTO learns from
 SYSTEM, HISTORY = ("system", "system_prompt", "system_message"), ("history",)
 
 _FIELDS = {  # the fields that --columns can name, each with the keys that it usually has
@@ -142,7 +143,8 @@ def read_row(row: Any, name: str, reading: Reading) -> list[Message]:
     """Turn a row of the format `name` into messages, behind the system message and the history of its own keys, if any.
 
     Raises:
-        Unusable: a key is missing, a value is not what the format has there, or the row has tools or images.
+        Unusable: a key is missing, a value is not what the format has there, the row has tools or images, or its answer
+            is one of the bad ones of a set for KTO.
     """
     if not isinstance(row, Mapping):
         raise Unusable("the row is no object", kind(row))
@@ -150,6 +152,9 @@ def read_row(row: Any, name: str, reading: Reading) -> list[Message]:
         raise Unusable("tools", f"{kind(row[tools])}; answers that use them cannot be learnt without them")
     if media := first_given(row, MEDIA):
         raise Unusable("images or sound", f"{media}: {kind(row[media])}")
+    bad = next((key for key in BAD_ANSWER if row.get(key) is False), None)
+    if bad and name not in ("document", "question"):  # there it may be the label of a question
+        raise Unusable("a bad answer", f"{bad} is false")
     chosen = FORMATS[name]
     missing = [field for field in chosen.needs if not reading.has(row, field)]
     if missing:

@@ -41,6 +41,10 @@ class Where:
     gguf_file: str | None
     config_overrides: dict[str, Any]
 
+    def weights_options(self) -> str:
+        """The given options that are about the weights, with commas; empty if there are none."""
+        return ", ".join(name for name in ("gguf_file", "config_overrides") if getattr(self, name))
+
 
 def open_source(
     model: str | None, endpoint: Endpoint | None, fake: Fake | Literal["none"], where: Where, max_new_tokens: int

@@ -68,7 +68,7 @@ def answer(
     check_positive(count=count, max_new_tokens=max_new_tokens, batch_size=batch_size)
     target = new_file(out, (".jsonl",))
     source = Local(model, Where(device, dtype, attention, batch_size, gguf_file, {}), max_new_tokens)
-    encoder = source.encoder(None, chat_format)
+    encoder: Any = source.encoder(None, chat_format)
     setup = {"model": source.identity(), "max_new_tokens": max_new_tokens}
     given = {name: value for name, value in (("chat_format", chat_format), ("dtype", dtype)) if value != "auto"}
     asked, left_out = _questions(questions, count, setup | given)

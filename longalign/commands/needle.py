@@ -166,7 +166,7 @@ def needle(
         log.info("%s", "; ".join(count_lines(counts, cells)[:2]))
         summary = test.run(source, settings)
     _show(folder, summary, ran=bool(waiting))
-    if summary["failed"]:
+    if summary["failed"] or summary.get("judge", {}).get("failed"):
         raise SystemExit(1)
 
 

@@ -271,6 +271,15 @@ def test_a_judge_rates_beside_the_recall_and_unreadable_ratings_are_counted(tmp_
     assert "judge j: mean rating 7.50 of 10, 6 rated, 2 unreadable" in capsys.readouterr().out
 
 
+def test_a_failed_rating_makes_the_status_1_and_is_asked_for_again(tmp_path):
+    replies = iter([error(400, "no"), *["[[7]]"] * 8])
+    with FakeOpenAIServer(lambda body: next(replies)) as server:
+        judge = ["--judge_model=j", f"--judge_base_url={server.base_url}", "--concurrency=1"]
+        assert status_of("--fake=blind", *judge, out=tmp_path) == 1
+        assert summary_of(tmp_path)["judge"]["failed"] == 1
+        assert needle(tmp_path, "--fake=blind", *judge) == 0 and len(server.requests) == 9
+
+
 def test_the_originals_prompts_are_asked_and_rebuilt(tmp_path, capfdbinary, caplog):
     caplog.set_level(logging.INFO)
     golden = "tests/golden/needle/haystack"

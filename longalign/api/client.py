@@ -10,7 +10,8 @@ import functools
 import logging
 import random
 import time
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -107,6 +108,8 @@ class ChatClient:
         self._renamed: dict[str, str] = {}
         self._dropped: set[str] = set()
         self.limits_cost = False  # set by a budget: then no request goes out without a limit on its reply
+        self.is_ending = False  # set after an error: then no request is repeated
+        self.under_way: set[asyncio.Task[Any] | None] = set()  # tasks whose request is at the server
 
     async def __aenter__(self) -> "ChatClient":
         import openai  # slow to import, and only commands that ask a server need it
@@ -156,18 +159,28 @@ class ChatClient:
             while True:
                 await self._wait()
                 try:
-                    return await self._attempt(messages, self._accepted(parameters))
+                    with self._under_way():
+                        return await self._attempt(messages, self._accepted(parameters))
                 except RequestFailed as failure:
                     if failure.lost:
                         on_lost()
                     raise
                 except _TryAgain as problem:
                     failures += 1
-                    may_repeat = not problem.lost or on_lost()
+                    may_repeat = (not problem.lost or on_lost()) and not self.is_ending
                     if failures > self.endpoint.max_retries or not may_repeat:
                         tries = f" ({failures} tries)" if failures > 1 else ""
                         raise RequestFailed(f"{problem}{tries}", unreachable=problem.unreachable) from None
                     await self._pause(problem, failures)
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        self.under_way.add(task)
+        try:
+            yield
+        finally:
+            self.under_way.remove(task)
 
     def _accepted(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         renamed = {self._renamed.get(name, name): value for name, value in parameters.items()}
@@ -288,7 +301,8 @@ async def ask_all(
         on_lost: called with the key; see `ChatClient.complete`.
 
     Raises:
-        UserError: as `ChatClient.complete`; or none of the first requests could reach the server.
+        UserError: as `ChatClient.complete`; or none of the first requests could reach the server. `on_done` was called
+            for the requests that were under way at that time, as their answers may have to be paid for.
     """
     pending, turn, crew = each(jobs), asyncio.Lock(), client.endpoint.concurrency
     answered = unreachable = 0
@@ -299,7 +313,7 @@ async def ask_all(
 
     async def work() -> None:
         nonlocal answered, unreachable
-        while job := await take():
+        while not client.is_ending and (job := await take()):
             key, messages, parameters = job
             result: Completion | RequestFailed
             try:
@@ -317,7 +331,24 @@ async def ask_all(
     workers = [asyncio.create_task(work()) for _ in range(crew)]
     try:
         await asyncio.gather(*workers)
+    except UserError:
+        await _let_finish(client, workers)
+        raise
     finally:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        await _cancel(workers)
+
+
+async def _let_finish(client: ChatClient, workers: list[asyncio.Task[None]]) -> None:
+    """Wait for the requests that are at the server, and cancel those that are not."""
+    client.is_ending = True
+    under_way = [worker for worker in workers if worker in client.under_way]
+    await _cancel([worker for worker in workers if worker not in under_way])
+    if under_way:
+        log.info("ending, after an error, with the answers to %s under way", counted(len(under_way), "request"))
+        await asyncio.wait(under_way)
+
+
+async def _cancel(workers: list[asyncio.Task[None]]) -> None:
+    for worker in workers:
+        worker.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)

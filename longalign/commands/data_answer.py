@@ -42,8 +42,9 @@ def answer(
 ) -> None:
     """Let a model answer the last question of each conversation, greedily, and write conversations with its answers.
 
-    Conversations without a user message, repeated questions, and answers that are empty or not ended within the limit
-    are left out, and counted. A run that was killed goes on with the same command.
+    Conversations without a user message, repeated questions, those that do not fit into the model's context, and
+    answers that are empty or not ended within the limit are left out, and counted. A run that was killed goes on with
+    the same command.
 
     Args:
         questions: file, folder, glob or hub name of conversations, as data.short of `longalign fit`. Of each, the part
@@ -67,39 +68,49 @@ def answer(
     check_positive(count=count, max_new_tokens=max_new_tokens, batch_size=batch_size)
     target = new_file(out, (".jsonl",))
     source = Local(model, Where(device, dtype, attention, batch_size, gguf_file, {}), max_new_tokens)
-    encoder = source.encoder(None, chat_format)
+    encoder: Any = source.encoder(None, chat_format)
     setup = {"model": source.identity(), "max_new_tokens": max_new_tokens}
     given = {name: value for name, value in (("chat_format", chat_format), ("dtype", dtype)) if value != "auto"}
     asked, left_out = _questions(questions, count, setup | given)
+    prompts = {key: encoder.prompt(messages) for key, messages in asked.items()}
+    for key in [key for key, ids in prompts.items() if len(ids) + max_new_tokens > source.context]:
+        del asked[key]
+        left_out[f"longer than the model's {source.context:,} tokens (with --max_new_tokens)"] += 1
     work = target.with_name(f"{target.name}.work")
     with Records(work) as records:
         records.claim()
         if not all(map(records.done, asked)):
-            _answer(asked, records, source.load(encoder), encoder, max_new_tokens)
+            _answer(asked, prompts, records, source.load(encoder), encoder.tokenizer, max_new_tokens)
         rows = _kept(records.rows(), asked, left_out)
     reasons = "".join(f", {number} {why}" for why, number in sorted(left_out.items()))
     if not rows:
-        raise UserError(f"out: no answer is left ({reasons.removeprefix(', ')}); raise --max_new_tokens")
+        remedy = "; raise --max_new_tokens" if left_out["not ended"] else ""
+        raise UserError(f"out: no answer is left ({reasons.removeprefix(', ')}){remedy}")
     written = write_jsonl(target, rows)
     work.unlink()
     log.info("%s in %s%s", counted(written, "conversation"), target, reasons)
 
 
 def _answer(
-    asked: dict[str, list[Any]], records: "Records", model: "LocalModel", encoder: Any, max_new_tokens: int
+    asked: dict[str, list[Any]],
+    prompts: dict[str, list[int]],
+    records: "Records",
+    model: "LocalModel",
+    tokenizer: Any,
+    max_new_tokens: int,
 ) -> None:
-    """Answer the prompts in `asked` that have no row yet; each answer is appended to `records` when it is there."""
+    """Answer the questions in `asked` that have no row yet; each answer is appended to `records` when it is there."""
     waiting = [(key, messages) for key, messages in asked.items() if not records.done(key)]
     answered = itertools.count(len(asked) - len(waiting) + 1)
 
     def done(number: int, ids: list[int], ended: bool) -> None:
         key, messages = waiting[number]
-        said = encoder.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        said = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False).strip()
         records.append({"key": key, "messages": [*messages, {"role": "assistant", "content": said}], "ended": ended})
         if (there := next(answered)) % 100 == 0:
             log.info("%d of %d answered", there, len(asked))
 
-    model.answer([encoder.prompt(messages) for _, messages in waiting], max_new_tokens, done)
+    model.answer([prompts[key] for key, _ in waiting], max_new_tokens, done)
 
 
 def _questions(path: str, count: int | None, setup: dict[str, Any]) -> tuple[dict[str, list[Any]], Counter[str]]:

@@ -162,10 +162,13 @@ def _read_run(run: str, test_cases: str | None, few_shots: str | None) -> tuple[
     answers = [row for row in rows if row.get("status") != FAILED]
     if not answers:
         raise UserError(f"run: {file} holds no answers")
-    if missing := len({row["case"] for row in rows} - {row["case"] for row in answers}):
-        log.warning("%s without an answer, as requests failed; predict tries again", counted(missing, "case"))
+    if not all({"case", "text", "setup", "full_tokens", "cut_tokens"} <= row.keys() for row in answers):
+        raise UserError(f"run: the rows of {file} are no answers of longalign longbench-chat predict")
     length, seed = parse_source(answers[0].get("source", "")) if test_cases is None else (LENGTH, 0)
-    return answers, load_cases(test_cases, few_shots, length, seed)[0], path / "judgements.jsonl"
+    cases, _ = load_cases(test_cases, few_shots, length, seed)
+    if missing := {case.key for case in cases} - {row["case"] for row in answers}:
+        log.warning("%s without an answer, left out of all means; predict goes on", counted(len(missing), "case"))
+    return answers, cases, path / "judgements.jsonl"
 
 
 def _check_original(preset: str, repeats: int | None, own_words: bool) -> int:

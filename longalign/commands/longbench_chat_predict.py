@@ -95,6 +95,10 @@ def predict(
     """
     if (model is None) == (api_model is None):
         raise UserError("give --model for a model to run here, or --api_model for one behind an API")
+    if model is not None:
+        _belong_to("--api_model", base_url=base_url, tokenizer=tokenizer, max_cost=max_cost)
+    else:
+        _belong_to("--model", chat_format=chat_format, device=device, dtype=dtype)
     check_positive(max_new_tokens=max_new_tokens, max_length=max_length)
     check_temperature(temperature)
     model = model and os.path.expanduser(model)
@@ -122,6 +126,17 @@ def predict(
         print(out)
         if failures(records, setup):
             raise SystemExit(1)
+
+
+def _belong_to(other: str, **options: Any) -> None:
+    """Refuse options that only mean something with the option `other`, if they have another value than their default.
+
+    Raises:
+        UserError: one has.
+    """
+    given = [name for name, value in options.items() if value not in (None, "auto")]
+    if given:
+        raise UserError(f"{', '.join(given)}: is for {other}, which is not given; leave it out")
 
 
 def _missing(cases: Sequence[Case], records: Records, setup: Setup) -> list[Case]:

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+from longalign.api.budget import Prices
 from longalign.api.client import Endpoint
 from longalign.commands.interrupt import interruptible
 from longalign.commands.needle_models import WORDS, Where, open_source
@@ -45,7 +46,7 @@ def needle(
     language: Language = "en",
     lengths: str | list[int] = "1000:60000:10",
     depths: str | list[float] = "10:90:10",
-    seeds: int = 3,
+    seeds: int | None = None,
     haystack: str | None = None,
     needle: str | None = None,
     question: str | None = None,
@@ -87,7 +88,8 @@ def needle(
         language: language of the hidden sentences, the question, and the generated text.
         lengths: tokens of prompt and room for the answer together: FIRST:LAST:COUNT, or a list such as 1000,4000,16000.
         depths: where the sentence is hidden, in percent of the text: FIRST:LAST:COUNT, or a list such as 0,50,100.
-        seeds: prompts for each length and depth; each starts at another place of the text, and has other numbers.
+        seeds: prompts for each length and depth, 3 by default; each starts at another place of the text, and has other
+            numbers. --compat longalign has one.
         haystack: folder of .txt and .md files, or one file; by default documents are generated.
         needle: a sentence of your own to hide, for --task single; give --question, too.
         question: the question about --needle.
@@ -118,8 +120,10 @@ def needle(
         judge_api_key_env: NAME of the environment variable with the API key of the judge's server.
     """
     started = time.monotonic()
-    _check(task, compat, max_new_tokens, batch_size, needle, question, answers, system)
-    cells = _cells(lengths, depths, 1 if compat == "longalign" else seeds, task, language)
+    _check(task, language, compat, seeds, max_new_tokens, batch_size, needle, question, answers, system)
+    Prices(price_in, price_out).check(max_cost=None)
+    seeds = (1 if compat == "longalign" else 3) if seeds is None else seeds
+    cells = _cells(lengths, depths, seeds, task, language)
     if cells[0].length <= max_new_tokens:
         raise UserError(
             f"lengths: {cells[0].length} has no room beside the answer's {max_new_tokens} (--max_new_tokens)"
@@ -132,6 +136,8 @@ def needle(
         raise UserError("judge_base_url: give --judge_model, the name of a model there, too")
     judge = Endpoint(judge_model, judge_base_url, judge_api_key_env, *network) if judge_model else None
     where = Where(device, dtype, attention, batch_size, gguf_file, config_overrides or {})
+    if model is None and (foreign := where.weights_options()):
+        raise UserError(f"{foreign}: is of a model that runs here; give --model, or leave it out")
     source = open_source(model, endpoint, fake, where, max_new_tokens)
     folder = Path(out).expanduser()
     records = Records(folder / RESULTS)
@@ -160,7 +166,7 @@ def needle(
         log.info("%s", "; ".join(count_lines(counts, cells)[:2]))
         summary = test.run(source, settings)
     _show(folder, summary, ran=bool(waiting))
-    if summary["failed"]:
+    if summary["failed"] or summary.get("judge", {}).get("failed"):
         raise SystemExit(1)
 
 
@@ -208,39 +214,41 @@ def _cells(
     lengths: str | list[int], depths: str | list[float], seeds: int, task: Task, language: Language
 ) -> list[Cell]:
     sizes = _values("lengths", lengths)
-    places = [float(value) for value in _values("depths", depths)]
+    places = _values("depths", depths)
     check_positive(seeds=seeds)
-    if min(sizes) < 1 or not all(isinstance(size, int) for size in sizes):
+    if min(sizes) < 1 or not all(size.is_integer() for size in sizes):
         raise UserError(f"lengths: got {lengths!r}, expected whole numbers of tokens")
-    if not 0 <= min(places) <= max(places) <= 100:
-        raise UserError(f"depths: got {min(places):g} to {max(places):g}, expected percents from 0 to 100")
-    return grid(sorted(set(sizes)), sorted(set(places)), seeds, task, language)
+    if not all(0 <= place <= 100 for place in places):
+        raise UserError(f"depths: got {depths!r}, expected percents from 0 to 100")
+    return grid(sorted({int(size) for size in sizes}), sorted(set(places)), seeds, task, language)
 
 
-def _values(name: str, given: str | list[Any]) -> list[int]:
-    """``"1000:60000:10"`` -> 10 whole numbers at even distances; ``"1000,4000"`` -> [1000, 4000]; a list stays."""
+def _values(name: str, given: str | list[Any]) -> list[float]:
+    """``"1000:60000:10"`` -> 10 whole numbers at even distances; ``"1000,4000"`` and [1000, 4000] -> these numbers."""
     if not isinstance(given, str):
         if not given:
             raise UserError(f"{name}: the list is empty")
-        return given
+        return [float(value) for value in given]
     try:
         if ":" in given:
             first, last, number = given.split(":")
             low, high, count = float(first), float(last), int(number)
             if count < 1 or (count == 1 and low != high):
                 raise ValueError
-            found = [round(low + (high - low) * n / max(count - 1, 1)) for n in range(count)]
+            found = [float(round(low + (high - low) * n / max(count - 1, 1))) for n in range(count)]
             if (there := len(set(found))) < count:
                 raise UserError(f"{name}: {given} has only {counted(there, 'whole number')}; give a list with commas")
             return found
-        return [float(part) if "." in part else int(part) for part in given.split(",")]  # type: ignore[misc]
+        return [float(part) for part in given.split(",")]
     except (ValueError, OverflowError):
         raise UserError(f"{name}: got {given!r}, expected FIRST:LAST:COUNT or numbers with commas") from None
 
 
 def _check(
     task: str,
+    language: str,
     compat: str,
+    seeds: int | None,
     max_new_tokens: int,
     batch_size: int,
     needle: str | None,
@@ -251,6 +259,10 @@ def _check(
     check_positive(max_new_tokens=max_new_tokens, batch_size=batch_size)
     if system and compat != "none":
         raise UserError("system: --compat longalign has a system message of its own; leave --system out")
+    if seeds not in (None, 1) and compat != "none":
+        raise UserError("seeds: --compat longalign has one prompt for each length and depth; leave --seeds out")
+    if language != "en" and compat != "none":
+        raise UserError(f"language: the prompts of --compat longalign are English; got {language}, leave it out")
     if task != "single" and (compat != "none" or needle):
         raise UserError(f"task: {task} has its own sentences; --compat and --needle go with --task single")
     if needle is None and (question or answers):

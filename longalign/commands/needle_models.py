@@ -5,6 +5,7 @@ and open an `Answerer`.
 """
 
 import logging
+import math
 import os
 import platform
 from collections.abc import Sequence
@@ -40,6 +41,10 @@ class Where:
     batch_size: int
     gguf_file: str | None
     config_overrides: dict[str, Any]
+
+    def weights_options(self) -> str:
+        """The given options that are about the weights, with commas; empty if there are none."""
+        return ", ".join(name for name in ("gguf_file", "config_overrides") if getattr(self, name))
 
 
 def open_source(
@@ -126,6 +131,11 @@ class Local:
         self.name = os.path.expanduser(model)
         self._where, self._max_new_tokens = where, max_new_tokens
         self._config = load_config(self.name, where.config_overrides, where.gguf_file, packed=False)
+
+    @property
+    def context(self) -> float:
+        """Tokens that the model's config has room for; infinite if it names no limit."""
+        return getattr(self._config.get_text_config(), "max_position_embeddings", None) or math.inf
 
     def identity(self) -> dict[str, Any]:
         where = self._where

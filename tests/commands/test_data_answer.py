@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from longalign.__main__ import main
+from longalign.chat import load_tokenizer
 from longalign.data.sources import read_conversations
 from longalign.evaluation.local_model import LocalModel
 from tests.training.conftest import TINY
@@ -89,6 +90,35 @@ def test_a_real_model_answers_and_a_file_without_answers_is_not_written(ask, tmp
     assert ask("--max_new_tokens=4", "--count=2") == 2  # its weights are random: it never stops
     assert "no answer is left (2 not ended); raise --max_new_tokens" in capfd.readouterr().err
     assert not (tmp_path / "a.jsonl").exists()
+
+
+def test_questions_beyond_the_models_context_are_left_out_and_counted(ask, tmp_path, monkeypatch, caplog, capfd):
+    caplog.set_level("INFO")
+    rows = [{"messages": [{"role": "user", "content": text}]} for text in ("river " * 5000, "river?")]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = always(monkeypatch, [([300], True)])
+    assert ask() == 0
+    assert len(asked) == 1 and "1 conversation in" in caplog.text
+    assert "1 longer than the model's 1,024 tokens (with --max_new_tokens)" in caplog.text
+    (tmp_path / "a.jsonl").unlink()
+    assert ask("--count=1") == 2
+    assert (
+        capfd.readouterr()
+        .err.strip()
+        .endswith("no answer is left (1 longer than the model's 1,024 tokens (with --max_new_tokens))")
+    )
+
+
+def test_an_answer_keeps_the_spaces_that_the_model_wrote(ask, tmp_path, monkeypatch):
+    tokenizer = load_tokenizer(TINY)
+    tokenizer.clean_up_tokenization_spaces = True
+    tokenizer.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output = True
+    monkeypatch.setattr("longalign.chat.load_tokenizer", lambda *_, **__: tokenizer)
+    ids = tokenizer("a lamp . Is it ?", add_special_tokens=False).input_ids
+    always(monkeypatch, [(ids, True)])
+    assert ask("--count=1") == 0
+    ((_, messages),) = read_conversations(str(tmp_path / "a.jsonl"))
+    assert messages[-1]["content"] == "a lamp . Is it ?"
 
 
 def test_half_a_character_in_a_question_is_replaced(ask, tmp_path, monkeypatch):

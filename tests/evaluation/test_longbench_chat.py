@@ -206,6 +206,11 @@ def test_an_endpoint_gets_long_documents_cut(longbench, server, at, tmp_path):
         (["--api_model=m", "--base_url=host"], "base_url: got 'host'"),
         (["--api_model=m", "--api_key_env=sk-my-secret-key"], "api_key_env: expected the NAME"),
         (["--api_model=m", "--test_cases=none.json"], "test_cases: none.json: No such file"),
+        (
+            ["--model=m", "--base_url=host", "--max_cost=1"],
+            "base_url, max_cost: is for --api_model, which is not given",
+        ),
+        (["--api_model=m", "--dtype=float16"], "dtype: is for --model, which is not given"),
         (["--api_modl=m"], "did you mean 'api_model'"),
         ([f"--model={TINY}", "--max_length=5000", "--chat_format=llama2"], "the model has room for 1024"),
         ([f"--model={TINY}", "--max_new_tokens=2000", "--chat_format=llama2"], "the model has room for 1024 in all"),

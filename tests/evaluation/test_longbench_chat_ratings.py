@@ -182,3 +182,22 @@ def test_a_judge_of_its_own_answers_is_warned_of(longbench, runs, tmp_path):
         options = [f"--run={folder}", "--api_model=lab/Weak", f"--base_url={fake.base_url}"]
         out, said = longbench("judge", *options)
     assert "weak rates its own answers" in said and "the judge rated its own answers" in out
+
+
+def test_cases_that_a_stopped_predict_has_not_answered_are_said(longbench, at, runs, tmp_path):
+    folder = copy(runs, "weak", tmp_path)
+    file = folder / "predictions.jsonl"
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:5]))
+    out, said = longbench("judge", f"--run={folder}", "--api_model=judge", at, "--protocol=original")
+    assert "7 cases without an answer, left out of all means" in said and "of 5 answers." in out.splitlines()[-1]
+    assert json.loads((folder / "scores.json").read_text())[-1]["total_score"] == "none"
+
+
+def test_files_of_something_else_are_no_ratings_and_no_answers(longbench, at, runs, tmp_path):
+    other = tmp_path / "judgements.jsonl"
+    other.write_text('{"key": "600/50/0/1", "row": "600/50/0", "judge": "j", "status": "ok", "rating": 7}\n')
+    for file in (tmp_path, other, runs / "weak/predictions.jsonl"):
+        assert "its rows are no ratings by longalign longbench-chat judge" in longbench("compare", file, status=2)[1]
+    (tmp_path / "predictions.jsonl").write_text('{"key": "1", "text": "hello"}\n')
+    _, said = longbench("judge", f"--run={tmp_path}", "--api_model=judge", at, status=2)
+    assert "predictions.jsonl are no answers of longalign longbench-chat predict" in said

@@ -123,7 +123,7 @@ def test_a_folder_without_good_results_takes_other_settings(tmp_path, key):
         (["--fake=perfect", "--lengths=1000:2000"], "lengths: got '1000:2000', expected FIRST:LAST:COUNT"),
         (["--fake=perfect", "--lengths=1000.5"], "lengths: got '1000.5', expected whole numbers"),
         (["--fake=perfect", "--lengths=1:inf:3"], "lengths: got '1:inf:3', expected FIRST:LAST:COUNT"),
-        (["--fake=perfect", "--depths=0,101"], "depths: got 0 to 101"),
+        (["--fake=perfect", "--depths=0,101"], "depths: got '0,101', expected percents"),
         (["--fake=perfect", "--depths=0:10:21"], "depths: 0:10:21 has only 11 whole numbers; give a list with commas"),
         (["--fake=perfect", "--seeds=0"], "seeds: got 0"),
         (["--fake=perfect", "--lengths=80"], "lengths: 80 tokens are too few"),
@@ -137,6 +137,15 @@ def test_a_folder_without_good_results_takes_other_settings(tmp_path, key):
         (["--api_model=m", "--base_url=http://127.0.0.1:9/v1"], "tokenizer: lengths are counted in tokens of m"),
         (["--model=/nowhere"], "--model: folder /nowhere does not exist"),
         (["--fake=perfect", "--max_new_tokens=0"], "max_new_tokens"),
+        (["--fake=perfect", "--compat=longalign", "--seeds=3"], "seeds: --compat longalign has one prompt"),
+        (["--fake=perfect", "--gguf_file=a.gguf"], "gguf_file: is of a model that runs here; give --model, or leave"),
+        (
+            ["--api_model=m", "--tokenizer=words", "--config_overrides={rope_theta: 1}", "--gguf_file=a.gguf"],
+            "gguf_file, config_overrides: ",
+        ),
+        (["--fake=perfect", "--plan", "--price_in=-5", "--price_out=1"], "price_in: got -5.0, expected 0 or more"),
+        (["--fake=perfect", "--depths=[50, .nan]"], "depths: got [50.0, nan], expected percents"),
+        (["--fake=perfect", "--compat=longalign", "--language=zh"], "language: the prompts of --compat longalign are"),
         (["--fake=perfect", "--judge_base_url=http://127.0.0.1:9/v1"], "judge_base_url: give --judge_model"),
     ],
 )
@@ -260,6 +269,15 @@ def test_a_judge_rates_beside_the_recall_and_unreadable_ratings_are_counted(tmp_
     }
     assert summary_of(tmp_path)["recall"]["recall"] == 0
     assert "judge j: mean rating 7.50 of 10, 6 rated, 2 unreadable" in capsys.readouterr().out
+
+
+def test_a_failed_rating_makes_the_status_1_and_is_asked_for_again(tmp_path):
+    replies = iter([error(400, "no"), *["[[7]]"] * 8])
+    with FakeOpenAIServer(lambda body: next(replies)) as server:
+        judge = ["--judge_model=j", f"--judge_base_url={server.base_url}", "--concurrency=1"]
+        assert status_of("--fake=blind", *judge, out=tmp_path) == 1
+        assert summary_of(tmp_path)["judge"]["failed"] == 1
+        assert needle(tmp_path, "--fake=blind", *judge) == 0 and len(server.requests) == 9
 
 
 def test_the_originals_prompts_are_asked_and_rebuilt(tmp_path, capfdbinary, caplog):

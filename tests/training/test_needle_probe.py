@@ -194,14 +194,28 @@ def test_the_first_probe_is_not_counted_in_the_budget():
     ("option", "said"),
     [
         ("lengths=[20]", "NeedleProbe: lengths: 20 tokens are too few"),
+        ("lengths=[0]", "NeedleProbe.lengths: got [0], expected numbers of tokens"),
+        ("lengths=[]", "NeedleProbe.lengths: got [], expected"),
         ("max_time_share=2", "max_time_share"),
         ("depths=[]", "NeedleProbe.depths: got [], expected percents from 0 to 100"),
         ("depths=[50,150]", "NeedleProbe.depths: got [50.0, 150.0], expected"),
+        ("depths=[50,.nan]", "NeedleProbe.depths: got [50.0, nan], expected"),
     ],
 )
 def test_a_mistake_is_one_line(arguments, capfd, option, said):
     assert main(arguments(*STEPS, *PROBE, f"--trainer.callbacks.{option}")) == 2
     assert said in capfd.readouterr().err
+
+
+def test_a_second_probe_whose_curves_would_mix_with_the_firsts_is_refused(arguments, capfd):
+    assert main(arguments(*STEPS, *PROBE, *PROBE)) == 2
+    assert "trainer.callbacks: two NeedleProbes" in capfd.readouterr().err
+
+
+def test_a_length_or_depth_that_is_given_twice_is_asked_once(arguments, tmp_path):
+    run_here(arguments(*STEPS, *PROBE, "--trainer.max_steps=1", "--trainer.callbacks.lengths=[700,500,700]"))
+    rows = [json.loads(line) for line in (tmp_path / "run/needle.jsonl").read_text().splitlines()]
+    assert [row["length"] for row in rows] == 2 * [500, 500, 500, 500, 700, 700, 700, 700]
 
 
 def test_cells_do_not_need_the_trainer():

@@ -91,7 +91,7 @@ def read_run(path: str | Path) -> Run:
     """The ratings in a run's folder (``judgements.jsonl``) or in a file.
 
     Raises:
-        UserError: there are no ratings, or they are of several models or judges.
+        UserError: there are no ratings, or rows of something else, or they are of several models or judges.
     """
     file = Path(path).expanduser()
     file = file / "judgements.jsonl" if file.is_dir() else file
@@ -100,11 +100,13 @@ def read_run(path: str | Path) -> Run:
     rows = Records(file).rows()
     if not rows:
         raise UserError(f"{file} is empty; run longalign longbench-chat judge first")
+    if not all(map(_is_rating, rows)):
+        raise UserError(f"{file}: its rows are no ratings by longalign longbench-chat judge")
     # failures under other options, such as a mistyped judge, do not belong to this run
     setup = next((row["setup"] for row in rows if row["status"] != FAILED), rows[-1]["setup"])
     rows = [row for row in rows if row["status"] != FAILED or row["setup"] == setup]
     for field in ("model", "setup"):
-        if any(row.get(field) != rows[0].get(field) or field not in row for row in rows):
+        if any(row[field] != rows[0][field] for row in rows):
             raise UserError(f"{file}: holds ratings of more than one {'judge' if field == 'setup' else 'model'}")
     name = str(file.parent if file.name == "judgements.jsonl" else file)
     return Run(name, rows, {case: fmean(scores) for case, scores in _by_case(rows).items()})
@@ -126,6 +128,10 @@ def compare(runs: Sequence[Run], seed: int = 0) -> Comparison:
             if scores:
                 lines.append(Line(run.name, group, estimate_mean(scores, seed)))
     return Comparison(list(runs), lines, _pairs(runs, seed), _notes(runs))
+
+
+def _is_rating(row: Row) -> bool:
+    return {"case", "model", "status", "setup"} <= row.keys() and "judge" in row["setup"]
 
 
 def _by_case(rows: Sequence[Row]) -> dict[str, list[float]]:

@@ -81,8 +81,8 @@ def facts(run: Run) -> str:
     ratings, answers = counted(len(run.rows), "rating"), counted(len({row["case"] for row in run.rows}), "answer")
     parts = [f"{ratings} of {answers} of {run.rows[0]['model']}"]
     if run.scores and run.setup["protocol"] == "original":
-        complete = not run.unrated
-        parts.append(f"total_score {sum(run.scores.values()):g}" if complete else "total_score none (some unrated)")
+        total = f"{sum(run.scores.values()):g} of {answers}"
+        parts.append("total_score none (some unrated)" if run.unrated else f"total_score {total}")
     if run.agreement:
         same, distance = run.agreement
         parts.append(f"the judge's ratings of an answer are equal in {same:.0%} and {distance:.2f} apart on average")

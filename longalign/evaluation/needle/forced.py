@@ -48,7 +48,7 @@ class Score:
 
 
 def forced_cells(builder: Builder, cells: Sequence[Cell]) -> list[ForcedCell]:
-    """The sequences of cells; each is at most as long as its cell says.
+    """The sequences of cells; each is at most as long as its cell says if its answer fits into the builder's room.
 
     Raises:
         UserError: see `Builder.draft` and `Builder.forced`.

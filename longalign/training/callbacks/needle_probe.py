@@ -42,11 +42,12 @@ class NeedleProbe(Callback):
     Logs ``needle/recall``, ``needle/log_prob``, ``needle/contrast`` (log-probability of the right answer over a wrong
     one), recall by length and by depth, ``needle/effective_length`` (up to which recall keeps 85 % of that at the
     shortest length; of means, as the cells are few), a heat map (TensorBoard, where matplotlib is installed), and a row
-    a cell to ``needle.jsonl`` in the run's folder.
+    a cell to ``needle.jsonl`` in the run's folder. A run has one, as the curves of two would have the same names.
 
     Args:
         every_n_steps: optimizer steps between two probes; 0 probes at the ends only.
-        lengths: of prompt and answer room, in tokens; by default an eighth, a half and all of data.max_length.
+        lengths: of prompt and answer room, in tokens; by default an eighth, a half and all of data.max_length,
+            each 512 at least.
         depths: where the fact stands, in percent of the document.
         seeds: different facts and documents for each length and depth.
         task: single, kv (a key with a random number), multi_value, multi_key or variable_tracking.
@@ -69,7 +70,9 @@ class NeedleProbe(Callback):
     ) -> None:
         check_least("NeedleProbe.every_n_steps", every_n_steps, 0)
         check_least("NeedleProbe.seeds", seeds, 1)
-        if depths is not None and not (depths and 0 <= min(depths) <= max(depths) <= 100):
+        if lengths is not None and not (lengths and min(lengths) >= 1):
+            raise UserError(f"NeedleProbe.lengths: got {lengths}, expected numbers of tokens")
+        if depths is not None and not (depths and all(0 <= depth <= 100 for depth in depths)):
             raise UserError(f"NeedleProbe.depths: got {depths}, expected percents from 0 to 100")
         if not 0 <= max_time_share <= 1:
             raise UserError(f"NeedleProbe.max_time_share: got {max_time_share}, expected 0 to 1")
@@ -80,6 +83,12 @@ class NeedleProbe(Callback):
         self.spent_s = self.between_s = self.last_s = 0.0
         self.left_out = 0
         self.last_step = self.due_step = -1  # the last that was probed, and the last at which a probe was due
+
+    def setup(self, trainer: Trainer, pl_module: LongAlignModule, stage: str) -> None:  # type: ignore[override]
+        """Refuse a second probe, before the model is loaded."""
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]
+        if sum(isinstance(callback, NeedleProbe) for callback in callbacks) > 1:
+            raise UserError("trainer.callbacks: two NeedleProbes, whose curves would mix; give one")
 
     def on_train_start(self, trainer: Trainer, pl_module: LongAlignModule) -> None:  # type: ignore[override]
         self.started = time.perf_counter()
@@ -129,7 +138,8 @@ class NeedleProbe(Callback):
             encoder = ChatPrompts(data.tokenizer, data.chat_format, str(data.tokenizer_path))
             hay = make_haystack(encoder, max(lengths), path=self.haystack, language=self.language)
             builder = Builder(hay, encoder, ANSWER_ROOM)
-            self.cells = forced_cells(builder, grid(lengths, depths, self.seeds, self.task, self.language))
+            cells = grid(sorted(set(lengths)), sorted(set(depths)), self.seeds, self.task, self.language)
+            self.cells = forced_cells(builder, cells)
         except UserError as error:
             raise UserError(f"NeedleProbe: {error}") from error
         self.packs = deal_packs(self.cells, data.max_length, trainer.world_size)[trainer.global_rank]

@@ -196,10 +196,17 @@ def test_models_that_cannot_be_packed_are_refused_by_name(family, keys, reason):
         check_packable(AutoConfig.for_model(family, **keys))
 
 
-@pytest.mark.parametrize("family", ["musicgen", "t5", "llava"])
+MUSICGEN = {  # transformers 5.17 reads no config without its parts
+    "text_encoder": {"model_type": "t5"},
+    "audio_encoder": {"model_type": "encodec"},
+    "decoder": {"model_type": "musicgen_decoder"},
+}
+
+
+@pytest.mark.parametrize(("family", "parts"), [("musicgen", MUSICGEN), ("t5", {}), ("llava", {})])
 @pytest.mark.parametrize("options", [{}, {"rope_theta": 1e6}, {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}])
-def test_a_model_that_is_no_language_model_is_refused_by_name_whatever_is_asked_of_it(tmp_path, family, options):
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
+def test_a_model_that_is_no_language_model_is_refused_by_name_whatever_is_asked_of_it(tmp_path, family, parts, options):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": family, **parts}))
     with pytest.raises(UserError, match=f"{family} cannot be packed"):
         load_config(str(tmp_path), options)
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -123,11 +124,7 @@ def needle(
     _check(task, language, compat, seeds, max_new_tokens, batch_size, needle, question, answers, system)
     Prices(price_in, price_out).check(max_cost=None)
     seeds = (1 if compat == "longalign" else 3) if seeds is None else seeds
-    cells = _cells(lengths, depths, seeds, task, language)
-    if cells[0].length <= max_new_tokens:
-        raise UserError(
-            f"lengths: {cells[0].length} has no room beside the answer's {max_new_tokens} (--max_new_tokens)"
-        )
+    cells = _cells(lengths, depths, seeds, task, language, max_new_tokens)
     wanted = [answers] if isinstance(answers, str) else answers or []
     own = None if needle is None or question is None else own_item(needle, question, wanted)
     network = concurrency, timeout_s, max_retries
@@ -144,18 +141,13 @@ def needle(
     waiting = [cell for cell in cells if not records.done(key(cell))]
     counts = count(cells, len(cells) - len(waiting), waiting, max_new_tokens)
     if plan:
-        lines = source.plan_lines(waiting, counts, price_in, price_out)
-        if endpoint is not None and tokenizer == WORDS:
-            lines.append(f"all of this is in words, of which {endpoint.model} makes more tokens: it costs more")
-        if judge is not None:
-            lines.append(f"and {counted(len(cells), 'short call')} to the judge {judge.model} at {judge.url}")
-        show(make_console(), *count_lines(counts, cells), *lines)
+        costs = source.plan_lines(waiting, counts, price_in, price_out)
+        show(make_console(), *count_lines(counts, cells), *costs, *_remarks(endpoint, tokenizer, judge, len(cells)))
         return
     for one in (endpoint, judge):
         if one is not None:
             one.check()
-    encoder = source.encoder(tokenizer, chat_format)
-    builder = _builder(encoder, haystack, cells, compat, max_new_tokens, own, system)
+    builder = _builder(source.encoder(tokenizer, chat_format), haystack, cells, compat, max_new_tokens, own, system)
     test = NeedleRun(folder, records, cells, waiting, builder, judge, started)
     settings = {"model": source.name, **source.identity(), **_settings(cells, builder, own, system, compat)}
     for cell in waiting[:1]:
@@ -168,6 +160,14 @@ def needle(
     _show(folder, summary, ran=bool(waiting))
     if summary["failed"] or summary.get("judge", {}).get("failed"):
         raise SystemExit(1)
+
+
+def _remarks(endpoint: Endpoint | None, tokenizer: str | None, judge: Endpoint | None, prompts: int) -> Iterator[str]:
+    """What a plan says beside the time or cost of the prompts."""
+    if endpoint is not None and tokenizer == WORDS:
+        yield f"all of this is in words, of which {endpoint.model} makes more tokens: it costs more"
+    if judge is not None:
+        yield f"and {counted(prompts, 'short call')} to the judge {judge.model} at {judge.url}"
 
 
 def _settings(cells: list[Cell], builder: PromptBuilder, own: Item | None, system: str, compat: str) -> dict[str, Any]:
@@ -211,13 +211,22 @@ def _show(folder: Path, summary: dict[str, Any], *, ran: bool) -> None:
 
 
 def _cells(
-    lengths: str | list[int], depths: str | list[float], seeds: int, task: Task, language: Language
+    lengths: str | list[int],
+    depths: str | list[float],
+    seeds: int,
+    task: Task,
+    language: Language,
+    max_new_tokens: int,
 ) -> list[Cell]:
     sizes = _values("lengths", lengths)
     places = _values("depths", depths)
     check_positive(seeds=seeds)
     if min(sizes) < 1 or not all(size.is_integer() for size in sizes):
         raise UserError(f"lengths: got {lengths!r}, expected whole numbers of tokens")
+    if min(sizes) <= max_new_tokens:
+        raise UserError(
+            f"lengths: {min(sizes):.0f} has no room beside the answer's {max_new_tokens} (--max_new_tokens)"
+        )
     if not all(0 <= place <= 100 for place in places):
         raise UserError(f"depths: got {depths!r}, expected percents from 0 to 100")
     return grid(sorted({int(size) for size in sizes}), sorted(set(places)), seeds, task, language)

@@ -41,17 +41,7 @@ def find_files(path: str, key: str, suffixes: tuple[str, ...] = SUFFIXES) -> lis
     """
     path = os.path.expanduser(path)  # a shell leaves the ~ of --data.long=~/chats.jsonl, and a YAML has no shell
     if os.path.isdir(path):
-        if any(os.path.isfile(os.path.join(path, name)) for name in ("state.json", "dataset_dict.json")):
-            raise UserError(f"data folder {path} was written by save_to_disk of `datasets`: use to_parquet ({key})")
-        there = [entry.path for entry in os.scandir(path)]
-        files = sorted(file for file in there if os.path.isfile(file) and _is_data(file, suffixes))
-        if not files:
-            raise UserError(f"data folder {path} holds no file that ends in {', '.join(suffixes)} ({key})")
-        others = sorted(map(os.path.basename, {*there} - {*files}))
-        if aside := [name for name in others if not name.startswith(".") and not name.endswith(REPORT_SUFFIX)]:
-            more = f" and {len(aside) - 1:,} more" if len(aside) > 1 else ""
-            _say_once(f"{key}: folders and other files in {path} are ignored: {aside[0]}{more}")
-        return files
+        return _files_in_folder(path, key, suffixes)
     if os.path.isfile(path):
         files = [path]
     elif glob.has_magic(path):
@@ -66,6 +56,20 @@ def find_files(path: str, key: str, suffixes: tuple[str, ...] = SUFFIXES) -> lis
     for file in files:
         if not file.endswith(suffixes):
             raise UserError(f"data file {file} should end in one of {', '.join(suffixes)} ({key})")
+    return files
+
+
+def _files_in_folder(path: str, key: str, suffixes: tuple[str, ...]) -> list[str]:
+    if any(os.path.isfile(os.path.join(path, name)) for name in ("state.json", "dataset_dict.json")):
+        raise UserError(f"data folder {path} was written by save_to_disk of `datasets`: use to_parquet ({key})")
+    there = [entry.path for entry in os.scandir(path)]
+    files = sorted(file for file in there if os.path.isfile(file) and _is_data(file, suffixes))
+    if not files:
+        raise UserError(f"data folder {path} holds no file that ends in {', '.join(suffixes)} ({key})")
+    others = sorted(map(os.path.basename, {*there} - {*files}))
+    if aside := [name for name in others if not name.startswith(".") and not name.endswith(REPORT_SUFFIX)]:
+        more = f" and {len(aside) - 1:,} more" if len(aside) > 1 else ""
+        _say_once(f"{key}: folders and other files in {path} are ignored: {aside[0]}{more}")
     return files
 
 

@@ -12,6 +12,7 @@ ROLES = ("system", "user", "assistant")
 LEARNT_KEYS = ("train", "training", "loss")
 TOOLS = ("tools", "functions")
 MEDIA = ("images", "videos", "audios")
+BAD_ANSWER = ("label", "kto_tag")  # keys that are false where a row's answer is a bad one, as KTO learns from
 TOOL_KEYS = ("tool_calls", "function_call", *TOOLS)
 THOUGHT_KEYS = ("reasoning_content", "reasoning", "thinking")
 _OTHER_NAMES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "developer": "system"}
@@ -22,7 +23,8 @@ def parse_messages(row: Any) -> list[Message]:
 
     A content is a string, or a list of `{"type": "text", "text": ...}` parts, which are joined. An assistant's message
     that is not to be learnt (see `is_learnt`) keeps `"weight": 0`. Tools and calls of them, images, and thoughts
-    beside the content are refused, since the model would not see what its answers come from. Other keys are ignored.
+    beside the content are refused, since the model would not see what its answers come from, and so is a row for KTO
+    whose answer is a bad one. Other keys are ignored.
 
     Raises:
         UserError: a message is malformed. The text has its number (from 1) and what is expected; the caller adds the
@@ -39,6 +41,10 @@ def parse_messages(row: Any) -> list[Message]:
         raise UserError(f"{tools!r} cannot be trained on: write them into a system message, or leave the row out")
     if media := first_given(row, MEDIA):
         raise UserError(f"{media!r} cannot be trained on: leave the row out")
+    if bad := marked_bad(row):
+        raise UserError(
+            f"{bad!r} is false, which marks a bad answer: leave the row out, as `longalign data import` does"
+        )
     return check_messages(row["messages"])
 
 
@@ -54,6 +60,11 @@ def check_messages(messages: Any) -> list[Message]:
 def first_given(values: Mapping[str, Any], keys: Sequence[str]) -> str | None:
     """The first of some keys of a row or message whose value is not empty (as JSON in a text, too); None if all are."""
     return next((key for key in keys if values.get(key) and values[key] not in ("[]", "{}", "null")), None)
+
+
+def marked_bad(row: Mapping[str, Any]) -> str | None:
+    """The key of `BAD_ANSWER` that is false in a row; None if none is."""
+    return next((key for key in BAD_ANSWER if row.get(key) is False), None)
 
 
 def is_learnt(message: Mapping[str, Any]) -> bool:

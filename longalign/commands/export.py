@@ -89,7 +89,10 @@ def assemble(checkpoint: Path, assets: Path, dtype: torch.dtype) -> PreTrainedMo
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()[:200]  # the whole message may list every weight
         raise UserError(f"assets: {assets} is not of {checkpoint}'s model: {first}") from error
+    head = model.get_output_embeddings().weight
     model.tie_weights()
+    if not torch.equal(head, model.get_output_embeddings().weight):
+        raise UserError(f"assets: {assets} has tie_word_embeddings, and {checkpoint} an lm_head of its own")
     model.generation_config = GenerationConfig()  # `export` writes that of the assets
     return model
 

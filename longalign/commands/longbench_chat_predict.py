@@ -106,12 +106,15 @@ def predict(
     with Records(Path(out).expanduser() / "predictions.jsonl") as records:
         records.claim()
         if model is not None:
-            setup = Setup(model, max_length, max_new_tokens, temperature, seed, chat_format, fingerprint(model))
+            place, config, kind = _where(model, device, dtype)
+            weights = fingerprint(model)
+            setup = Setup(model, max_length, max_new_tokens, temperature, seed, chat_format, weights, kind)
             if todo := _missing(cases, records, setup):
-                _predict_here(todo, records, setup, source, device, dtype)
+                _predict_here(todo, records, setup, source, place, config)
         else:
             assert api_model is not None
-            setup = Setup(api_model, max_length, max_new_tokens, temperature, seed)
+            cut_by = tokenizer and max_length and (fingerprint(os.path.expanduser(tokenizer)) or tokenizer)
+            setup = Setup(api_model, max_length, max_new_tokens, temperature, seed, tokenizer=cut_by or None)
             endpoint = Endpoint(api_model, base_url, api_key_env, concurrency, timeout_s, max_retries)
             endpoint.check()
             budget = Budget(Prices(price_in, price_out), max_cost)
@@ -167,15 +170,25 @@ async def _predict_there(
         await predict_there(prompts, records, setup, source, client, budget)
 
 
-def _predict_here(cases: Sequence[Case], records: Records, setup: Setup, source: str, device: str, dtype: Any) -> None:
-    from longalign.chat import load_tokenizer
-    from longalign.commands.conversation import Conversation
-    from longalign.commands.model_loading import find_device, find_dtype, find_format, load_network, quiet_transformers
-    from longalign.model.generate import Generator, generation_settings
+def _where(model: str, device: str, dtype: Any) -> tuple[Any, Any, str]:
+    """The device, the model's config, and the name of the dtype that it will have there."""
+    from longalign.commands.model_loading import find_device, find_dtype, quiet_transformers
     from longalign.model.loading import load_config
 
     quiet_transformers()
-    place, config, tokenizer = find_device(device), load_config(setup.model, packed=False), load_tokenizer(setup.model)
+    place, config = find_device(device), load_config(model, packed=False)
+    return place, config, str(find_dtype(dtype, place, config)).removeprefix("torch.")
+
+
+def _predict_here(cases: Sequence[Case], records: Records, setup: Setup, source: str, place: Any, config: Any) -> None:
+    import torch
+
+    from longalign.chat import load_tokenizer
+    from longalign.commands.conversation import Conversation
+    from longalign.commands.model_loading import find_format, load_network
+    from longalign.model.generate import Generator, generation_settings
+
+    tokenizer = load_tokenizer(setup.model)
     kind = find_format(setup.model, setup.chat_format or "auto", tokenizer)
     context = getattr(config.get_text_config(), "max_position_embeddings", None)
     if setup.max_length and context and setup.max_length > context:
@@ -184,7 +197,7 @@ def _predict_here(cases: Sequence[Case], records: Records, setup: Setup, source:
     if max_length is not None and setup.max_new_tokens >= max_length:
         raise UserError(f"max_new_tokens: got {setup.max_new_tokens}, the model has room for {max_length} in all")
     ends = Conversation(tokenizer, kind, context=context, max_new_tokens=setup.max_new_tokens).answer_ends()
-    network = load_network(setup.model, config, place, find_dtype(dtype, place, config))
+    network = load_network(setup.model, config, place, getattr(torch, str(setup.dtype)))
     log.info("%s: %s on %s, chat format %s, %s tokens", setup.model, network.dtype, place, kind, f"{max_length or 0:,}")
     settings = generation_settings(
         network.generation_config, ends, max_new_tokens=setup.max_new_tokens, temperature=setup.temperature

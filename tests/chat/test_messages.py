@@ -91,3 +91,12 @@ def test_a_malformed_row_is_named_in_one_line(row, said):
     with pytest.raises(UserError, match=said) as caught:
         parse_messages(row)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["label", "kto_tag"])
+def test_a_bad_answer_of_a_set_for_kto_is_not_learnt(key):
+    messages = [USER, {"role": "assistant", "content": "a"}]
+    with pytest.raises(UserError, match=f"'{key}' is false, which marks a bad answer: leave the row out"):
+        parse_messages({"messages": messages, key: False})
+    for other in (True, None, "false positive", 0):  # what is no boolean is a label of some other kind
+        assert parse_messages({"messages": messages, key: other}) == messages

@@ -236,6 +236,17 @@ def test_a_file_holds_one_setup(longbench, at, runs, tmp_path):
     assert "were rated in different ways: judge 'judge-1' and 'judge-2'" in said
 
 
+def test_a_tokenizer_is_of_the_setup_where_it_decides_what_is_cut(longbench, at, tmp_path):
+    options = ["--api_model=weak", at, *SHORT]
+    cut, whole = [*options, f"--out={tmp_path / 'cut'}", "--max_length=600"], [*options, f"--out={tmp_path / 'whole'}"]
+    longbench("predict", *cut, f"--tokenizer={TINY}")
+    assert "there already: 12 of 12 answers" in longbench("predict", *cut, f"--tokenizer={TINY}/")[1]
+    _, said = longbench("predict", *cut, status=2)
+    assert "has answers made with another tokenizer; give another --out" in said
+    longbench("predict", *whole, f"--tokenizer={TINY}")
+    assert "there already: 12 of 12 answers" in longbench("predict", *whole)[1]
+
+
 def test_a_mistyped_model_leaves_nothing_in_the_way(longbench, at, tmp_path):
     with FakeOpenAIServer(lambda body: error(400, "no such thing")) as wrong:
         options = [f"--base_url={wrong.base_url}", "--max_retries=0"]
@@ -289,6 +300,8 @@ def test_a_local_model_answers_as_it_does_in_transformers(longbench, tmp_path):
         assert rows[case.idx]["text"] == expected and rows[case.idx]["prompt_tokens"] == prompt.shape[1]
     assert all(row["prompt_tokens"] + 9 <= 1024 and row["finish_reason"] in ("length", "stop") for row in rows.values())
     assert rows[1]["setup"]["weights"] and "12 of 12" in longbench("predict", *options, f"--out={tmp_path}")[1]
+    _, said = longbench("predict", *options, f"--out={tmp_path}", "--dtype=bfloat16", status=2)
+    assert "has answers made with another dtype; give another --out" in said
 
 
 def test_help_needs_nothing_heavy():

@@ -96,9 +96,12 @@ def test_what_export_cannot_write_is_one_line(arguments, tmp_path, capfd, disk_o
     run_here(arguments(*STEPS[:2], "--trainer.max_steps=1"))
     other = tmp_path / "other"
     LlamaConfig(vocab_size=496, hidden_size=32, num_hidden_layers=1, num_attention_heads=4).save_pretrained(other)
+    tied = tmp_path / "tied"
+    LlamaConfig.from_pretrained(TINY, tie_word_embeddings=True).save_pretrained(tied)
     good = {"checkpoint": tmp_path / "run", "target": tmp_path / "hf"}
     for wrong, said in (
         ({"assets": other}, f"assets: {other} is not of {tmp_path}/run/checkpoints/step000001.ckpt's model: "),
+        ({"assets": tied}, f"assets: {tied} has tie_word_embeddings, and {tmp_path}/run/checkpoints/step000001.ckpt "),
         ({"max_shard_size": "5foo"}, "max_shard_size: got '5foo', expected a size such as"),
         ({"checkpoint": tmp_path / "none"}, f"checkpoint: {tmp_path}/none does not exist"),
     ):

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from longalign.chat.messages import MEDIA, TOOLS, Message, first_given
+from longalign.chat.messages import MEDIA, TOOLS, Message, first_given, marked_bad
 from longalign.data.importing.contents import CONTENT_KEYS, ROLE_KEYS, is_columns, read_text, read_turns
 from longalign.data.importing.unusable import Unusable, kind
 from longalign.errors import UserError
@@ -21,7 +21,6 @@ PROMPT, COMPLETION = ("prompt",), ("completion", "response", "output", "answer")
 DOCUMENT = ("document", "context", "passage", "article")
 QUESTION = ("question", "query", "problem", "input")
 ANSWER = ("answer", "answers", "response", "solution", "output")
-BAD_ANSWER = ("label", "kto_tag")  # keys that are false where a row's answer is a bad one, as KTO learns from
 SYSTEM, HISTORY = ("system", "system_prompt", "system_message"), ("history",)
 
 _FIELDS = {  # the fields that --columns can name, each with the keys that it usually has
@@ -152,7 +151,7 @@ def read_row(row: Any, name: str, reading: Reading) -> list[Message]:
         raise Unusable("tools", f"{kind(row[tools])}; answers that use them cannot be learnt without them")
     if media := first_given(row, MEDIA):
         raise Unusable("images or sound", f"{media}: {kind(row[media])}")
-    bad = next((key for key in BAD_ANSWER if row.get(key) is False), None)
+    bad = marked_bad(row)
     if bad and name not in ("document", "question"):  # there it may be the label of a question
         raise Unusable("a bad answer", f"{bad} is false")
     chosen = FORMATS[name]

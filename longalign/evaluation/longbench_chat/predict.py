@@ -31,6 +31,8 @@ class Setup:
     seed: int
     chat_format: str | None = None  # of a model in this process
     weights: str | None = None  # fingerprint of a local folder
+    dtype: str | None = None  # of a model in this process
+    tokenizer: str | None = None  # by which documents were cut for an endpoint: a folder's fingerprint, or a hub name
 
     def key(self, case: Case) -> str:
         """The key of the row with this setup's answer to a case."""

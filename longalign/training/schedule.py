@@ -30,6 +30,9 @@ class WarmupCosine(LRScheduler):
     def set_total_steps(self, total_steps: int) -> None:
         """Tell the length of the run, and set the rate of the step to come accordingly."""
         self.total_steps = total_steps
+        self._set_rates()
+
+    def _set_rates(self) -> None:
         rates = self.get_lr()
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
@@ -50,5 +53,10 @@ class WarmupCosine(LRScheduler):
         return [base * self.factor(self.last_epoch) for base in self.base_lrs]
 
     def state_dict(self) -> dict[str, Any]:
-        """The position alone: a resumed run takes the run's length from its own plan."""
-        return {"last_epoch": self.last_epoch, "_last_lr": self._last_lr, "base_lrs": self.base_lrs}
+        """The position alone: a resumed run takes its length from its own plan, and its base rate from its config."""
+        return {"last_epoch": self.last_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go to the position. The optimizer, read before, has the rate of a run that may have been shorter."""
+        self.last_epoch = state_dict["last_epoch"]
+        self._set_rates()

@@ -276,6 +276,16 @@ def test_a_run_that_is_done_goes_on_when_it_is_given_more_epochs(whole, tmp_path
     assert scalars(tmp_path, "train/loss").keys() == losses.keys()
 
 
+def test_a_run_that_goes_on_has_the_rates_of_its_new_length_and_base_at_once(whole, tmp_path):
+    build, *_ = whole
+    run_here(build(tmp_path / "whole"))
+    run_here(build(tmp_path / "longer", "--data.epochs=1"))
+    run_here(build(tmp_path / "longer", "--ckpt_path=auto", "--model.optimizer.lr=5e-4"))
+    undisturbed, longer = (list(scalars(tmp_path / name, "lr").values()) for name in ("whole", "longer"))
+    half = len(undisturbed) // 2
+    assert longer[half:] == pytest.approx([rate / 2 for rate in undisturbed[half:]])
+
+
 def test_skipped_steps_are_counted_on(whole, tmp_path, monkeypatch):
     build, *_ = whole
     step = LongAlignModule.training_step

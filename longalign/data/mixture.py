@@ -26,7 +26,7 @@ class Source:
     Args:
         path: a file (JSONL also .gz/.zst, JSON, Parquet; of raw texts also .txt and .md), a folder, a glob, or
             owner/name[:split] on the hub.
-        count: how many rows to take, drawn by the seed.
+        count: how many rows to take, drawn by the seed; of raw texts, sequences.
         share_of_sequences: the source's share of all sequences of the mix, 0 to 1.
         share_of_tokens: the source's share of all tokens of the mix, 0 to 1.
         repeat: take rows again where count or share asks for more than there are.
@@ -179,7 +179,7 @@ def _num_held_out(name: str, source: Source, there: int, what: str) -> int:
     asked = source.validation or 0
     if asked == "all":
         return there
-    if asked < 0 or (isinstance(asked, float) and asked >= 1 and not asked.is_integer()):
+    if not asked >= 0 or (isinstance(asked, float) and asked >= 1 and not asked.is_integer()):
         raise UserError(f"data.{name}.validation: got {asked}, expected a count, a fraction below 1, or all")
     held_out = round(asked * there) if 0 < asked < 1 else int(asked)
     if held_out >= there and held_out > 0:

@@ -4,6 +4,7 @@ In: parts (a source, or a bucket of one), each with its rows in the order in whi
 share asked of it. Out: numbers of rows. Shares are of the whole mix.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +13,8 @@ import numpy as np
 
 from longalign.counted import counted
 from longalign.errors import UserError, check_least
+
+log = logging.getLogger(__name__)
 
 KINDS = ("count", "share_of_sequences", "share_of_tokens")
 
@@ -133,7 +136,11 @@ def _solve_shares(
                 f"{key}.{kind}: {share:g} of the mix is {asked:.0f} {what}, there are {there}; the largest"
                 f" possible is {int(largest * 1e4) / 1e4:g}, or set {key}.repeat: true"
             )
-    return {key: _rows_for_weight(weights[key], share * total) for key, share in shares.items()}
+    rows = {key: _rows_for_weight(weights[key], share * total) for key, share in shares.items()}
+    for key in rows:
+        if shares[key] > 0 and not rows[key]:
+            log.info("%s.%s: %g of the mix makes no row: none is taken", key, kind, shares[key])
+    return rows
 
 
 def _weight_of(running: np.ndarray, count: int) -> int:

@@ -171,6 +171,12 @@ def save_generation_config(settings: GenerationConfig, folder: str | Path) -> No
     settings.to_json_file(Path(folder) / GENERATION_CONFIG_NAME)
 
 
+def ends_of_answers(settings: GenerationConfig, stop_ids: Iterable[int]) -> list[int]:
+    """The tokens that end an answer: ``stop_ids`` and the config's own stop tokens, ascending."""
+    own = settings.eos_token_id
+    return sorted({*stop_ids, *([] if own is None else [own] if isinstance(own, int) else own)})
+
+
 def generation_settings(
     defaults: GenerationConfig,
     stop_ids: Iterable[int],
@@ -184,9 +190,7 @@ def generation_settings(
     Answers end at ``stop_ids`` and at the config's own stop tokens.
     """
     settings = copy.deepcopy(defaults)
-    own = settings.eos_token_id
-    stops = {*stop_ids, *([] if own is None else [own] if isinstance(own, int) else own)}
-    settings.eos_token_id = sorted(stops)
+    settings.eos_token_id = stops = ends_of_answers(settings, stop_ids)
     settings.pad_token_id = min(stops) if settings.pad_token_id is None else settings.pad_token_id
     settings.max_new_tokens, settings.max_length = max_new_tokens, None
     settings.num_beams, settings.use_cache, settings.cache_implementation = 1, True, None

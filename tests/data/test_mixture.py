@@ -100,6 +100,7 @@ def test_repeat_goes_round():
         ({"long": {"validation": 0.999}}, "validation: 0.999 of 200 rows is 200, rounded; no row is left to train on"),
         ({"long": {"validation": -1}}, "data.long.validation"),
         ({"long": {"validation": 1.5}}, "data.long.validation"),
+        ({"long": {"validation": float("nan")}}, "data.long.validation: got nan, expected a count"),
     ],
 )
 def test_senseless_requests_are_refused_by_key(sources, expected):

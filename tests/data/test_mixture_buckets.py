@@ -1,5 +1,6 @@
 import itertools
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -129,6 +130,17 @@ def test_the_largest_possible_share_of_a_bucket_is_told_and_possible():
 )
 def test_senseless_buckets_are_refused_by_key(buckets, expected):
     assert expected in _error(buckets)
+
+
+def test_a_share_too_small_for_one_row_is_told(caplog):
+    caplog.set_level(logging.INFO)
+    chosen = _select({"8k-16k": {"share_of_tokens": 1e-4}, "16k-32k": {}}, short={"count": 9})
+    assert len(_inside(chosen, "8k-16k")) == 0
+    key = "data.long.buckets.8k-16k.share_of_tokens"
+    assert caplog.messages == [f"{key}: 0.0001 of the mix makes no row: none is taken"]
+    caplog.clear()
+    _select({"8k-16k": {"share_of_tokens": 0}, "16k-32k": {"share_of_tokens": 0.1}})
+    assert not caplog.messages
 
 
 def test_a_share_of_the_source_and_of_its_buckets_are_not_both_meant():

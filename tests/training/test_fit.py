@@ -153,6 +153,21 @@ def test_a_generation_config_that_transformers_finds_fault_with_is_kept_without_
     assert "generation flags" not in caplog.text
 
 
+def test_answers_of_an_exported_model_end_where_they_ended_in_training(arguments, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(TINY)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|end|>"]})
+    end = tokenizer.convert_tokens_to_ids("<|end|>")
+    tokenizer.chat_template = "{% for m in messages %}{{ m.role + ': ' + m.content + '<|end|>' }}{% endfor %}"
+    tokenizer.chat_template += "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+    tokenizer.save_pretrained(tmp_path / "base")
+    LlamaForCausalLM(LlamaConfig.from_pretrained(TINY, vocab_size=len(tokenizer))).save_pretrained(tmp_path / "base")
+    base = [f"--model.model={tmp_path / 'base'}", "--data.chat_format=template"]
+    run_here(arguments(*STEPS[:2], "--trainer.max_steps=1", *base))
+    export(str(tmp_path / "run"), str(tmp_path / "hf"))
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "hf")
+    assert model.generation_config.eos_token_id == [tokenizer.eos_token_id, end]
+
+
 def test_tied_embeddings_survive_shards_and_export(arguments, tmp_path):
     config = LlamaConfig.from_pretrained(TINY, tie_word_embeddings=True)
     shutil.copytree(TINY, tmp_path / "tied")

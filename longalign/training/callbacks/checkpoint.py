@@ -1,5 +1,6 @@
 """Checkpoints every n steps, at the end, and when the scheduler of the cluster says stop."""
 
+import copy
 import logging
 import shutil
 import signal
@@ -11,13 +12,14 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
+from transformers import GenerationConfig
 
-from longalign.chat import save_tokenizer
+from longalign.chat import answer_ends, save_tokenizer
 from longalign.data.collate import Pack
-from longalign.data.datamodule import data_of
+from longalign.data.datamodule import LongAlignData, data_of
 from longalign.data.loader import is_lost_worker
 from longalign.errors import UserError, check_least
-from longalign.model.generate import save_generation_config
+from longalign.model.generate import ends_of_answers, save_generation_config
 from longalign.model.record import read_record, write_record
 from longalign.preemption import PREEMPTED, STOP_SIGNALS, Preempted, requeue
 from longalign.training.callbacks.validate_at_ends import validate_now
@@ -170,9 +172,9 @@ def checkpoint_folder(trainer: Trainer) -> Path:
 def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) -> None:
     """What an exported model needs beside its weights: config, generation config, tokenizer, and the chat format."""
     module.config.save_pretrained(folder)
-    if module.model.generation_config is not None:
-        save_generation_config(module.model.generation_config, folder)
     data = data_of(trainer)
+    if module.model.generation_config is not None:
+        save_generation_config(_ending_answers(module.model.generation_config, data), folder)
     positions = getattr(module.config, "max_position_embeddings", None)
     save_tokenizer(data.tokenizer, folder, data.chat_format, max_length=positions)
     source = Path(module.weights.folder)
@@ -180,3 +182,15 @@ def _write_hf_assets(trainer: Trainer, module: LongAlignModule, folder: Path) ->
     if record:  # so that `longalign convert` can give back ChatGLM's own format
         shutil.copyfile(source / "tokenizer.model", folder / "tokenizer.model")
     write_record(folder, chat_format=data.chat_format, chatglm=record)
+
+
+def _ending_answers(settings: GenerationConfig, data: LongAlignData) -> GenerationConfig:
+    """The settings, with the tokens that end an answer in training among their stop tokens: servers know no others."""
+    if data.chat_format == "template" and not data.tokenizer.chat_template:  # raw text alone
+        return settings
+    ends = ends_of_answers(settings, answer_ends(data.tokenizer, data.chat_format))
+    if ends == ends_of_answers(settings, ()):
+        return settings
+    settings = copy.deepcopy(settings)
+    settings.eos_token_id = ends
+    return settings

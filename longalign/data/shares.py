@@ -137,6 +137,8 @@ def _solve_shares(
                 f" possible is {int(largest * 1e4) / 1e4:g}, or set {key}.repeat: true"
             )
     rows = {key: _rows_for_weight(weights[key], share * total) for key, share in shares.items()}
+    # half a row more than there are may be asked for, and is rounded up
+    rows = {key: count if repeats[key] else min(count, len(weights[key])) for key, count in rows.items()}
     for key in rows:
         if shares[key] > 0 and not rows[key]:
             log.info("%s.%s: %g of the mix makes no row: none is taken", key, kind, shares[key])

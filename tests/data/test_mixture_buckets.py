@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from longalign.__main__ import main
@@ -156,6 +156,7 @@ def test_a_share_of_the_source_and_of_its_buckets_are_not_both_meant():
     repeat=st.booleans(),
     seed=st.integers(0, 5),
 )
+@example(edges=[0, 11, 22], open_end=False, share=0.1, kind="share_of_sequences", repeat=False, seed=1)  # 7.5 rows of 7
 def test_selections_of_buckets_are_disjoint_unique_and_hold_their_shares(edges, open_end, share, kind, repeat, seed):
     rng = np.random.default_rng(seed)
     lengths = {"a": rng.integers(1, 100, 80), "b": rng.integers(1, 100, 60)}

@@ -128,6 +128,18 @@ def test_slurm_trains_the_same_and_puts_the_job_back_into_the_queue(arguments, t
     assert_first_steps(tmp_path / "run", own)
 
 
+def test_slurm_without_what_longalign_needs_says_so_once_for_all_tasks(tmp_path):
+    make_commands(tmp_path)
+    bare = tmp_path / ".venv/bin/python"
+    bare.parent.mkdir(parents=True)
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    bare.chmod(0o755)
+    here = {**SBATCH, "SLURM_SUBMIT_DIR": str(tmp_path)}
+    job = launch("slurm-fit", "--config=x.yaml", **here, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    (line,) = finish(job, 2).splitlines()
+    assert "slurm-fit: error: .venv/bin/python" in line and "bin/install" in line
+
+
 STEP = {
     "SLURM_STEP_NUM_TASKS": "16",
     "SLURM_STEP_NUM_NODES": "2",

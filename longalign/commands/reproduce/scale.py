@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 EACH_STEP = 16  # sequences in a step of `naive` and `sorted`, as many as `longalign plan` counts for the others
 
-COMPARED = 0.04  # share of the data that is used to compare ways of batching and shares of long data
+COMPARED = 0.06  # share of the data that is used to compare ways of batching and shares of long data
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ SCALES = {
         shortest=4096,
         grid=("--lengths=1000:64000:10", "--depths=10:90:10", "--seeds=3"),
         probe=("--lengths=1000,4000,16000,32000,64000", "--depths=10,50,90", "--seeds=8"),
-        long=1300,
-        medium=2400,
+        long=750,
+        medium=1800,
         short=450,
         asked=5200,
-        own=6400,
+        own=5000,
         held_out=60,
         questions="48:96",
         answer=512,

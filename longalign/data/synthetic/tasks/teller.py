@@ -14,7 +14,7 @@ BRIEF = 0.05
 APART = 0.2
 """Share of the documents in which facts are paragraphs of their own."""
 
-ALIKE = 0.6
+ALIKE = 0.4
 """Share of the exercises whose facts are all worded alike, so that they differ in keys and values only."""
 
 _FEW = (0, 1, 2, 3, 3, 5, 9)

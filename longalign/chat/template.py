@@ -121,6 +121,8 @@ class TemplateEncoder:
         answers = self._marked_answers(messages, marked) if self.has_marks else self._answers(messages, rendered)
         if not all(answer.learnt for answer in answers):
             events.append("answer_of_weight_0")
+        if any(message["role"] == "assistant" and not message["content"].strip() for message in messages):
+            events.append("answer_without_text")
         text = self._without_tail(rendered, answers)
         content = sorted(rendered.spans)
         cuts = sorted({answer.start for answer in answers} | {answer.end for answer in answers if not answer.ended})

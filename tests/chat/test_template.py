@@ -361,8 +361,9 @@ def test_a_new_day_does_not_upset_a_dated_template(monkeypatch):
 def test_empty_answers_are_no_targets():
     tokenizer = byte_level(templates.CHATML)
     messages = [MESSAGES[1], {"role": "assistant", "content": " \n"}, *MESSAGES[3:]]
-    _, labels = encode_conversation(messages, tokenizer)
-    assert target_texts(tokenizer, labels) == ["Because of x > 10.<|im_end|>"]
+    row = encode_row({"messages": messages}, tokenizer, max_length=999)
+    assert target_texts(tokenizer, row.labels) == ["Because of x > 10.<|im_end|>"]
+    assert row.events == ("answer_without_text",)
 
 
 def test_without_a_template_the_formats_are_named():

@@ -109,6 +109,8 @@ class PlainEncoder:
             builder.answer(self.text.encode(answer, continuing=continuing), learnt=turn.learnt)
             if not turn.learnt:
                 events.append("answer_of_weight_0")
+            if turn.answer is not None and not answer:
+                events.append("answer_without_text")
         return builder
 
     def _question(self, number: int, turn: Round) -> str:

@@ -71,13 +71,14 @@ class TemplateEncoder:
     """Encodes conversations with the tokenizer's chat template. Picklable."""
 
     def __init__(self, tokenizer: Any) -> None:
+        self.name = tokenizer.name_or_path or type(tokenizer).__name__
         template = tokenizer.chat_template
         if isinstance(template, dict):
             template = template.get("default")
         if not template:
             raise UserError(
-                f"tokenizer {tokenizer.name_or_path or type(tokenizer).__name__} has no chat template for "
-                "data.chat_format template; use chatglm3 or llama2, or set chat_template in its tokenizer_config.json"
+                f"tokenizer {self.name} has no chat template for data.chat_format template; use chatglm3 or llama2, "
+                "or set chat_template in its tokenizer_config.json"
             )
         self.template: str = template
         self.text = TextEncoder(tokenizer)
@@ -91,8 +92,19 @@ class TemplateEncoder:
         """Whether the template marks answers by `{% generation %}`."""
         return _MARKS.search(self.template) is not None
 
+    @cached_property
+    def spelled_out(self) -> list[str]:
+        """The control tokens of the template that the tokenizer recognises only behind a space."""
+        written = {value for key, value in self.variables.items() if key in self.template}
+        return [name for name in self.text.spaced if name in self.template or name in written]
+
     def encode(self, messages: list[Message], events: list[str]) -> tuple[list[int], list[int]]:
         """(input_ids, labels) of a conversation; both are empty if it has no answer."""
+        if self.spelled_out:
+            raise UserError(
+                f"tokenizer {self.name} would spell out {', '.join(self.spelled_out)} of the chat template where no "
+                'space is in front; set "normalized": false for it in tokenizer.json, or use data.chat_format llama2'
+            )
         answered = num_answered(messages)
         if answered < len(messages):
             events.append("trailing_user_dropped")
@@ -109,6 +121,8 @@ class TemplateEncoder:
         answers = self._marked_answers(messages, marked) if self.has_marks else self._answers(messages, rendered)
         if not all(answer.learnt for answer in answers):
             events.append("answer_of_weight_0")
+        if any(message["role"] == "assistant" and not message["content"].strip() for message in messages):
+            events.append("answer_without_text")
         text = self._without_tail(rendered, answers)
         content = sorted(rendered.spans)
         cuts = sorted({answer.start for answer in answers} | {answer.end for answer in answers if not answer.ended})

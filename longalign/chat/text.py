@@ -56,6 +56,7 @@ class TextEncoder:
         control: the control tokens by name, each as its entry of tokenizer.json. control_ids: their ids.
         alone: those, by id, that are recognised only where they stand alone (see the module `standalone`).
         prefix_scheme: when a word-start mark is put in front of a text, see `_prefix_scheme`.
+        spaced: the names of those that are recognised only behind a space or where a text begins.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -68,10 +69,12 @@ class TextEncoder:
         self._state = state | {"truncation": None, "padding": None, "post_processor": None}
         added = state["added_tokens"]
         self.control = {t["content"]: t for t in added if t["special"] or _ROLE_MARK.fullmatch(t["content"])}
-        self.control_ids = frozenset(t["id"] for t in self.control.values())
+        self._names = {t["id"]: name for name, t in self.control.items()}
+        self.control_ids = frozenset(self._names)
         marks = any(map(standalone.is_marking, parts(state["normalizer"])))
         self.alone = {t["id"]: t for t in self.control.values() if marks and t["normalized"]}
         self.prefix_scheme = _prefix_scheme(state)
+        self.spaced = [name for name, t in self.control.items() if not marks and _is_spaced(state, t)]
         self._opening = frozenset(t["id"] for t in added if t["content"] not in self.control and _opens(state, t))
         self.unknown = tokenizer.unk_token_id, tokenizer.unk_token or ""  # may stand for any text
 
@@ -203,9 +206,16 @@ class TextEncoder:
     def _has_literal(self, text: str, ids: list[int], offsets: list[Span], content: list[Span]) -> bool:
         controls = ((token_id, offsets[k]) for k, token_id in enumerate(ids) if token_id in self.control_ids)
         return any(
-            _overlaps(content, span) and (token_id != self.unknown[0] or self.unknown[1] in text[slice(*span)])
+            _overlaps(content, self._name_span(token_id, text, span))
+            and (token_id != self.unknown[0] or self.unknown[1] in text[slice(*span)])
             for token_id, span in controls
         )
+
+    def _name_span(self, token_id: int, text: str, span: Span) -> Span:
+        """A control token's span without the white space that it has taken in (`lstrip`, `rstrip`)."""
+        name = self._names[token_id]
+        start = text.find(name, *span)
+        return span if start < 0 else (start, start + len(name))
 
     def _pieces(self, text: str, content: list[Span], cuts: list[int]) -> list[Piece]:
         marks = self._control_marks(text, content)
@@ -293,13 +303,26 @@ def _prefix_scheme(state: dict[str, Any]) -> str:
 
 
 def _opens(state: dict[str, Any], token: dict[str, Any]) -> bool:
-    """Whether the backend puts a word-start mark behind an added token. Normalized ones are found after `Prepend`."""
-    prepends = any(part["type"] == "Prepend" for part in parts(state["normalizer"]))
-    return _prefix_scheme(state) == "always" and not (prepends and token["normalized"])
+    """Whether the backend puts a word-start mark behind an added token."""
+    return _prefix_scheme(state) == "always" and not _is_spaced(state, token)
+
+
+def _is_spaced(state: dict[str, Any], token: dict[str, Any]) -> bool:
+    """Whether an added token is recognised only behind a word-start mark, as `Prepend` adds one to its name, too."""
+    return token["normalized"] and any(part["type"] == "Prepend" for part in parts(state["normalizer"]))
 
 
 def _without_prefix(state: dict[str, Any]) -> dict[str, Any]:
-    normalizers = [part for part in parts(state["normalizer"]) if part["type"] != "Prepend"]
+    texts = [token for token in state["added_tokens"] if not token["special"]]
+    spaced = "|".join(re.escape(token["content"]) for token in texts if _is_spaced(state, token))
+    # the names of these tokens are normalized, too, and must keep the mark
+    unmark = {"type": "Replace", "pattern": {"Regex": rf"\A▁(?!(?:{spaced})\z)"}, "content": ""}
+    normalizers = []
+    for part in parts(state["normalizer"]):
+        if part["type"] != "Prepend":
+            normalizers.append(part)
+        elif spaced:
+            normalizers += [part, unmark]
     never: dict[str, dict[str, Any]] = {
         "Metaspace": {"prepend_scheme": "never"},
         "ByteLevel": {"add_prefix_space": False},

@@ -33,11 +33,22 @@ class Weights:
         self.folder = self.path
 
     def load(self, dtype: torch.dtype | str = "auto") -> PreTrainedModel:
-        """The whole model on the CPU. dtype: auto is that of the files."""
+        """The whole model on the CPU. dtype: auto is that of the files.
+
+        Raises:
+            UserError: the weights are incomplete, or hold an lm_head where the config ties it to the embedding.
+        """
         if self.random:
             return random_model(self.config)
         self.folder = weights_folder(self.path, self.config, self.cache_dir)
-        return load_model(self.folder, self.config, dtype=dtype, gguf_file=self.gguf_file)
+        model = load_model(self.folder, self.config, dtype=dtype, gguf_file=self.gguf_file)
+        tied = getattr(self.config, "tie_word_embeddings", False)
+        if tied and model.get_output_embeddings().weight is not model.get_input_embeddings().weight:
+            raise UserError(
+                f"model.model: {self.path} has an lm_head of its own, and its config says tie_word_embeddings; "
+                "to train both: --model.config_overrides '{tie_word_embeddings: false}'"
+            )
+        return model
 
     def load_on_rank_0(self, trainer: Trainer) -> PreTrainedModel | None:
         """The whole model on rank 0, None elsewhere and for random weights. All ranks must call it.

@@ -63,6 +63,13 @@ def test_unusual_conversations(folder, chat_format, messages, equal_to, event):
 
 
 @each_format
+def test_an_answer_without_text_is_counted(folder, chat_format):
+    messages = conversation("u:q", "a: \n", "u:r", "a:y")
+    row = encode_row({"messages": messages}, sentencepiece(folder=folder), chat_format, max_length=999)
+    assert row.events == ("answer_without_text",)
+
+
+@each_format
 @pytest.mark.parametrize("of_weight_0", [1, 3])
 def test_an_answer_of_weight_0_is_read_and_not_learnt(folder, chat_format, of_weight_0):
     tokenizer = sentencepiece(folder=folder)

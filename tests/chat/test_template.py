@@ -233,6 +233,39 @@ def test_cuts_beside_added_tokens_do_not_change_the_ids(make, normalized, parts)
 
 
 @pytest.mark.parametrize(
+    ("text", "cut"), [("a<think> b", 1), ("<think> <think>b", 7), ("\n<think>a </think>b", 1), ("a </think> b", 10)]
+)
+def test_cuts_beside_added_tokens_that_need_a_space_in_front_do_not_change_the_ids(text, cut):
+    tokenizer = spaces_marked("Prepend")
+    tokenizer.add_tokens([AddedToken(name, special=False, normalized=True) for name in ("<think>", "</think>")])
+    tokenizer.chat_template = templates.CHATML
+    encoder = chat_encoder(tokenizer).text
+    assert encoder.encode_pieces(text, [], [cut])[0] == encoder.encode_rendered(text, [], [])[0]
+
+
+def test_a_control_token_that_would_be_spelled_out_is_refused():
+    tokenizer = spaces_marked("Prepend")
+    tokenizer.add_special_tokens({"eos_token": AddedToken("<|im_end|>", special=True, normalized=True)})
+    tokenizer.chat_template = templates.CHATML
+    assert "<|im_end|>" not in tokenizer.tokenize("why<|im_end|>")
+    with pytest.raises(UserError, match=r'would spell out <\|im_end\|> .* set "normalized": false .*tokenizer.json'):
+        encode_conversation(MESSAGES, tokenizer)
+
+
+def test_white_space_that_a_control_token_takes_in_is_no_control_token_in_a_message():
+    tokenizer = greedy_marks()
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ '<|user|>' + m.content + '<|end|>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|user|>' }}{% endif %}"
+    )
+    messages = [{"role": "user", "content": " why "}, {"role": "assistant", "content": "\nso\n"}]
+    row = encode_row({"messages": messages}, tokenizer, max_length=999)
+    assert row.events == () and row.input_ids == rendered_ids(tokenizer, messages)
+    messages[0]["content"] += "<|end|>"
+    assert encode_row({"messages": messages}, tokenizer, max_length=999).events == ("control_token_as_text",)
+
+
+@pytest.mark.parametrize(
     ("name", "messages", "said"),
     [
         ("MOVED_SYSTEM", MESSAGES, r"before message 3 \(assistant\) in another way"),
@@ -328,8 +361,9 @@ def test_a_new_day_does_not_upset_a_dated_template(monkeypatch):
 def test_empty_answers_are_no_targets():
     tokenizer = byte_level(templates.CHATML)
     messages = [MESSAGES[1], {"role": "assistant", "content": " \n"}, *MESSAGES[3:]]
-    _, labels = encode_conversation(messages, tokenizer)
-    assert target_texts(tokenizer, labels) == ["Because of x > 10.<|im_end|>"]
+    row = encode_row({"messages": messages}, tokenizer, max_length=999)
+    assert target_texts(tokenizer, row.labels) == ["Because of x > 10.<|im_end|>"]
+    assert row.events == ("answer_without_text",)
 
 
 def test_without_a_template_the_formats_are_named():

@@ -132,6 +132,11 @@ def test_damaged_weights_are_one_line(fit, tmp_path):
     [
         ("hidden_size", "abc", "config.json: Field 'hidden_size' expected int, got str"),
         ("hidden_size", 128, "lm_head.weight (got [496, 64], expected [496, 128])"),
+        (
+            "tie_word_embeddings",
+            True,
+            "has an lm_head of its own, and its config says tie_word_embeddings; to train both:",
+        ),
     ],
 )
 def test_a_config_that_is_wrong_or_not_of_its_weights_is_one_line(fit, tmp_path, key, value, said):

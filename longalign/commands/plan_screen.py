@@ -147,7 +147,8 @@ def _summary(figures: dict[str, Any]) -> Text:
         f"targets are {percent(plan['target_share'])} of the tokens",
         f"  lengths: median {lengths['median']:,}, mean {lengths['mean']:,.0f}, 90% up to {lengths['p90']:,}, "
         f"longest {lengths['longest']:,}; long: {plan['long_from']:,} or more",
-        "  spread: std / mean over steps; in the loss each step weighs the same, whatever it holds",
+        "  spread: std / mean over steps; like averages without a last step that has empty packs",
+        "  in the loss each step weighs the same, whatever it holds",
         "  strategies are compared at about as many sequences a step as configured",
         f"  time of a sequence: from {figures['cost']['of']}",
     ]

@@ -102,6 +102,13 @@ def test_the_screen_shows_the_length_from_which_sequences_count_as_long(plan, lo
     assert f"long: {length:,} or more" in longalign("plan", *options)[0]
 
 
+def test_the_screen_says_that_averages_leave_out_a_last_step_with_empty_packs(plan, longalign):
+    options = ("--data.strategy=naive", "--data.packs_per_step=4")
+    figures = plan(*options)["plan"]
+    assert figures["num_empty_packs"] and figures["sequences_mean"] == 4 > figures["sequences"] / figures["num_steps"]
+    assert "like averages without a last step that has empty packs" in longalign("plan", *options)[0]
+
+
 def test_what_is_too_long_is_counted_by_reason(plan, truth):
     too_long = int((truth["long"][0] > 440).sum())
     assert 0 < too_long < 10

@@ -59,8 +59,20 @@ def test_the_builder_of_the_command_makes_the_same_prompts_and_says_the_depth_th
     builder = CompatBuilder(haystack, made, 64, own=own)
     draft = builder.draft(Cell(1000, 50, 0))
     prompt = builder.finish(draft)
-    assert sha256(prompt.messages[-1]["content"]) == CASES["chatglm", "own_period_piece", 1000, 50]
+    assert sha256(prompt.messages[-1]["content"]) == CASES["chatglm3class", "own_period_piece", 1000, 50]
     assert len(prompt.input_ids) == draft.tokens and 40 < draft.reached[0] < 50
+
+
+def test_a_depth_is_rounded_as_in_the_original(tmp_path):
+    """Of 90 tokens 70 % are 62 there: a full stop that is the 63rd comes too late."""
+    text, needle = "a." + " a" * 60 + "." + " a" * 600, " It is here."
+    (tmp_path / "a.txt").write_text(text)
+    llama = encoder("llama")
+    assert llama.tokenizer.decode(llama.tokens(text)[0][:63]).endswith("a a.") and int(90 * 0.7) == 62
+    length = 200 + 90 + len(llama.tokens(needle)[0])
+    source = read_texts(tmp_path, joined="")
+    at = [compat_document(source, llama, CompatRequest(length, depth, needle)).index(needle) for depth in (70, 71)]
+    assert at == [text.index(".") + 2, text.rindex(".") + 2]  # sentencepiece puts a space in front of the needle
 
 
 def test_characters_without_a_token_are_left_out_of_the_document_as_in_the_original(tmp_path):

@@ -2,9 +2,11 @@
 
 It works on tokens, and so does this. The texts are repeated until they are long enough, encoded, cut to the length,
 decoded and encoded again, and cut to the length less 200 and the needle's tokens. The needle is inserted behind the
-last full stop at or before the depth, and everything is decoded. Two things differ on purpose. Files are taken in the
-order of their names, there in that of the file system. And the full stop is the tokenizer's own; there it is id 30930,
-which is ChatGLM's, so that with any other tokenizer every needle lands at the start.
+last full stop at or before the depth, and everything is decoded. ChatGLM3's own tokenizer counts [gMASK] and sop when
+it cuts, and leaves their names at the start of the document: so do we with its vocabulary. Two things differ on
+purpose. Files are taken in the order of their names, there in that of the file system. And the full stop is the
+tokenizer's own; there it is id 30930, which is ChatGLM's, so that with any other tokenizer every needle lands at the
+start.
 """
 
 from dataclasses import dataclass, field
@@ -32,8 +34,8 @@ ANSWERS = ("eat a sandwich", "Dolores Park", "sunny day")
 class CompatRequest:
     """What the original's document depends on, beside its texts. `length` (tokens) and `depth` (percent) are as there.
 
-    opening: the text of the special tokens that the original's tokenizer puts in front of a text and decodes with it
-    (ChatGLM3's leaves "[gMASK]sop " in the document). opening_tokens: how many these are.
+    opening: the text of the special tokens that the original's tokenizer puts in front of a text and decodes with it.
+    opening_tokens: how many these are.
     """
 
     length: int
@@ -56,10 +58,11 @@ class CompatBuilder:
     def __init__(self, haystack: Haystack, encoder: Encoder, max_new_tokens: int, *, own: Item | None = None) -> None:
         self.haystack, self.encoder, self.max_new_tokens = haystack, encoder, max_new_tokens
         self._item = own or Item((SINGLE,), SINGLE_QUESTION, ANSWERS, "", SINGLE, "")
+        self._opening = _opening(encoder)
 
     def draft(self, cell: Cell) -> CompatDraft:
         """The original's prompt for a cell. It does not depend on the cell's seed."""
-        request = CompatRequest(cell.length, cell.depth, f"\n{self._item.needles[0]}\n")
+        request = CompatRequest(cell.length, cell.depth, f"\n{self._item.needles[0]}\n", *self._opening)
         text = compat_document(self.haystack.source, self.encoder, request)
         messages = FRAME.messages(text, self._item.question)
         return CompatDraft(
@@ -98,10 +101,17 @@ def compat_document(source: Source, encoder: Encoder, request: CompatRequest) ->
     ids = ids[:room]
     at = len(ids)
     if request.depth != 100:
-        at = int(len(ids) * request.depth / 100)
+        at = int(len(ids) * (request.depth / 100))  # the original's rounding: 70 % of 90 are 62
         while at and ids[at - 1] != period:
             at -= 1
     return _decode(encoder, [*ids[:at], *needle, *ids[at:]])
+
+
+def _opening(encoder: Encoder) -> tuple[str, int]:
+    """`CompatRequest.opening` and `opening_tokens` of a tokenizer: those of ChatGLM3's, of any other none."""
+    from longalign.chat.standalone import MARK  # torch comes with it
+
+    return ("[gMASK]sop ", 2) if MARK in _tokenizer(encoder).backend_tokenizer.to_str() else ("", 0)
 
 
 def _repeated(text: str, encoder: Encoder, length: int) -> str:

@@ -3,7 +3,7 @@
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -223,4 +223,4 @@ def _with_short_names(runs: Sequence[Run]) -> list[Run]:
     names = short if len(set(short)) == len(short) else [run.name for run in runs]
     if len(set(names)) < len(names):
         raise UserError(f"a run is given twice: {', '.join(names)}")
-    return [Run(name, run.rows, run.scores) for name, run in zip(names, runs, strict=True)]
+    return [replace(run, name=name) for name, run in zip(names, runs, strict=True)]

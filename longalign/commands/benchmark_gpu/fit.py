@@ -137,7 +137,7 @@ def predicted_time(case: Case, steps: int, checkpointing: Any, kept_layers: int,
     plan = plan_batches(
         lengths,
         np.ones_like(lengths),
-        strategy=case.strategy,  # type: ignore[arg-type]
+        strategy=case.strategy,
         max_length=case.max_length,
         packs_per_step=case.packs_per_step,
         world_size=case.gpus,

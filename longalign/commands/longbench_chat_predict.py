@@ -82,7 +82,7 @@ def predict(
         seed: seed of the sampling.
         chat_format: chat format of a model run here; auto is the one in its longalign.json, else its chat template.
         device: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.
-        dtype: dtype of the weights; auto is bfloat16 on a GPU.
+        dtype: dtype of the weights; auto is bfloat16 on a GPU, and on a CPU float32 unless it is fast in bfloat16.
         tokenizer: folder of the API model's tokenizer, which counts tokens; without it they are estimated.
         price_in: price of a million tokens read by an API model; with both prices the cost is shown before the first
             call.

@@ -10,9 +10,9 @@ from typing import Any
 
 from longalign.counted import counted
 from longalign.errors import UserError
-from longalign.evaluation.longbench_chat.judge import OK, UNPARSABLE
+from longalign.evaluation.longbench_chat.judge import UNPARSABLE
 from longalign.evaluation.longbench_chat.statistics import Difference, Estimate, compare_paired, estimate_mean
-from longalign.records import FAILED, Records, Row
+from longalign.records import FAILED, OK, Records, Row
 
 ALL = "all"
 _EDGES = (4, 8, 16, 32, 64)  # thousands of tokens

@@ -1,4 +1,7 @@
-"""Whether the Hugging Face hub can be reached, asked before its library tries each file for half a minute."""
+"""Whether a name is one on the Hugging Face hub, and whether the hub can be reached.
+
+The latter is asked before its library tries each file for half a minute.
+"""
 
 import functools
 import logging
@@ -12,6 +15,11 @@ from huggingface_hub import constants
 log = logging.getLogger(__name__)
 
 TRIES_S = (1.0, 2.0)  # pauses between look-ups, where the first says that it may succeed later
+
+
+def is_path(name: str) -> bool:
+    """Whether the name of a model can only be a path, and not one on the hub (``owner/name`` or ``name``)."""
+    return name.startswith((".", "/", "~")) or name.count("/") > 1
 
 
 @functools.cache

@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
-FAILED = "failed"
-"""The ``status`` of a row that holds an error instead of a result; the next run tries it again."""
+OK, FAILED = "ok", "failed"
+"""The ``status`` of a row that holds a result, and of one that holds an error instead; the next run tries it again."""
 
 
 class Records:

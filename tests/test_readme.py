@@ -6,6 +6,8 @@ import re
 import shlex
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from longalign.__main__ import COMMANDS, main
@@ -74,6 +76,37 @@ def test_a_longer_context_is_trained_exported_and_aligned(files, monkeypatch, tm
     config = json.loads((tmp_path / "llama2-7b-64k/config.json").read_text())
     assert config["max_position_embeddings"] == 65536 and config["rope_parameters"]["rope_theta"] == 2e6
     assert newest_checkpoint(tmp_path / "runs/llama2_7b_balanced_lw/checkpoints")
+
+
+def test_published_files_are_imported(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "DIR").symlink_to(TINY)
+    turns = [{"from": "human", "value": "Why?"}, {"from": "gpt", "value": "Because."}]
+    for number in (1, 2):
+        rows = [
+            {"id": f"{number}-{i}", "conversations": [*turns, {"from": "human", "value": str(i)}]} for i in range(3)
+        ]
+        (tmp_path / f"sg_90k_part{number}_html_cleaned.json").write_text(json.dumps(rows))
+    columns = {"article": ["A river. " * 9] * 2, "q": ["Where?", "When?"], "gold": ["here", "now"]}
+    pq.write_table(pa.table(columns), tmp_path / "papers.parquet")
+    lines = [words for words in commands_under("Data sets") if "/" not in words[4]]  # the others are on the hub
+    assert len(lines) == 2
+    for words in lines:
+        assert main([*words[1:], *(["--chat_format=llama2"] if "--tokenizer" in words else [])]) == 0
+    report = json.loads((tmp_path / "data/chats.jsonl.zst.report.json").read_text())
+    assert report["rows"] == {"read": 6, "kept": 1, "dropped": 5} and report["dropped"] == {"duplicate": 5}
+    assert len((tmp_path / "data/qa.jsonl").read_text().splitlines()) == 2
+
+
+def test_long_data_from_documents_is_planned(monkeypatch, tmp_path, caplog):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "DIR").symlink_to(TINY)
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers/a.txt").write_text("The harbour master wrote down each ship. " * 2000)
+    caplog.set_level("INFO")
+    for words in commands_under("Long data from your documents"):
+        assert main([word.replace("URL", "http://localhost:8000/v1") for word in words[1:]] + ["--plan"]) == 0
+        assert "WRITER at http://localhost:8000/v1: " in caplog.messages[-1]
 
 
 def test_long_tasks_are_written(monkeypatch, tmp_path):

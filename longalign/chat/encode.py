@@ -40,9 +40,9 @@ class EncodedRow:
         input_ids: empty if the row was dropped.
         labels: aligned with `input_ids` as in Hugging Face (unshifted; -100: no target).
         reason: why the row was dropped: `no_target`, `too_long`, or `no_text` (of a raw text); None if it was not.
-        events: what was cut or repaired, each name once: `cut_document`, `cut_tail`, `trailing_user_dropped`,
-            `messages_joined`, `answer_without_question`, `answer_without_text`, `answer_of_weight_0`,
-            `zero_width_removed`, `control_token_as_text`, `system_text_left_out_by_template`,
+        events: what was cut or repaired, each name once: `cut_document`, `cut_tail`, `document_split` (of a raw text),
+            `trailing_user_dropped`, `messages_joined`, `answer_without_question`, `answer_without_text`,
+            `answer_of_weight_0`, `zero_width_removed`, `control_token_as_text`, `system_text_left_out_by_template`,
             `user_text_left_out_by_template`.
     """
 

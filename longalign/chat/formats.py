@@ -36,7 +36,8 @@ from longalign.chat.text import TextEncoder
 from longalign.errors import UserError
 
 DummyPrefix = Literal["each", "first"]
-_ZERO_WIDTH = dict.fromkeys((0x200B, 0x200C, 0x200D, 0xFEFF))
+ZERO_WIDTH = "\u200b\u200c\u200d\ufeff"
+_WITHOUT_ZERO_WIDTH = str.maketrans("", "", ZERO_WIDTH)
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class PlainEncoder:
         return "\n\n" + question if number > 1 and not self.strip_whitespace else question
 
     def _clean(self, answer: str, events: list[str]) -> str:
-        cleaned = answer.translate(_ZERO_WIDTH)
+        cleaned = answer.translate(_WITHOUT_ZERO_WIDTH)
         if len(cleaned) != len(answer):
             events.append("zero_width_removed")
         return cleaned.strip() if self.strip_whitespace else cleaned

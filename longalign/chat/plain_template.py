@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jinja2
 
 from longalign.chat.encode import ChatFormat, chat_encoder
-from longalign.chat.formats import PlainEncoder, PlainFormat
+from longalign.chat.formats import ZERO_WIDTH, PlainEncoder, PlainFormat
 from longalign.chat.messages import Message
 from longalign.errors import UserError
 
@@ -32,7 +32,6 @@ _ROUNDS_TEMPLATE = (
     "{% endif %}{% endfor %}{{ turn(now.number, now.question or '', now.answer or '') }}"
     "{% if now.answer is not none and not add_generation_prompt %}{{ @end@ }}{% endif %}"
 )
-_ZERO_WIDTH = "\u200b\u200c\u200d\ufeff"
 
 
 def _talk(*turns: str) -> list[Message]:
@@ -100,7 +99,7 @@ def _rounds_template(plain_format: PlainFormat, prefix: str, lead: str, gap: str
         "lead": _quote(lead),
         "gap": _quote(gap),
         "frame": " ~ ".join(frame),
-        "clean": " ".join(f"| replace({json.dumps(mark)}, '')" for mark in _ZERO_WIDTH),
+        "clean": " ".join(f"| replace({json.dumps(mark)}, '')" for mark in ZERO_WIDTH),
         "prefix": _quote(prefix),
         "end": _quote(end),
     }

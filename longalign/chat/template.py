@@ -111,7 +111,7 @@ class TemplateEncoder:
             messages = messages[:answered]
         if not messages:
             return [], []
-        rendered, marked = self._render_checked(messages, marks=self.has_marks)
+        rendered, marked = self._render_checked(messages)
         for index in sorted(set(range(len(messages))) - set(rendered.frame.slots)):
             role, text = messages[index]["role"], messages[index]["content"]
             if text.strip() and role == "assistant":
@@ -133,13 +133,13 @@ class TemplateEncoder:
 
     def prompt(self, messages: list[Message]) -> list[int]:
         """The ids up to where the model answers the last message."""
-        rendered, marked = self._render_checked(messages, marks=self.has_marks, add_generation_prompt=True)
+        rendered, marked = self._render_checked(messages, prompt=True)
         cuts = [start for start, _ in marked] if self.has_marks else self._history_cuts(messages, rendered)
         return self.text.encode_rendered(rendered.text, sorted(rendered.spans), cuts)[0]
 
     def rendered(self, messages: list[Message]) -> str:
         """The text of a prompt."""
-        return self._render_checked(messages, marks=self.has_marks, add_generation_prompt=True)[0].text
+        return self._render_checked(messages, prompt=True)[0].text
 
     def _history_cuts(self, messages: list[Message], rendered: Rendered) -> list[int]:
         """Where `encode` would cut the text at the earlier answers of a prompt, so that the ids are those of training.
@@ -173,13 +173,18 @@ class TemplateEncoder:
             raise UserError(f"the chat template refuses the roles {roles}: {reason}; {_REMEDY}") from None
         return texts[0], [(start, end) for start, end in spans[0]] if marks else []
 
-    def _render_checked(
-        self, messages: list[Message], *, marks: bool = False, add_generation_prompt: bool = False
-    ) -> tuple[Rendered, list[Span]]:
-        text, marked = self._render(messages, marks=marks, prompt=add_generation_prompt)
+    def _render_checked(self, messages: list[Message], *, prompt: bool = False) -> tuple[Rendered, list[Span]]:
+        """The rendered conversation, and the spans of answers that the template marks, if it does.
+
+        prompt: with the generation prompt at its end.
+
+        Raises:
+            UserError: the template changes the text of a message.
+        """
+        text, marked = self._render(messages, marks=self.has_marks, prompt=prompt)
         changed: int | None = 0
         for fresh in (False, True):  # a cached frame is out of date if the template writes the date
-            frame = self._frame(messages, add_generation_prompt, fresh)
+            frame = self._frame(messages, prompt, fresh)
             spans, changed = _match(frame, messages, text)
             if changed is None:
                 rendered = Rendered(text, frame, spans)

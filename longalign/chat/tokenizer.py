@@ -16,7 +16,7 @@ from longalign.chat.plain_template import plain_chat_template
 from longalign.chat.text import TextEncoder
 from longalign.errors import UserError
 from longalign.files import read_json
-from longalign.hub import look_for_hub
+from longalign.hub import is_path, look_for_hub
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def load_tokenizer(path: str | Path, *, revision: str | None = None, gguf_file: 
         UserError: there is no tokenizer, its files cannot be read, or it is Python code only.
     """
     folder = Path(path).expanduser()
-    if not folder.is_dir() and _looks_local(str(path)):
+    if not folder.is_dir() and is_path(str(path)):
         raise UserError(f"{path}: no such folder; model.model or data.tokenizer must name a folder or a hub model")
     config = _read_json(folder / "tokenizer_config.json")
     if _is_chatglm(folder, config):
@@ -142,10 +142,6 @@ def _is_vocabulary(file: Path) -> bool:
         "vocab.txt",
         "tekken.json",
     }
-
-
-def _looks_local(path: str) -> bool:
-    return path.startswith((".", "/", "~")) or path.count("/") > 1
 
 
 def _is_chatglm(folder: Path, config: dict[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 
 from longalign.api.replies import well_formed
-from longalign.chat import load_tokenizer
+from longalign.chat import answer_ends, load_tokenizer
 from longalign.commands.chat_session import Session, log, show_document
 from longalign.commands.conversation import Conversation, read_document
 from longalign.commands.model_loading import (
@@ -91,7 +91,7 @@ def chat(
         torch.manual_seed(seed)
     settings = generation_settings(
         network.generation_config,
-        conversation.answer_ends(),
+        answer_ends(tokenizer, kind),
         max_new_tokens=max_new_tokens,
         temperature=temperature,
         top_p=top_p,

@@ -5,7 +5,6 @@ Answers go to stdout token by token, everything else to stderr.
 
 import io
 import logging
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -139,12 +138,8 @@ class Session:
             self._line_is_busy = False
         if sys.stdout.isatty():
             text = _CONTROL.sub("", text)
-        try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        except BrokenPipeError:  # the reader of a pipe, such as `head`, has ended
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports an error at exit
-            raise SystemExit(0) from None
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
     def _show_reading(self, done: int, total: int) -> None:
         if total >= _MANY_TOKENS and sys.stderr.isatty():

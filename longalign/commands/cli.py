@@ -19,7 +19,7 @@ from torch.distributed import DistNetworkError, DistStoreError
 from longalign.commands.messages import explain_trainer_error, explained
 from longalign.commands.parse import PlainHelp
 from longalign.counted import counted
-from longalign.data.datamodule import LongAlignData
+from longalign.data.datamodule import LongAlignData, data_of
 from longalign.data.loader import is_lost_worker
 from longalign.errors import UserError
 from longalign.files import write_text
@@ -80,7 +80,7 @@ class RunConfig(SaveConfigCallback):
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "config.yaml", self.parser.dump(self.config, skip_none=False))
         write_environment(folder, trainer)
-        write_data_record(folder, trainer.datamodule)  # type: ignore[attr-defined]
+        write_data_record(folder, data_of(trainer))
 
 
 class Parser(PlainHelp, LightningArgumentParser):

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any, Literal
 
-from longalign.chat import ChatFormat, Message, answer_ends, chat_encoder, encode_prompt
+from longalign.chat import ChatFormat, Message, chat_encoder, encode_prompt
 from longalign.chat.overflow import shorten_document
 from longalign.errors import UserError
 
@@ -96,10 +96,6 @@ class Conversation:
     def take_back(self) -> None:
         """Remove the last question if it has no answer."""
         self.messages, self._unread = self._before
-
-    def answer_ends(self) -> set[int]:
-        """The control tokens that end an answer in training; see `longalign.chat.answer_ends`."""
-        return answer_ends(self._tokenizer, self._format)
 
     def _too_long(self, tokens: int) -> bool:
         return self._context is not None and tokens + self._max_new_tokens > self._context

@@ -56,8 +56,8 @@ def answer(
         chat_format: format of the prompts; auto takes the one in the folder's longalign.json, or else the tokenizer's
             chat template.
         batch_size: greatest number of questions that are answered together.
-        device: cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.
-        dtype: type of the weights; auto is bfloat16 on a GPU and on a CPU that computes in it, float32 on other CPUs.
+        device: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.
+        dtype: dtype of the weights; auto is bfloat16 on a GPU, and on a CPU float32 unless it is fast in bfloat16.
         attention: kernel with which prompts are read, see model.attention of `longalign fit`.
         gguf_file: name of a GGUF file in the model's folder, to load the model from.
     """

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from longalign.commands.interrupt import terminable
+from longalign.counted import counted
 from longalign.files import write_json
 from longalign.preemption import preemptible
 
@@ -54,5 +55,5 @@ def show_validation(trainer: "Trainer") -> None:
     for name, value in found.items():
         if name.startswith("loss"):
             table.add_row(name.removeprefix("loss").strip("_").replace("/", " ") or "all", f"{value:.4f}")
-    counts = (f"{found[what]:,.0f} {what}" for what in ("sequences", "tokens", "targets"))
+    counts = (counted(int(found[f"{what}s"]), what) for what in ("sequence", "token", "target"))
     show(make_console(), table, ", ".join(counts))

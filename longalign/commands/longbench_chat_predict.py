@@ -82,7 +82,7 @@ def predict(
         seed: seed of the sampling.
         chat_format: chat format of a model run here; auto is the one in its longalign.json, else its chat template.
         device: cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.
-        dtype: dtype of the weights; auto is bfloat16 on a GPU.
+        dtype: dtype of the weights; auto is bfloat16 on a GPU, and on a CPU float32 unless it is fast in bfloat16.
         tokenizer: folder of the API model's tokenizer, which counts tokens; without it they are estimated.
         price_in: price of a million tokens read by an API model; with both prices the cost is shown before the first
             call.
@@ -183,8 +183,7 @@ def _where(model: str, device: str, dtype: Any) -> tuple[Any, Any, str]:
 def _predict_here(cases: Sequence[Case], records: Records, setup: Setup, source: str, place: Any, config: Any) -> None:
     import torch
 
-    from longalign.chat import load_tokenizer
-    from longalign.commands.conversation import Conversation
+    from longalign.chat import answer_ends, load_tokenizer
     from longalign.commands.model_loading import find_format, load_network
     from longalign.model.generate import Generator, generation_settings
 
@@ -196,7 +195,7 @@ def _predict_here(cases: Sequence[Case], records: Records, setup: Setup, source:
     max_length = setup.max_length or context
     if max_length is not None and setup.max_new_tokens >= max_length:
         raise UserError(f"max_new_tokens: got {setup.max_new_tokens}, the model has room for {max_length} in all")
-    ends = Conversation(tokenizer, kind, context=context, max_new_tokens=setup.max_new_tokens).answer_ends()
+    ends = answer_ends(tokenizer, kind)
     network = load_network(setup.model, config, place, getattr(torch, str(setup.dtype)))
     log.info("%s: %s on %s, chat format %s, %s tokens", setup.model, network.dtype, place, kind, f"{max_length or 0:,}")
     settings = generation_settings(

@@ -86,7 +86,7 @@ def explain_parser_error(message: str, keys: Sequence[str], args: Sequence[str])
     if of_class := OF_A_CLASS.match(message):
         return _explain_option_of_class(message, *of_class.groups())
     if nested := OPTION_OF_NO_CLASS.match(message):
-        return _explain_option_of_no_class(message, *nested.groups())
+        return _explain_option_of_no_class(message, nested[1], nested[2])
     if wrong := WRONG_TYPE.search(message) or NO_TYPE_OF_SEVERAL.search(message):
         key, types, value = wrong.groups()
         return f"{key}: got {value}, expected {_in_words(types)}"
@@ -141,7 +141,7 @@ def _explain_option_of_class(message: str, key: str, wrong: str) -> str:
     return f"{key}: {name[1].rpartition('.')[2]} has no option {unknown[1]!r}{_did_you_mean(unknown[1], options)}"
 
 
-def _explain_option_of_no_class(message: str, key: str, option: str, value: str) -> str:
+def _explain_option_of_no_class(message: str, key: str, option: str) -> str:
     """Explain ``--key.option value`` where ``key`` is no class with options, or one that is not named yet."""
     if "instantiatable class" in message:
         return f"{key}.{option}: {key} names no class that could have this option; give --{key} CLASS before it"

@@ -86,7 +86,7 @@ def find_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(
-            f"device: cannot use {name!r} ({str(error).splitlines()[0]}); expected auto, cpu, cuda"
+            f"device: cannot use {name!r} ({str(error).splitlines()[0]}); expected auto, cpu, cuda, mps"
         ) from error
     return device
 

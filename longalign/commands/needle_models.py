@@ -1,6 +1,6 @@
 """The sources of answers in ``longalign needle``: a local model, a server, or a fake.
 
-All three have the methods of `Plain`: they choose the tokenizer that lengths are counted with, say what a test costs,
+All three have the methods of `Faked`: they choose the tokenizer that lengths are counted with, say what a test costs,
 and open an `Answerer`.
 """
 
@@ -66,22 +66,22 @@ def open_source(
     if endpoint:
         return Server(endpoint, max_new_tokens)
     assert fake != "none"
-    return Plain(fake)
+    return Faked(fake)
 
 
-class Plain:
-    """A fake, for which no model is loaded."""
+class Faked:
+    """Answers without a model."""
 
-    def __init__(self, fake: Fake | None) -> None:
+    def __init__(self, fake: Fake) -> None:
         self._fake, self.name = fake, f"fake {fake}"
 
     def identity(self) -> dict[str, Any]:
         """What the results depend on beside the name, for settings.json."""
         return {}
 
-    def encoder(self, tokenizer: str | None, chat_format: str, gguf_file: str | None = None) -> Encoder:
+    def encoder(self, tokenizer: str | None, chat_format: str) -> Encoder:
         """The tokenizer and chat format of the prompts."""
-        return WordPrompts() if tokenizer in (None, WORDS) else _chat_prompts(str(tokenizer), chat_format, gguf_file)
+        return named_encoder(tokenizer or WORDS, chat_format)
 
     def plan_lines(
         self, cells: Sequence[Cell], counts: Counts, price_in: float | None, price_out: float | None
@@ -91,7 +91,6 @@ class Plain:
 
     def open(self, encoder: Encoder) -> tuple[Answerer, dict[str, str]]:
         """Load what answers; returns it with the versions that recipes record."""
-        assert self._fake is not None
         return FakeAnswerer(self._fake, encoder), versions()
 
 
@@ -104,13 +103,13 @@ class Server:
     def identity(self) -> dict[str, Any]:
         return {"base_url": self._endpoint.url}
 
-    def encoder(self, tokenizer: str | None, chat_format: str, gguf_file: str | None = None) -> Encoder:
+    def encoder(self, tokenizer: str | None, chat_format: str) -> Encoder:
         if tokenizer is None:
             raise UserError(
                 f"tokenizer: lengths are counted in tokens of {self.name}; give --tokenizer with its folder or hub "
                 f"name, or --tokenizer {WORDS} to count words instead"
             )
-        return WordPrompts() if tokenizer == WORDS else _chat_prompts(tokenizer, chat_format, gguf_file)
+        return named_encoder(tokenizer, chat_format)
 
     def plan_lines(
         self, cells: Sequence[Cell], counts: Counts, price_in: float | None, price_out: float | None
@@ -142,10 +141,10 @@ class Local:
         named = {"gguf_file": where.gguf_file} if where.gguf_file else {}
         return {"weights": fingerprint(self.name) or self.name, "config_overrides": where.config_overrides, **named}
 
-    def encoder(self, tokenizer: str | None, chat_format: str, gguf_file: str | None = None) -> Encoder:
+    def encoder(self, tokenizer: str | None, chat_format: str) -> Encoder:
         if tokenizer == WORDS:
             raise UserError(f"tokenizer: a local model needs its own tokenizer; leave --tokenizer {WORDS} out")
-        return _chat_prompts(tokenizer or self.name, chat_format, gguf_file or self._where.gguf_file, self.name)
+        return _chat_prompts(tokenizer or self.name, chat_format, self._where.gguf_file, self.name)
 
     def plan_lines(
         self, cells: Sequence[Cell], counts: Counts, price_in: float | None, price_out: float | None
@@ -186,7 +185,7 @@ class Local:
         return model
 
 
-AnySource = Plain | Server | Local
+AnySource = Faked | Server | Local
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -194,6 +193,15 @@ def versions(*packages: str) -> dict[str, str]:
     from importlib.metadata import version
 
     return {"longalign": __version__, "python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def named_encoder(tokenizer: str, chat_format: str, gguf_file: str | None = None) -> Encoder:
+    """The encoder of a tokenizer (a folder or hub name, or `WORDS`) with a chat format, auto or its name.
+
+    Raises:
+        UserError: there is no such tokenizer, or it does not fit the format.
+    """
+    return WordPrompts() if tokenizer == WORDS else _chat_prompts(tokenizer, chat_format, gguf_file)
 
 
 def _chat_prompts(tokenizer: str, chat_format: str, gguf_file: str | None, model: str | None = None) -> ChatPrompts:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from longalign.commands.needle_models import Plain
+from longalign.commands.needle_models import named_encoder
 from longalign.commands.parse import call
 from longalign.errors import UserError
 from longalign.evaluation.needle.recipe import rebuild
@@ -79,7 +79,7 @@ def _encoder_of(row: Mapping[str, Any], tokenizer: str | None, gguf_file: str | 
     if not identity:
         return None
     try:
-        return Plain(None).encoder(tokenizer or identity["name"], identity["chat_format"], gguf_file)
+        return named_encoder(tokenizer or identity["name"], identity["chat_format"], gguf_file)
     except UserError as error:
         if needed or tokenizer or made.get("compat"):
             raise

@@ -16,7 +16,7 @@ from longalign.evaluation.needle.judge import judge_rows, judge_summary
 from longalign.evaluation.needle.report import last_run, write_reports
 from longalign.evaluation.needle.run import PromptBuilder, key, run_cells
 from longalign.evaluation.needle.tasks import Cell
-from longalign.records import FAILED, Records
+from longalign.records import FAILED, OK, Records
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class _Progress:
         if self._left[row["length"]]:
             return
         rows = [known for known in self._records.rows() if known["length"] == row["length"]]
-        recalls = [known["recall"] for known in rows if known["status"] == "ok"]
+        recalls = [known["recall"] for known in rows if known["status"] == OK]
         if recalls:
             mean = sum(recalls) / len(recalls)
             seconds = time.monotonic() - self._started

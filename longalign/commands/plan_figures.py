@@ -11,10 +11,9 @@ import numpy as np
 from longalign.data.buckets import LengthRange, length_ranges
 from longalign.data.datamodule import LongAlignData
 from longalign.data.mixture import Mixture
-from longalign.data.plan import STRATEGIES, BatchPlan, SequenceCost, plan_batches
+from longalign.data.plan import ONE_SEQUENCE_A_PACK, STRATEGIES, BatchPlan, SequenceCost, plan_batches
 from longalign.data.plan_report import length_buckets, sequence_loss_weights, summarize
 
-ONE_SEQUENCE_A_PACK = ("naive", "sorted")
 NUM_BUCKETS = 8
 
 Weights = dict[str, np.ndarray]  # float64 [n] of each loss mode, see `sequence_loss_weights`

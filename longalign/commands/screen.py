@@ -1,6 +1,5 @@
 """Tables and text on stdout: in colour in a terminal, in plain lines for grep and diff in a pipe."""
 
-import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -19,20 +18,13 @@ def make_console(width: int | None = None) -> Console:
 
 
 def show(console: Console, *parts: RenderableType) -> None:
-    """Print the parts; in a pipe without blanks at the ends of lines.
-
-    If the reader of the pipe has closed it, as `head` does, the process ends without an error.
-    """
-    try:
-        if console.is_terminal:
-            console.print(*parts, sep="\n")
-            return
-        with console.capture() as captured:
-            console.print(*parts, sep="\n")
-        print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else its flush at the end fails
-        raise SystemExit(0) from None
+    """Print the parts; in a pipe without blanks at the ends of lines."""
+    if console.is_terminal:
+        console.print(*parts, sep="\n")
+        return
+    with console.capture() as captured:
+        console.print(*parts, sep="\n")
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
 
 
 def make_table(*headings: str) -> Table:

@@ -15,7 +15,7 @@ import numpy as np
 from longalign.counted import counted
 from longalign.data.buckets import Bucket, length_ranges
 from longalign.data.shares import KINDS, Part, check, row_counts
-from longalign.data.tokenized import TokenizedSource, decode_targets
+from longalign.data.tokenized import TokenizedSource
 from longalign.errors import UserError
 
 
@@ -199,8 +199,8 @@ def held_out_text(rows: int, texts: int) -> str:
 class Mixture:
     """Rows of several sources as one numbered list of sequences, source after source.
 
-    `mixture[i] -> (input_ids int32 [len], targets uint8 [len])`, views of the mapped files (`tokenized.py` has the
-    codes); `mixture.labels(i)` has the labels.
+    `mixture[i] -> (input_ids int32 [len], targets uint8 [len])`, views of the mapped files; `decode_targets` makes
+    labels of them.
 
     Attributes:
         names: sources, in order. source_ids: int64 [n], index into names. row_ids: int64 [n], row in its source.
@@ -225,10 +225,6 @@ class Mixture:
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         return self.sources[self.source_ids[index]][self.row_ids[index]]
-
-    def labels(self, index: int) -> np.ndarray:
-        """int64 [len]: unshifted labels as in Hugging Face, -100 for none."""
-        return decode_targets(*self[index], self.eos_id)
 
     def figures(self, mine: np.ndarray) -> dict[str, Any]:
         """Numbers of sequences, tokens and targets where `mine` bool [n] is set, and their shares of the mix (0-1)."""

@@ -155,6 +155,7 @@ STRATEGIES: dict[str, Callable[[_Request], Packs]] = {
     "packing": _packing,
     "balanced": _balanced,
 }
+ONE_SEQUENCE_A_PACK = {"naive", "sorted"}
 # these sort the packs of a step by cost before dealing them to the ranks; naive and packing deal them as they come
 ARRANGED_BY_COST = {"sorted", "balanced"}
 

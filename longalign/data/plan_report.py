@@ -10,8 +10,6 @@ import numpy as np
 
 from longalign.data.plan import BatchPlan
 
-BUCKET_EDGES = (0, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
-
 
 @dataclass(frozen=True)
 class PlanSummary:
@@ -97,12 +95,14 @@ class LengthBuckets:
 
 
 def length_buckets(
-    plan: BatchPlan, lengths: np.ndarray, num_targets: np.ndarray, edges: tuple[int, ...] = BUCKET_EDGES
+    plan: BatchPlan, lengths: np.ndarray, num_targets: np.ndarray, edges: tuple[int, ...]
 ) -> LengthBuckets:
     """Histogram of lengths and each bucket's share of the loss under `sequence`, `token` and `pack` weighting.
 
     A step's loss is sum(w * ce) / M, and each step moves the model alike, so a sequence in step s carries 1 / M_s
     (sequence), N_i / M_s (token) or N_i / N_pack / M_s (pack) of it: see `BatchPlan.step_*`.
+
+    edges: where the buckets begin, rising from 0; those above the longest sequence are left out.
     """
     edges = tuple(edge for edge in edges if edge <= lengths.max())
     bucket = np.searchsorted(edges, lengths, side="right") - 1

@@ -47,6 +47,8 @@ def decode_targets(input_ids: np.ndarray, targets: np.ndarray, eos_id: int) -> n
 class TokenizedSource:
     """`source[i] -> (input_ids int32 [len], targets uint8 [len])`, views of the mapped file without a copy.
 
+    `decode_targets` makes labels of them.
+
     Attributes:
         lengths: int64 [n], tokens of each row.
         num_targets: int64 [n], targets of each row, that is the number of `labels[1:] != -100`.
@@ -89,10 +91,6 @@ class TokenizedSource:
         offsets, ids, targets = self._chunks[chunk]
         start, stop = offsets[index - self._starts[chunk] :][:2]
         return ids[start:stop], targets[start:stop]
-
-    def labels(self, index: int) -> np.ndarray:
-        """The row's unshifted labels, int64 [len]; -100: no target."""
-        return decode_targets(*self[index], self.eos_id)
 
     def __reduce__(self):  # pickled by its folder: the other process maps the files itself
         return type(self), (self.folder, self.name)

@@ -4,6 +4,7 @@ Each saves passes over ``[T, width]`` tensors, which at 64k tokens have half a G
 computes the formula (tried on a few numbers), whatever its class is called; all others stay as they are.
 """
 
+import functools
 import logging
 from collections.abc import Callable
 from types import FunctionType, MethodType
@@ -106,13 +107,13 @@ def _fuse_rotary(module: Any) -> None:
 
 def _compile_rotary(module: Any) -> None:
     """Compile a rotary embedding that Liger does not have (GLM's): uncompiled it is a dozen passes over q and k."""
-    plain = type(module).forward.__globals__["apply_rotary_pos_emb"]
-    if plain not in _COMPILED:
-        _COMPILED[plain] = torch.compile(plain)
-    _replace_rotary(module, _COMPILED[plain])
+    _replace_rotary(module, _compiled(type(module).forward.__globals__["apply_rotary_pos_emb"]))
 
 
-_COMPILED: dict[Callable[..., Any], Callable[..., Any]] = {}
+@functools.cache
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same one for all layers, so that it is compiled once."""
+    return torch.compile(function)
 
 
 def _replace_rotary(module: Any, rotary: Callable[..., Any]) -> None:

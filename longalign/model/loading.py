@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, Pre
 from longalign.counted import counted
 from longalign.errors import UserError
 from longalign.files import read_json
-from longalign.hub import look_for_hub
+from longalign.hub import is_path, look_for_hub
 from longalign.model.chatglm import ROPE_BASE, glm_config, is_chatglm, rope_theta
 from longalign.model.context import extend_rope
 from longalign.model.conversion import converted_folder
@@ -45,7 +45,7 @@ def load_config(
         UserError: no such model, an adapter alone, a config that only remote code can read, a wrong override, or a
             model that is refused.
     """
-    if not Path(path).is_dir() and (path.startswith(("/", ".", "~")) or path.count("/") > 1):
+    if not Path(path).is_dir() and is_path(path):
         raise UserError(f"model.model: folder {path} does not exist; expected a folder or a hub name (owner/name)")
     if not Path(path).is_dir():
         look_for_hub()

@@ -256,16 +256,16 @@ def layer_sizes(config: PreTrainedConfig, shape: ModelShape) -> LayerSizes:
     Raises:
         UserError: the config does not say how wide its feed-forward layers are.
     """
-    any_config: Any = config.get_text_config()
-    heads, layers = any_config.num_attention_heads, any_config.num_hidden_layers
+    text: Any = config.get_text_config()
+    heads, layers = text.num_attention_heads, text.num_hidden_layers
     query = shape.attention_width // layers
-    key_value_heads = getattr(any_config, "num_key_value_heads", None) or heads
-    embeddings = any_config.vocab_size * any_config.hidden_size
-    tied = getattr(any_config, "tie_word_embeddings", False)
-    root = embeddings * (1 if tied else 2) + any_config.hidden_size
+    key_value_heads = getattr(text, "num_key_value_heads", None) or heads
+    embeddings = text.vocab_size * text.hidden_size
+    tied = getattr(text, "tie_word_embeddings", False)
+    root = embeddings * (1 if tied else 2) + text.hidden_size
     return LayerSizes(
-        hidden=any_config.hidden_size,
-        intermediate=_intermediate_size(any_config),
+        hidden=text.hidden_size,
+        intermediate=_intermediate_size(text),
         query=query,
         key_value=query // heads * key_value_heads,
         heads=heads,

@@ -1,7 +1,7 @@
 """``longalign.json``, a model folder's record of what its other files cannot tell.
 
 ``chat_format``: the format of its prompts (``template``: the tokenizer's chat template). ``chatglm``: what the folder
-held in ChatGLM's own format (config, tokenizer_config, inv_freq), for the way back.
+held in ChatGLM's own format (config, tokenizer_config, generation_config, inv_freq), for the way back.
 """
 
 from pathlib import Path

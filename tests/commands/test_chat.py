@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from longalign.__main__ import main
-from longalign.chat import encode_prompt, load_tokenizer
+from longalign.chat import answer_ends, encode_prompt, load_tokenizer
 from longalign.commands import chat_session, conversation
 from longalign.commands.conversation import Conversation
 from longalign.commands.interrupt import Terminated
@@ -331,8 +331,7 @@ def test_a_model_without_any_format_says_what_to_give(mistake, tmp_path):
 
 def test_answers_end_where_training_ends_them():
     def ends(tokenizer, chat_format):
-        talk = Conversation(tokenizer, chat_format, context=None, max_new_tokens=1)
-        return set(tokenizer.convert_ids_to_tokens(sorted(talk.answer_ends())))
+        return set(tokenizer.convert_ids_to_tokens(sorted(answer_ends(tokenizer, chat_format))))
 
     assert ends(byte_level(CHATML), "template") == {"<|im_end|>", "<|endoftext|>"}
     assert ends(sentencepiece(), "llama2") == {"</s>"}

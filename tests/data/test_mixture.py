@@ -4,6 +4,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from longalign.data.mixture import Mixture, Source, named_sources, select_rows
+from longalign.data.tokenized import decode_targets
 from longalign.errors import UserError
 
 LONG = np.random.default_rng(0).integers(8000, 60_000, 200)
@@ -153,10 +154,10 @@ def test_a_mixture_is_one_list_of_sequences():
     assert len(mixture) == 8 and mixture.names == ("long", "short") and mixture.eos_id == 2
     assert mixture.source_ids.tolist() == [0] * 3 + [1] * 5
     for i in range(8):
-        ids, _ = mixture[i]
+        ids, targets = mixture[i]
         assert len(ids) == mixture.lengths[i] == mixture.num_targets[i] + 1
         assert ids[0] == mixture.row_ids[i]
-        assert mixture.labels(i).tolist() == ids.tolist()
+        assert decode_targets(ids, targets, mixture.eos_id).tolist() == ids.tolist()
     table = mixture.summary()
     assert [row["sequences"] for row in table] == [3, 5]
     assert sum(row["share_of_tokens"] for row in table) == pytest.approx(1)

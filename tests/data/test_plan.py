@@ -228,7 +228,7 @@ def test_loss_weights_of_a_step_sum_to_one(data, strategy):
 def test_buckets_say_who_owns_the_gradient():
     lengths, num_targets = np.array([10, 10, 10, 5000]), np.array([5, 5, 0, 90])
     plan = plan_of((lengths, num_targets, 8192), "packing", 1)
-    buckets = length_buckets(plan, lengths, num_targets)
+    buckets = length_buckets(plan, lengths, num_targets, (0, 1024, 2048, 4096, 8192))
     assert buckets.edges == (0, 1024, 2048, 4096) and buckets.counts.tolist() == [3, 0, 0, 1]
     np.testing.assert_allclose(buckets.loss["sequence"], [2 / 3, 0, 0, 1 / 3])
     np.testing.assert_allclose(buckets.loss["token"], [0.1, 0, 0, 0.9])

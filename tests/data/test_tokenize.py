@@ -17,7 +17,7 @@ from longalign.data import cache, encoding
 from longalign.data.orphans import children_end_with_us
 from longalign.data.synthetic import generate_conversations
 from longalign.data.tokenize import report_table, tokenize_source
-from longalign.data.tokenized import TokenizedSource
+from longalign.data.tokenized import TokenizedSource, decode_targets
 from longalign.errors import UserError
 
 FORK = multiprocessing.get_context("fork")  # what the test has imported need not be imported again
@@ -50,7 +50,7 @@ def test_rows_on_disk_are_the_encoded_conversations_in_order(rows, tokenizer, to
         ids, labels = encode_conversation(row["messages"], tokenizer)
         got, targets = source[i]
         assert got.dtype == np.int32 and targets.dtype == np.uint8
-        assert got.tolist() == ids and source.labels(i).tolist() == labels
+        assert got.tolist() == ids and decode_targets(got, targets, source.eos_id).tolist() == labels
         assert source.lengths[i] == len(ids)
         assert source.num_targets[i] == sum(label != -100 for label in labels[1:])
     with pytest.raises(IndexError):
@@ -64,7 +64,7 @@ def test_labels_that_end_an_answer_survive(tokenise, write_rows, tokenizer):
     source = tokenise(write_rows("a.jsonl", [{"messages": messages}]), chat_format="llama2")
     ids, labels = encode_conversation(messages, tokenizer, "llama2")
     assert any(label not in (-100, token) for token, label in zip(ids, labels, strict=True))
-    assert source.labels(0).tolist() == labels
+    assert decode_targets(*source[0], source.eos_id).tolist() == labels
 
 
 def test_a_token_takes_at_most_6_bytes_and_views_copy_nothing(rows, tokenise, write_rows):

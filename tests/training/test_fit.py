@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,8 @@ from transformers import (
 
 from longalign.__main__ import main
 from longalign.commands.export import export
+from longalign.commands.fit import show_validation
+from longalign.training.callbacks import StepLogger
 from longalign.training.module import LongAlignModule
 from tests.training.conftest import TINY, final_weights, run_apart, run_here, scalars
 
@@ -224,9 +227,14 @@ def test_validate_gives_the_held_out_loss_of_fit(arguments, tmp_path, capfd):
         assert f"all {found['loss']:.4f}".split() in map(str.split, capfd.readouterr().out.splitlines())
 
 
-def test_a_gradient_that_is_not_finite_changes_nothing(arguments, tmp_path, caplog, monkeypatch):
-    from longalign.training.module import LongAlignModule
+def test_validate_counts_one_sequence_as_one(tmp_path, capfd):
+    logger = StepLogger()
+    logger.validated = {"loss": 1.5, "sequences": 1.0, "tokens": 1234.0, "targets": 7.0}
+    show_validation(SimpleNamespace(callbacks=[logger], default_root_dir=tmp_path))
+    assert capfd.readouterr().out.splitlines()[-1] == "1 sequence, 1,234 tokens, 7 targets"
 
+
+def test_a_gradient_that_is_not_finite_changes_nothing(arguments, tmp_path, caplog, monkeypatch):
     plain = LongAlignModule.training_step
 
     def poisoned(self, pack, batch_idx):
@@ -243,8 +251,6 @@ def test_a_gradient_that_is_not_finite_changes_nothing(arguments, tmp_path, capl
 
 
 def test_too_many_bad_gradients_stop_the_run(arguments, monkeypatch, capfd):
-    from longalign.training.module import LongAlignModule
-
     plain = LongAlignModule.training_step
     monkeypatch.setattr(
         LongAlignModule,

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from transformers import GlmConfig, LlamaConfig, PreTrainedConfig
 
+from longalign.data.plan import ONE_SEQUENCE_A_PACK, STRATEGIES
+
 WARM_UP = 2  # steps that are not measured, because kernels are compiled in them
 
 
@@ -67,7 +69,7 @@ class Case:
     @property
     def packs_per_step(self) -> int:
         """More for ``naive`` and ``sorted``, whose packs have one sequence, so that all steps have about as many."""
-        return self.gpus * (LONGALIGN_SEQUENCES if self.strategy in ("naive", "sorted") else 1)
+        return self.gpus * (LONGALIGN_SEQUENCES if self.strategy in ONE_SEQUENCE_A_PACK else 1)
 
     @property
     def steps_differ(self) -> bool:
@@ -86,7 +88,7 @@ CASES = {
     "13b-document-2": Case("llama2_13b", "document", 2),
     **{
         f"7b-longalign-{strategy}": Case("llama2_7b", "longalign", 0, ADAMW, strategy=strategy)
-        for strategy in ("naive", "sorted", "packing", "balanced")
+        for strategy in STRATEGIES
     },
     "6b-longalign-packing": Case("chatglm3_6b", "longalign", 0, ADAMW),
     "13b-longalign-balanced": Case("llama2_13b", "longalign", 0, ADAMW, strategy="balanced"),

@@ -16,7 +16,7 @@ import torch
 from longalign.commands.benchmark_gpu.cases import ADAMW_8BIT, MODELS, Case, Settings, steps_measured
 from longalign.commands.benchmark_gpu.gpu import longest_that_fits
 from longalign.commands.benchmark_gpu.inputs import all_lengths, make_data, make_model
-from longalign.commands.run_card.events import Events, read_events
+from longalign.commands.run_card.events import Events, event_files, read_events
 from longalign.data.plan import plan_batches
 from longalign.model.flops import model_shape, sequence_cost
 from longalign.model.memory import EIGHT_BIT_STATE, StepMemory, layer_sizes
@@ -88,7 +88,7 @@ def run_case(name: str, case: Case, settings: Settings) -> dict[str, Any]:
 
 def read_run(folder: Path) -> Events:
     """The curves of the fit in a case's folder."""
-    return read_events(sorted((folder / "run/tensorboard").glob("events.out.tfevents.*")))
+    return read_events(event_files(folder / "run"))
 
 
 def measured(events: Events, steps: int, steps_differ: bool = False) -> dict[str, float]:
@@ -137,7 +137,7 @@ def predicted_time(case: Case, steps: int, checkpointing: Any, kept_layers: int,
     plan = plan_batches(
         lengths,
         np.ones_like(lengths),
-        strategy=case.strategy,  # type: ignore[arg-type]
+        strategy=case.strategy,
         max_length=case.max_length,
         packs_per_step=case.packs_per_step,
         world_size=case.gpus,

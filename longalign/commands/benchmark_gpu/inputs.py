@@ -16,15 +16,20 @@ ANSWER = 200  # tokens of each conversation's answer, which are its targets
 
 
 def make_model(folder: Path, config: PreTrainedConfig, max_length: int) -> None:
-    """Write a model's folder with a config and a tokenizer of one token for each byte, without weights."""
+    """Write a model's folder with a config and the `byte_tokenizer`, without weights."""
     folder.mkdir(parents=True, exist_ok=True)
     config.max_position_embeddings = max_length
     config.save_pretrained(folder)
+    byte_tokenizer().save_pretrained(folder)
+
+
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """A tokenizer with one token for each byte, so that a text has exactly the length that is wanted."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     backend = Tokenizer(models.BPE({character: i for i, character in enumerate(alphabet)}, []))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>").save_pretrained(folder)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>")
 
 
 def pack_lengths(kind: str, max_length: int) -> list[int]:

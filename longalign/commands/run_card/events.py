@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 log = logging.getLogger(__name__)
 
 LOSS = "train/loss"
+TENSORBOARD = "tensorboard"  # the folder of a run's event files
 
 
 class Point(NamedTuple):
@@ -37,6 +38,11 @@ class Events:
     def last(self, tag: str) -> float | None:
         """The last finite value of a curve; None if there is none."""
         return next(reversed(self.values(tag)), None)
+
+
+def event_files(run: Path) -> list[Path]:
+    """The event files in a run's folder."""
+    return sorted((run / TENSORBOARD).rglob("events.out.tfevents.*"))
 
 
 def read_events(files: Sequence[Path]) -> Events:

@@ -3,6 +3,7 @@
 import shlex
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -141,8 +142,6 @@ def _resume(run: RunFolder) -> str:
 
 
 def _started(run: RunFolder) -> float:
-    from datetime import datetime
-
     try:
         return datetime.fromisoformat(str(run.starts[-1]["time"])).timestamp() if run.starts else 0.0
     except (KeyError, ValueError):

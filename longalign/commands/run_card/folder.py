@@ -12,11 +12,11 @@ from typing import Any
 
 import yaml
 
-from longalign.commands.run_card.events import Events, read_events
+from longalign.commands.run_card.events import TENSORBOARD, Events, event_files, read_events
 from longalign.counted import counted
 from longalign.errors import UserError
 
-CONFIG, TENSORBOARD, CHECKPOINTS, NEEDLES = "config.yaml", "tensorboard", "checkpoints", "needle.jsonl"
+CONFIG, CHECKPOINTS, NEEDLES = "config.yaml", "checkpoints", "needle.jsonl"
 ENVIRONMENT, DATA = "environment.json", "data.json"
 DEPTH = 3  # exports and tests are looked for in folders so many levels below the run's
 NEEDLE_KEYS = ("step", "length", "depth", "recall")
@@ -65,7 +65,7 @@ def read_folder(path: Path) -> RunFolder:
     missing: list[str] = []
     environment = _read(path / ENVIRONMENT, missing, "versions and machine are not known")
     record = _read(path / DATA, missing, "hashes and counts of the data are not known")
-    files = sorted((path / TENSORBOARD).rglob("events.out.tfevents.*"))
+    files = event_files(path)
     events = read_events(files)
     if not events.curves:
         missing.append(f"{TENSORBOARD}: no {'curve in its event files' if files else 'event file'}")

@@ -22,7 +22,7 @@ from longalign.data.synthesis.documents import read_texts
 from longalign.data.synthesis.overlap import NearDuplicates, Passages
 from longalign.data.synthesis.quality import grounding, problem
 from longalign.data.synthesis.selection import Candidate
-from longalign.records import FAILED, Records, Row
+from longalign.records import FAILED, OK, Records, Row
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Synthesis:
 
     def __post_init__(self) -> None:
         self.asked = {bucket: min(quota, len(self.chosen[bucket])) for bucket, quota in self.quotas.items()}
-        self.served = any(row.get("status") == "ok" for row in self.records.rows())
+        self.served = any(row.get("status") == OK for row in self.records.rows())
 
     def waiting(self) -> list[Candidate]:
         """The candidates that are asked about by now, in their order."""
@@ -169,7 +169,7 @@ class Synthesis:
         self.served = True
         thoughts, text = split_thoughts(result.text)
         found = {
-            "status": "ok",
+            "status": OK,
             "text": text,
             "finish_reason": result.finish_reason,
             "served_model": result.served_model,
@@ -191,7 +191,7 @@ class Synthesis:
             reply = self._reply(one, step)
             if (
                 reply
-                and reply["status"] == "ok"
+                and reply["status"] == OK
                 and reply["finish_reason"] != "length"
                 and (found := prompts.parse_questions(reply["text"]))
             ):

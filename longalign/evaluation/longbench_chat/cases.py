@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +77,7 @@ def read_cases(test_cases: str, few_shots: str | None = None) -> list[Case]:
             f"few_shots: {few_shots} has examples for idx 1 to {len(shots)}, {test_cases} has idx {last.idx}; "
             "give the two files of one release"
         )
-    return [_with_shots(case, shots[case.idx - 1]) for case in cases]
-
-
-def _with_shots(case: Case, shots: tuple[Rated, ...]) -> Case:
-    return Case(case.idx, case.prompt, case.query, case.answer, case.language, shots, case.others)
+    return [replace(case, few_shots=shots[case.idx - 1]) for case in cases]
 
 
 def language_of(text: str) -> str:

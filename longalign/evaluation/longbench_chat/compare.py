@@ -3,16 +3,16 @@
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from longalign.counted import counted
 from longalign.errors import UserError
-from longalign.evaluation.longbench_chat.judge import OK, UNPARSABLE
+from longalign.evaluation.longbench_chat.judge import UNPARSABLE
 from longalign.evaluation.longbench_chat.statistics import Difference, Estimate, compare_paired, estimate_mean
-from longalign.records import FAILED, Records, Row
+from longalign.records import FAILED, OK, Records, Row
 
 ALL = "all"
 _EDGES = (4, 8, 16, 32, 64)  # thousands of tokens
@@ -223,4 +223,4 @@ def _with_short_names(runs: Sequence[Run]) -> list[Run]:
     names = short if len(set(short)) == len(short) else [run.name for run in runs]
     if len(set(names)) < len(names):
         raise UserError(f"a run is given twice: {', '.join(names)}")
-    return [Run(name, run.rows, run.scores) for name, run in zip(names, runs, strict=True)]
+    return [replace(run, name=name) for name, run in zip(names, runs, strict=True)]

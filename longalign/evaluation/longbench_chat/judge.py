@@ -23,11 +23,11 @@ from longalign.evaluation.longbench_chat.prompts import (
     parse_rating,
     parse_rating_like_the_released_code,
 )
-from longalign.records import FAILED, Records, Row, refuse_other_setups
+from longalign.records import FAILED, OK, Records, Row, refuse_other_setups
 
 log = logging.getLogger(__name__)
 
-OK, UNPARSABLE = "ok", "unparsable"
+UNPARSABLE = "unparsable"
 ORIGINAL_TRIES = 5
 """Calls for one rating under protocol original, while the replies cannot be read."""
 

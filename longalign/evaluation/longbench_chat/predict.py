@@ -15,7 +15,7 @@ from longalign.api.thoughts import split_thoughts
 from longalign.counted import counted
 from longalign.evaluation.longbench_chat.cases import Case, row_key
 from longalign.evaluation.longbench_chat.fit import Meter, Prompt, fit_case
-from longalign.records import FAILED, Records, Row, refuse_other_setups
+from longalign.records import FAILED, OK, Records, Row, refuse_other_setups
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +160,7 @@ def _keep(
         return
     thoughts, text = split_thoughts(result.text)
     found = {
-        "status": "ok",
+        "status": OK,
         "text": text,
         "finish_reason": result.finish_reason,
         "prompt_tokens": result.prompt_tokens or prompt.tokens,

@@ -8,9 +8,8 @@ from typing import Any
 from longalign.api.budget import estimate_tokens
 from longalign.errors import UserError
 from longalign.evaluation.longbench_chat.cases import Case
-from longalign.evaluation.longbench_chat.judge import OK
 from longalign.files import write_json
-from longalign.records import Row
+from longalign.records import OK, Row
 
 
 def read_predictions(path: str | Path, cases: Sequence[Case]) -> list[Row]:
@@ -37,7 +36,7 @@ def read_predictions(path: str | Path, cases: Sequence[Case]) -> list[Row]:
             "text": line.strip(),
             "full_tokens": estimate_tokens([{"role": "user", "content": case.prompt}]),
             "cut_tokens": 0,
-            "status": "ok",
+            "status": OK,
         }
         for case, line in zip(cases, lines, strict=True)
     ]

@@ -7,7 +7,6 @@ length can start at any of its sentences. This endless text is what offsets refe
 import hashlib
 import logging
 from bisect import bisect_left
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -221,5 +220,4 @@ def _document(language: str, number: int) -> str:
     genres = LANGUAGES[language].genres
     genre = genres[sorted(genres)[number % len(genres)]]
     length = GENERATED_LENGTH if language == "en" else GENERATED_LENGTH // 3
-    measure: Callable[[str], int] = len
-    return write_document(world, LANGUAGES[language], genre, length, measure)[0]
+    return write_document(world, LANGUAGES[language], genre, length, len)[0]

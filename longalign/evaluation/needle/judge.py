@@ -12,7 +12,7 @@ from typing import Any
 from longalign.api.client import ChatClient, Completion, Endpoint, RequestFailed, ask_all
 from longalign.api.loop import run_loop
 from longalign.evaluation.needle.scoring import without_thoughts
-from longalign.records import FAILED, Records
+from longalign.records import FAILED, OK, Records
 
 JUDGE = """You rate how well an answer agrees with a reference, from 1 to 10:
 1: it has nothing to do with the reference.
@@ -50,7 +50,7 @@ def judge_rows(rows: Sequence[Mapping[str, Any]], endpoint: Endpoint, records: R
             return
         cut = result.finish_reason == "length"  # the last [[n]] may be a thought, not yet the rating
         rating = None if cut else read_rating(result.text)
-        records.append({**kept, "status": "ok", "rating": rating, "reply": result.text, "served": result.served_model})
+        records.append({**kept, "status": OK, "rating": rating, "reply": result.text, "served": result.served_model})
 
     async def ask() -> None:
         async with ChatClient(endpoint) as client:

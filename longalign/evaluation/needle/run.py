@@ -20,7 +20,7 @@ from longalign.evaluation.needle.recipe import recipe
 from longalign.evaluation.needle.scoring import score
 from longalign.evaluation.needle.tasks import Cell
 from longalign.files import read_json, write_json
-from longalign.records import FAILED, Records
+from longalign.records import FAILED, OK, Records
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ def _row(prompt: Prompt, answer: Answer, builder: PromptBuilder, versions: Mappi
     scored = score(prompt.item, answer.text)
     return {
         **_cell(prompt),
-        "status": "ok",
+        "status": OK,
         "recall": scored.recall,
         "exact": scored.exact,
         "reached": list(prompt.draft.reached),

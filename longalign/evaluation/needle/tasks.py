@@ -12,7 +12,7 @@ An item is drawn with a random generator that is seeded by its cell, so it does 
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, get_args
 
@@ -159,7 +159,7 @@ def _multi_key(stock: _Stock, words: Wording) -> Item:
     item = _kv(stock, words)
     values = tuple(stock.number() for _ in range(DECOYS))
     decoys = tuple(words.kv.format(key=stock.key(), value=value) for value in values)
-    return Item(item.needles, item.question, item.answers, item.prefix, item.answer, item.wrong, decoys, values)
+    return replace(item, decoys=decoys, decoy_values=values)
 
 
 def _multi_value(stock: _Stock, words: Wording) -> Item:

@@ -207,7 +207,7 @@ class LongAlignCLI(LightningCLI):
         except (DistNetworkError, DistStoreError) as error:
             place = ":".join(os.environ.get(name, "?") for name in ("MASTER_ADDR", "MASTER_PORT"))
             raise UserError(f"the ranks cannot meet at {place} (set MASTER_ADDR and MASTER_PORT): {error}") from error
-        except RuntimeError as error:
+        except (RuntimeError, ConnectionError) as error:
             if str(error).startswith("Early stopping conditioned on metric"):
                 got, known = str(error).split("`")[1], ", ".join(self.trainer.callback_metrics)
                 raise UserError(

@@ -14,6 +14,8 @@ from torch.utils.data import DataLoader
 
 def is_lost_worker(error: BaseException) -> bool:
     """Whether an error, raised wherever the main process was, says that a worker process was killed."""
+    if isinstance(error, ConnectionResetError | ConnectionRefusedError):  # while it handed over a tensor
+        return True
     return isinstance(error, RuntimeError) and "DataLoader worker (pid" in str(error)
 
 

@@ -6,6 +6,8 @@ import sys
 import psutil
 import pytest
 
+from longalign.data.loader import is_lost_worker
+
 KILLED_AT_ONCE = """
 import os, signal, time
 from longalign.data.loader import SteadyLoader
@@ -58,3 +60,17 @@ sharer._thread.join(30)
 def test_a_worker_does_not_tell_that_its_parent_was_killed_while_it_took_a_tensor():
     worker = subprocess.run([sys.executable, "-c", HUNG_UP], capture_output=True, text=True, check=True)
     assert worker.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), True),
+        (ConnectionResetError(104, "Connection reset by peer"), True),  # while a tensor was handed over
+        (ConnectionRefusedError(111, "Connection refused"), True),
+        (BrokenPipeError(32, "Broken pipe"), False),  # of whoever reads the output
+        (RuntimeError("shape '[2]' is invalid"), False),
+    ],
+)
+def test_a_killed_worker_is_known_by_the_error_of_any_moment(error, lost):
+    assert is_lost_worker(error) == lost

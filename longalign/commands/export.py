@@ -92,7 +92,10 @@ def assemble(checkpoint: Path, assets: Path, dtype: torch.dtype) -> PreTrainedMo
     head = model.get_output_embeddings().weight
     model.tie_weights()
     if not torch.equal(head, model.get_output_embeddings().weight):
-        raise UserError(f"assets: {assets} has tie_word_embeddings, and {checkpoint} an lm_head of its own")
+        raise UserError(
+            f"assets: {assets} has tie_word_embeddings, and {checkpoint} an lm_head of its own; give assets whose "
+            "config.json has it false, or none"
+        )
     model.generation_config = GenerationConfig()  # `export` writes that of the assets
     return model
 

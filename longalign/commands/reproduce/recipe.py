@@ -8,6 +8,7 @@ from pathlib import Path
 
 from longalign.commands.reproduce.scale import COMPARED, EACH_STEP, Scale
 from longalign.commands.reproduce.steps import SUMMARY, Step
+from longalign.data.plan import ONE_SEQUENCE_A_PACK
 
 CONFIG = Path(__file__).parents[3] / "configs/smollm2_64k.yaml"
 TASKS = ("single", "kv", "multi_key", "multi_value", "variable_tracking")
@@ -84,7 +85,7 @@ class Recipe:
         """Train on the same conversations with five ways of batching, with about as many of them in each step."""
         ways = {}
         for name, (strategy, loss) in BATCHING.items():
-            packs = EACH_STEP if strategy in ("naive", "sorted") else 1
+            packs = EACH_STEP if strategy in ONE_SEQUENCE_A_PACK else 1
             way = (f"--data.strategy={strategy}", f"--data.loss={loss}", f"--data.packs_per_step={packs}")
             ways[name] = (*self._mix(COMPARED), *way)
         yield from self._trained(ways, self.model("extended"), tasks=FEW)

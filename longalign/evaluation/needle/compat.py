@@ -109,9 +109,9 @@ def compat_document(source: Source, encoder: Encoder, request: CompatRequest) ->
 
 def _opening(encoder: Encoder) -> tuple[str, int]:
     """`CompatRequest.opening` and `opening_tokens` of a tokenizer: those of ChatGLM3's, of any other none."""
-    from longalign.chat.standalone import MARK  # torch comes with it
+    from longalign.chat.text import TextEncoder  # torch comes with it
 
-    return ("[gMASK]sop ", 2) if MARK in _tokenizer(encoder).backend_tokenizer.to_str() else ("", 0)
+    return ("[gMASK]sop ", 2) if TextEncoder(_tokenizer(encoder)).alone else ("", 0)
 
 
 def _repeated(text: str, encoder: Encoder, length: int) -> str:

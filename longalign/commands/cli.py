@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from longalign.commands.messages import explain_trainer_error, explained
 from longalign.commands.parse import PlainHelp
 from longalign.counted import counted
 from longalign.data.datamodule import LongAlignData, data_of
-from longalign.data.loader import is_lost_worker
+from longalign.data.processes import killed_worker_is
 from longalign.errors import UserError
 from longalign.files import write_text
 from longalign.launch import Launch, this_launch
@@ -194,8 +193,13 @@ class LongAlignCLI(LightningCLI):
         return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:
+        killed = (
+            f"data.num_workers: got {self.datamodule.num_workers}, one of which was killed (out of the host's "
+            "memory?): give fewer, and go on with --ckpt_path auto"
+        )
         try:
-            super()._run_subcommand(subcommand)
+            with killed_worker_is(killed):
+                super()._run_subcommand(subcommand)
         except torch.OutOfMemoryError as error:
             raise UserError(self.model.explain_out_of_memory()) from error
         except SystemExit as end:
@@ -207,7 +211,7 @@ class LongAlignCLI(LightningCLI):
         except (DistNetworkError, DistStoreError) as error:
             place = ":".join(os.environ.get(name, "?") for name in ("MASTER_ADDR", "MASTER_PORT"))
             raise UserError(f"the ranks cannot meet at {place} (set MASTER_ADDR and MASTER_PORT): {error}") from error
-        except (RuntimeError, ConnectionError) as error:
+        except RuntimeError as error:
             if str(error).startswith("Early stopping conditioned on metric"):
                 got, known = str(error).split("`")[1], ", ".join(self.trainer.callback_metrics)
                 raise UserError(
@@ -217,13 +221,7 @@ class LongAlignCLI(LightningCLI):
             if is_lost_rank(error):
                 log.error("rank %d ends, as another one has gone: %s", self.launch.rank, str(error).splitlines()[0])
                 raise SystemExit(1) from None
-            if not is_lost_worker(error):
-                raise
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise it again while the run ends
-            raise UserError(
-                f"data.num_workers: got {self.datamodule.num_workers}, one of which was killed (out of the host's "
-                "memory?): give fewer, and go on with --ckpt_path auto"
-            ) from error
+            raise
 
     def _how_far(self) -> str:
         """What is said of a run that Ctrl-C has stopped: its step, and the newest checkpoint."""

@@ -10,7 +10,7 @@ from longalign.commands.interrupt import interruptible
 from longalign.commands.parse import call, check_positive, new_file
 from longalign.commands.screen import make_console, make_table, show
 from longalign.counted import counted
-from longalign.data.processes import num_cpus
+from longalign.data.processes import killed_worker_is, num_cpus
 from longalign.data.synthetic import generate_conversations, write_jsonl
 from longalign.data.synthetic.tasks import STYLES, TASKS, generate_tasks
 from longalign.data.synthetic.tasks.passages import Passages, read_passages
@@ -114,7 +114,8 @@ def generate(
         )
     log.info("lengths are in %s of the messages alone; a chat format adds tokens to them", unit)
     tally = _Tally(measure)
-    with interruptible("; nothing was written"):
+    killed = "num_proc: a process was killed (out of memory?), and nothing was written; give a smaller one"
+    with interruptible("; nothing was written"), killed_worker_is(killed):
         write_jsonl(target, tally.watch(rows, count))
     tally.show(unit)
     log.info("%s: %s, %.1f MiB", out, counted(count, "row"), target.stat().st_size / 2**20)

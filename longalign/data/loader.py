@@ -12,13 +12,6 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 
-def is_lost_worker(error: BaseException) -> bool:
-    """Whether an error, raised wherever the main process was, says that a worker process was killed."""
-    if isinstance(error, ConnectionResetError | ConnectionRefusedError):  # while it handed over a tensor
-        return True
-    return isinstance(error, RuntimeError) and "DataLoader worker (pid" in str(error)
-
-
 class SteadyLoader(DataLoader):
     """A DataLoader whose workers leave stop signals to the process that started them, and end when it ends.
 

@@ -82,6 +82,20 @@ def test_no_process_is_left_when_the_command_is_stopped(tmp_path, number, status
     assert number == signal.SIGKILL or list(tmp_path.iterdir()) == []
 
 
+def test_a_process_that_is_killed_is_one_line(tmp_path):
+    command = [sys.executable, "-m", "longalign", "data", "generate", f"--out={tmp_path / 'a.jsonl'}"]
+    options = ["--count=100000", "--length=50000", "--num_proc=2"]
+    running = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
+    while not any(file.stat().st_size for file in tmp_path.glob(".a.jsonl.incomplete")):
+        assert running.poll() is None
+        time.sleep(0.1)
+    psutil.Process(running.pid).children()[0].kill()
+    said = running.communicate(timeout=60)[1]
+    (line,) = (line for line in said.splitlines() if not line.startswith("lengths are"))
+    assert running.returncode == 2 and "error: num_proc: a process was killed" in line
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_length_is_counted_by_a_tokenizer(tmp_path, capsys):
     from longalign.chat import load_tokenizer
 

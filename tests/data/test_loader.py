@@ -6,7 +6,7 @@ import sys
 import psutil
 import pytest
 
-from longalign.data.loader import is_lost_worker
+from longalign.data.processes import is_lost_worker
 
 KILLED_AT_ONCE = """
 import os, signal, time

@@ -17,7 +17,7 @@ from transformers import GenerationConfig
 from longalign.chat import answer_ends, save_tokenizer
 from longalign.data.collate import Pack
 from longalign.data.datamodule import LongAlignData, data_of
-from longalign.data.loader import is_lost_worker
+from longalign.data.processes import is_lost_worker
 from longalign.errors import UserError, check_least
 from longalign.model.generate import ends_of_answers, save_generation_config
 from longalign.model.record import read_record, write_record
